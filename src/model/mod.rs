@@ -1,0 +1,13 @@
+//! Small immutable types that every other module may use. Nothing here has an effect.
+
+pub mod address;
+pub mod diagnostic;
+pub mod event;
+pub mod mark;
+pub mod name;
+pub mod snapshot;
+
+pub use address::Address;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, Spanned};
+pub use mark::Mark;
+pub use name::{IfName, Label, Mac, Netns, TopologyName};

@@ -1,0 +1,324 @@
+//! What the kernel said: the observed state as a plain value that can be printed, saved and written by hand in a test.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{IfName, Mac, Mark, Netns, TopologyName};
+
+/// What of the kernel a plan needs to see beside links, addresses and routes, which are always read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadRequest {
+    /// Sysctls by namespace: keys below `/proc/sys` with slashes, such as `net/ipv4/ip_forward`.
+    pub sysctls: BTreeMap<Netns, BTreeSet<String>>,
+    /// The firewall rules that are wanted, so that the reader can have this kernel's own tools print them the way
+    /// they print the live ones, which also proves that the kernel supports them.
+    pub firewalls: BTreeMap<Netns, Vec<Table>>,
+}
+
+/// One reading of the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    /// The host, and every namespace bound under `/run/netns`.
+    pub namespaces: BTreeMap<Netns, NetnsState>,
+    /// Host settings that topologies have borrowed, by sysctl key or `master:IFACE`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub borrowed: BTreeMap<String, Borrowed>,
+    /// Files under `/run/netns` that are no namespace (left behind by a crash or a reboot).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stale_netns: Vec<String>,
+}
+
+/// A value of the host that topologies changed, and what it was before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Borrowed {
+    /// The value before the first of them; `None` where a NIC had no master.
+    pub before: Option<String>,
+    /// Values that the kernel changes along with it (writing `ip_forward` overwrites every interface's `forwarding`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub along: BTreeMap<String, String>,
+    /// The topologies that need it now.
+    pub users: BTreeSet<TopologyName>,
+}
+
+/// One network namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetnsState {
+    /// Its devices, by index.
+    pub links: Vec<LinkState>,
+    /// Their addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressState>,
+    /// Routes of every table but `local`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteState>,
+    /// The sysctls that were asked for; `None` where this kernel has no such key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, Option<String>>,
+    /// The packet filter's tables that are in use or were asked for.
+    #[serde(skip_serializing_if = "FirewallState::is_empty")]
+    pub firewall: FirewallState,
+}
+
+impl NetnsState {
+    /// The device called `name`.
+    pub fn link(&self, name: &str) -> Option<&LinkState> {
+        self.links.iter().find(|link| link.name.as_str() == name)
+    }
+
+    /// The device with that index.
+    pub fn link_at(&self, index: u32) -> Option<&LinkState> {
+        self.links.iter().find(|link| link.index == index)
+    }
+
+    /// Who owns the namespace: the mark that its `lo` bears.
+    pub fn mark(&self) -> Option<Mark> {
+        self.link("lo")?.mark()
+    }
+}
+
+/// One network device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkState {
+    /// Its index in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// `IFLA_INFO_KIND`, such as `veth` or `bridge`; `None` for a physical device and for `lo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its hardware address, where it has one of six bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Whether it is administratively up (`IFF_UP`).
+    pub up: bool,
+    /// Whether it has carrier (`IFF_LOWER_UP`).
+    #[serde(default)]
+    pub carrier: bool,
+    /// The index of the bridge (or other device) that it is a port of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<u32>,
+    /// The other end of a veth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
+    /// Its alias, which holds our mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Its group.
+    #[serde(default)]
+    pub group: u32,
+    /// What only a bridge has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<BridgeState>,
+    /// What only a bridge's port has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<PortState>,
+    /// Number of transmit queues.
+    #[serde(default)]
+    pub queues: u32,
+}
+
+impl LinkState {
+    /// Our mark, where it bears one.
+    pub fn mark(&self) -> Option<Mark> {
+        self.alias.as_deref().and_then(Mark::parse)
+    }
+}
+
+/// The other end of a veth, as this end tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its index in its own namespace (`IFLA_LINK`).
+    pub index: u32,
+    /// Its namespace; `None` where the reader cannot say which of those that it saw it is.
+    pub netns: Option<Netns>,
+}
+
+/// A bridge's own attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeState {
+    /// Whether the spanning tree protocol runs.
+    pub stp: bool,
+    /// How long a learned address is kept, in hundredths of a second (the kernel's USER_HZ).
+    pub ageing_time: u32,
+}
+
+/// A bridge port's own attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortState {
+    /// Whether a frame may leave by the port that it came in by.
+    pub hairpin: bool,
+}
+
+/// One address of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressState {
+    /// The device's index.
+    pub link: u32,
+    /// The address with its prefix length, host bits kept.
+    pub address: IpNet,
+    /// Whether it has a limited lifetime: given by DHCP or by a router's advertisement.
+    #[serde(default)]
+    pub dynamic: bool,
+    /// Whether its scope is the link (fe80::/10, 169.254.0.0/16 as the kernel tags it).
+    #[serde(default)]
+    pub link_local: bool,
+    /// Whether duplicate address detection is off for it (`IFA_F_NODAD`).
+    #[serde(default)]
+    pub nodad: bool,
+    /// Whether duplicate address detection found another holder (`IFA_F_DADFAILED`).
+    #[serde(default)]
+    pub dad_failed: bool,
+    /// `IFA_PROTO`: who gave it.
+    #[serde(default)]
+    pub protocol: u8,
+}
+
+/// What a route does with a packet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteType {
+    /// Sends it on.
+    #[default]
+    Unicast,
+    /// Drops it silently.
+    Blackhole,
+    /// Drops it and says "host unreachable".
+    Unreachable,
+    /// Drops it and says "administratively prohibited".
+    Prohibit,
+}
+
+/// The routing table `main`.
+pub const TABLE_MAIN: u32 = 254;
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteState {
+    /// Where to; `0.0.0.0/0` or `::/0` for a default route.
+    pub to: IpNet,
+    /// The routing table.
+    pub table: u32,
+    /// The priority; 0 for none (IPv4), 1024 is IPv6's default.
+    pub metric: u32,
+    /// `rtm_protocol`: who put it there.
+    pub protocol: u8,
+    /// What it does; `None` for types we never make (local, multicast …).
+    pub kind: Option<RouteType>,
+    /// The preferred source address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src: Option<IpAddr>,
+    /// The MTU metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The next hops: one, or several of a multipath route.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nexthops: Vec<Nexthop>,
+}
+
+/// One next hop.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Nexthop {
+    /// The router's address; `None` for what is on the link itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<IpAddr>,
+    /// The device's index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<u32>,
+    /// Its share among several, from 1.
+    pub weight: u16,
+    /// Whether the kernel was told to believe that `via` is on the link.
+    #[serde(default)]
+    pub onlink: bool,
+}
+
+/// Which of the two packet filters of the kernel a table is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// `iptables-nft`.
+    Nft,
+    /// `iptables-legacy`.
+    Legacy,
+}
+
+/// The family of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4, `iptables`.
+    V4,
+    /// IPv6, `ip6tables`.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+/// The tables that we use. The order is the order of loading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableName {
+    /// `raw`: before connection tracking.
+    Raw,
+    /// `filter`.
+    Filter,
+    /// `nat`.
+    Nat,
+}
+
+/// One table: its chains with their rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// Which table.
+    pub name: TableName,
+    /// Its chains.
+    pub chains: Vec<Chain>,
+}
+
+/// One chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Its name.
+    pub name: String,
+    /// The policy of a built-in chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// What follows `-A CHAIN ` of each rule, as `iptables-save` prints it.
+    #[serde(default)]
+    pub rules: Vec<String>,
+}
+
+/// The packet filter of one namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FirewallState {
+    /// The variant that the machine's plain `iptables` speaks; `None` where there is no iptables.
+    pub default_variant: Option<Variant>,
+    /// The live tables of each variant that is in use in this namespace.
+    pub live: Vec<(Variant, Table)>,
+    /// The wanted rules of the request, as this machine's tools print them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted: Vec<Table>,
+}
+
+impl FirewallState {
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.wanted.is_empty()
+    }
+}

@@ -1,0 +1,253 @@
+//! The closed vocabulary of kernel operations. A plan is lowered to these; the executor knows nothing else.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Address, IfName, Mac, Netns, TopologyName,
+    snapshot::{Family, Nexthop, RouteType, TableName, Variant},
+};
+
+/// A device that exists, or that an earlier op of the same run makes: its index was read or chosen, so nothing is
+/// looked up by name when it is used; the name is for messages.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LinkRef {
+    /// Its index in the batch's namespace.
+    pub index: u32,
+    /// Its name when the op runs.
+    pub name: String,
+}
+
+/// One end of a veth that is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEnd {
+    /// The index chosen for it, unused in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: IfName,
+    /// Its hardware address; the kernel makes one up where it is `None`.
+    pub mac: Option<Mac>,
+    /// Its MTU; the kernel's default (1500) where it is `None`.
+    pub mtu: Option<u32>,
+}
+
+/// What may be changed of a device that exists. `None` leaves a thing as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkChange {
+    /// `IFLA_IFALIAS`; empty removes it.
+    pub alias: Option<String>,
+    /// `IFLA_GROUP`.
+    pub group: Option<u32>,
+    /// `IFLA_ADDRESS`.
+    pub mac: Option<Mac>,
+    /// `IFLA_MTU`.
+    pub mtu: Option<u32>,
+    /// `IFLA_MASTER`: a bridge's index, or 0 to leave it.
+    pub master: Option<u32>,
+    /// `IFF_UP`.
+    pub up: Option<bool>,
+    /// `IFLA_IFNAME`.
+    pub rename: Option<IfName>,
+    /// `IFLA_BRPORT_MODE`, of a bridge's port.
+    pub hairpin: Option<bool>,
+    /// `IFLA_BR_STP_STATE`, of a bridge.
+    pub stp: Option<bool>,
+    /// `IFLA_BR_AGEING_TIME`, of a bridge, in hundredths of a second.
+    pub ageing_time: Option<u32>,
+}
+
+/// A route to add or to remove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteOp {
+    /// Where to.
+    pub to: IpNet,
+    /// The routing table.
+    pub table: u32,
+    /// The priority; 0 lets the kernel take its default (0 for IPv4, 1024 for IPv6).
+    pub metric: u32,
+    /// `rtm_protocol`.
+    pub protocol: u8,
+    /// What it does.
+    pub kind: RouteType,
+    /// The preferred source address.
+    pub src: Option<IpAddr>,
+    /// The MTU metric.
+    pub mtu: Option<u32>,
+    /// One next hop, or several; none for blackhole and its like.
+    pub nexthops: Vec<Nexthop>,
+}
+
+/// One operation in the batch's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Makes the namespace of the batch itself: its `lo` bears the mark before the name becomes visible.
+    NetnsCreate {
+        /// The alias of its `lo`.
+        mark: String,
+    },
+    /// Removes the name of the batch's namespace; the kernel cleans up behind.
+    NetnsDelete,
+    /// Makes a bridge, down. Like [`Op::VethCreate`] it puts the device in the group `MARK_GROUP`, since the kernel
+    /// takes no alias at creation.
+    BridgeCreate {
+        /// The index chosen for it.
+        index: u32,
+        /// Its name.
+        name: IfName,
+        /// Its hardware address.
+        mac: Option<Mac>,
+        /// Its MTU.
+        mtu: Option<u32>,
+        /// Whether STP runs.
+        stp: Option<bool>,
+        /// In hundredths of a second.
+        ageing_time: Option<u32>,
+    },
+    /// Makes a veth pair in its place, both ends down: `end` in the batch's namespace, `peer` straight in its own.
+    VethCreate {
+        /// The end in the batch's namespace.
+        end: NewEnd,
+        /// The other end.
+        peer: NewEnd,
+        /// The namespace of the other end.
+        peer_netns: Netns,
+        /// Transmit and receive queues of each end; one where it is `None`, which is what is fastest to make.
+        queues: Option<u32>,
+    },
+    /// Changes a device, all in one message.
+    LinkSet {
+        /// Which.
+        link: LinkRef,
+        /// What.
+        change: LinkChange,
+    },
+    /// Deletes a device (of a veth, both ends).
+    LinkDelete {
+        /// Which.
+        link: LinkRef,
+    },
+    /// Adds an address; an IPv6 one is `nodad`, usable at once.
+    AddressAdd {
+        /// The device.
+        link: LinkRef,
+        /// The address with its prefix length.
+        address: IpNet,
+    },
+    /// Removes an address.
+    AddressDelete {
+        /// The device.
+        link: LinkRef,
+        /// The address with its prefix length.
+        address: IpNet,
+    },
+    /// Adds a route; `replace` puts it in the place of the one with the same destination, table and metric.
+    RouteAdd {
+        /// The route.
+        route: RouteOp,
+        /// Whether one that is there gives way.
+        replace: bool,
+    },
+    /// Removes a route.
+    RouteDelete {
+        /// The route.
+        route: RouteOp,
+    },
+    /// Writes a sysctl of the batch's namespace.
+    SysctlSet {
+        /// The key below `/proc/sys`, with slashes.
+        key: String,
+        /// What to write.
+        value: String,
+    },
+    /// Writes a sysctl of the host for `user`, keeping what was there before for when the last user has gone.
+    SysctlBorrow {
+        /// The key below `/proc/sys`, with slashes.
+        key: String,
+        /// What to write.
+        value: String,
+        /// The value before, as the plan saw it.
+        before: String,
+        /// Values that the kernel changes along with it, as the plan saw them.
+        along: BTreeMap<String, String>,
+        /// Who needs it.
+        user: TopologyName,
+    },
+    /// Ends `user`'s need of a borrowed sysctl; the last one puts the value back.
+    SysctlGiveBack {
+        /// The key below `/proc/sys`, with slashes.
+        key: String,
+        /// Who needs it no longer.
+        user: TopologyName,
+    },
+    /// Makes a NIC of the host a port of a bridge for `user`, keeping the master that it had.
+    PortBorrow {
+        /// The NIC.
+        link: LinkRef,
+        /// The bridge's index.
+        master: u32,
+        /// The name of the master before, where it had one.
+        before: Option<String>,
+        /// Who needs it.
+        user: TopologyName,
+    },
+    /// Gives a borrowed NIC back to the master that it had, or to none.
+    PortGiveBack {
+        /// The NIC.
+        link: LinkRef,
+        /// Who needs it no longer.
+        user: TopologyName,
+    },
+    /// Feeds a script to `iptables-restore --noflush` of a variant and family: atomic within its one table.
+    FirewallLoad {
+        /// Which packet filter.
+        variant: Variant,
+        /// IPv4 or IPv6.
+        family: Family,
+        /// The table that the script is about.
+        table: TableName,
+        /// The script, from `*table` to `COMMIT`.
+        script: String,
+    },
+    /// Deletes the tracked connections of forwards and NAT rules that changed, by exact tuple after a dump.
+    FlushFlows {
+        /// Which flows.
+        flows: Vec<FlowMatch>,
+    },
+}
+
+/// Tracked connections that a changed rule must not keep on their old way: those whose original destination is this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowMatch {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// IP protocol number (6 tcp, 17 udp); any where it is `None`.
+    pub protocol: Option<u8>,
+    /// The original destination's address; any where it is `None`.
+    pub destination: Option<IpAddr>,
+    /// The original destination's ports, first and last; any where it is `None`.
+    pub ports: Option<(u16, u16)>,
+    /// The original source lies in it; any where it is `None`.
+    pub source: Option<IpNet>,
+}
+
+/// An op with the resource that it is done for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The resource whose change it is part of.
+    pub address: Address,
+    /// What is done.
+    pub op: Op,
+}
+
+/// Ops of one namespace that go to the kernel together, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Where they run.
+    pub netns: Netns,
+    /// What runs, in order.
+    pub steps: Vec<Step>,
+}
