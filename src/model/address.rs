@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_as_it_was_written() {
-        for text in ["namespace.web", "link.web:eth0", "route.db:10.9.0.0/16,table=5", "port_forward.host:tcp:8088@::1"] {
+        for text in ["namespace.web", "link.web:eth0", "route.db:10.9.0.0/16,table=5", "port_forward.host:tcp:8088@::1"]
+        {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         for bad in ["web", "link.", "thing.web", ""] {

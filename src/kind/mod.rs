@@ -1,0 +1,3 @@
+//! One file a resource kind, and the registry.
+
+pub mod check;
