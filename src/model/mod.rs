@@ -1,6 +1,7 @@
 //! Small immutable types that every other module may use. Nothing here has an effect.
 
 pub mod address;
+pub mod change;
 pub mod diagnostic;
 pub mod event;
 pub mod mark;
