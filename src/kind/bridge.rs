@@ -1,0 +1,270 @@
+//! A bridge: ours, or an external one that members may be plugged into and that is otherwise left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+
+use super::{
+    namespace::{address_list, judged_addresses, lower_addresses},
+    steps::{Stage, Steps},
+};
+use crate::{
+    model::{
+        Address, IfName, Mac, Mark, Netns, Snapshot, TopologyName,
+        address::KindName,
+        change::{Comparison, Value},
+        snapshot::{LinkState, NetnsState},
+    },
+    op::{LinkChange, LinkRef, Op},
+};
+
+/// How long a bridge remembers where an address is, unless told otherwise: 300 s, in hundredths of a second.
+pub const DEFAULT_AGEING_TIME: u32 = 30_000;
+
+/// The `IFLA_INFO_KIND` of a bridge.
+pub const KIND: &str = "bridge";
+
+/// A bridge as the file wants it or as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name in the file.
+    pub label: String,
+    /// Where it lives.
+    pub netns: Netns,
+    /// Its device's name in the kernel.
+    pub device: String,
+    /// Whether it is somebody else's.
+    pub external: bool,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Its MTU; `None` where it follows ports that are not ours.
+    pub mtu: Option<u32>,
+    /// Its hardware address, stable unless the file says otherwise.
+    pub mac: Option<Mac>,
+    /// Whether the spanning tree protocol runs.
+    pub stp: bool,
+    /// In hundredths of a second.
+    pub ageing_time: u32,
+    /// Its addresses; `None` where they are left to others.
+    pub addresses: Option<BTreeSet<IpNet>>,
+    /// Existing devices that become its ports, and are given back as they were.
+    pub ports: BTreeSet<String>,
+    /// Sysctls of its device that rules need (`route_localnet`), by path.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+impl Bridge {
+    /// `bridge.LABEL`.
+    pub fn address(&self) -> Address {
+        Address::new(KindName::Bridge, &*self.label)
+    }
+
+    /// The bridges that bear `topology`'s mark, and those that stand where `wanted` ones should in a namespace of ours.
+    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self]) -> Vec<Self> {
+        let mut found = Vec::new();
+        for (netns, state) in &snapshot.namespaces {
+            for link in state.links.iter().filter(|link| link.kind.as_deref() == Some(KIND)) {
+                let like = wanted.iter().find(|it| !it.external && it.netns == *netns && it.device == link.name);
+                if let Some(label) = label_of(link, state, topology, like) {
+                    found.push(Self::from_state(&label, netns, state, link, like, snapshot, topology));
+                }
+            }
+        }
+        found
+    }
+
+    fn from_state(
+        label: &str,
+        netns: &Netns,
+        state: &NetnsState,
+        link: &LinkState,
+        like: Option<&Self>,
+        snapshot: &Snapshot,
+        topology: &TopologyName,
+    ) -> Self {
+        let bridge = link.bridge.clone().unwrap_or_default();
+        let borrowed = |port: &&LinkState| {
+            let record = snapshot.borrowed.get(&format!("master:{}", port.name));
+            like.is_some_and(|it| it.ports.contains(&port.name))
+                || (*netns == Netns::Host && record.is_some_and(|it| it.users.contains(topology)))
+        };
+        let ports = state.links.iter().filter(|port| port.master == Some(link.index)).filter(borrowed);
+        let sysctls = like.iter().flat_map(|it| it.sysctls.keys());
+        let sysctls = sysctls.filter_map(|key| Some((key.clone(), state.sysctls.get(key)?.clone()?)));
+        Self {
+            label: label.to_owned(),
+            netns: netns.clone(),
+            device: link.name.clone(),
+            external: false,
+            up: link.up,
+            mtu: Some(link.mtu),
+            mac: link.mac,
+            stp: bridge.stp,
+            ageing_time: bridge.ageing_time,
+            addresses: Some(judged_addresses(state, link.index)),
+            ports: ports.map(|port| port.name.clone()).collect(),
+            sysctls: sysctls.collect(),
+        }
+    }
+
+    /// What differs.
+    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+        let mut comparison = Comparison::default();
+        comparison.attribute("name", before.map(|it| (&*it.label).into()), after.map(|it| (&*it.label).into()));
+        let netns = |it: &Self| Value::from(it.netns.as_str());
+        comparison.forcing("namespace", before.map(netns), after.map(netns));
+        let device = |it: &Self| Value::from(&*it.device);
+        comparison.forcing("interface", before.map(device), after.map(device));
+        comparison.attribute("up", before.map(|it| it.up.into()), after.map(|it| it.up.into()));
+        if after.is_none_or(|it| it.mtu.is_some()) {
+            let mtu = |it: &Self| it.mtu.map(Value::from);
+            comparison.attribute("mtu", before.and_then(mtu), after.and_then(mtu));
+        }
+        if after.is_none_or(|it| it.mac.is_some()) {
+            let mac = |it: &Self| it.mac.map(|mac| Value::Text(mac.to_string()));
+            comparison.attribute("mac", before.and_then(mac), after.and_then(mac));
+        }
+        comparison.attribute("stp", before.map(|it| it.stp.into()), after.map(|it| it.stp.into()));
+        let ageing = |it: &Self| Value::Text(format!("{} s", f64::from(it.ageing_time) / 100.0));
+        comparison.attribute("ageing_time", before.map(ageing), after.map(ageing));
+        if after.is_none_or(|it| it.addresses.is_some()) {
+            let addresses = |it: &Self| it.addresses.as_ref().filter(|a| !a.is_empty()).map(address_list);
+            comparison.attribute("addresses", before.and_then(addresses), after.and_then(addresses));
+        }
+        let ports = |it: &Self| {
+            let ports: Vec<String> = it.ports.iter().cloned().collect();
+            (!ports.is_empty()).then_some(Value::List(ports))
+        };
+        comparison.attribute("ports", before.and_then(ports), after.and_then(ports));
+        for (path, value) in after.iter().flat_map(|it| &it.sysctls) {
+            let old = before.and_then(|it| it.sysctls.get(path));
+            let key = super::sysctl::key_of_path(path);
+            comparison.attribute(key, old.map(|old| Value::from(&**old)), Some(Value::from(&**value)));
+        }
+        comparison
+    }
+
+    /// Ops that make it or bring it from `before` to this.
+    pub fn lower_to(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let Some(link) = steps.link(&address, &self.netns, &self.device) else { return };
+        match before {
+            None => self.lower_create(&link, steps),
+            Some(before) => self.lower_update(before, &link, steps),
+        }
+        if let Some(wanted) = &self.addresses {
+            let none = BTreeSet::new();
+            let has = before.and_then(|it| it.addresses.as_ref()).unwrap_or(&none);
+            lower_addresses(&address, &self.netns, &link, has, wanted, Stage::BridgeUp, steps);
+        }
+        self.lower_ports(before, &link, steps);
+        for (path, value) in &self.sysctls {
+            if before.and_then(|it| it.sysctls.get(path)) != Some(value) {
+                let op = Op::SysctlSet { key: path.clone(), value: value.clone() };
+                steps.push(Stage::LinkSysctl, &self.netns, &address, op);
+            }
+        }
+    }
+
+    fn lower_create(&self, link: &LinkRef, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let Ok(name) = self.device.parse::<IfName>() else { return };
+        let create = Op::BridgeCreate {
+            index: link.index,
+            name,
+            mac: self.mac,
+            mtu: self.mtu,
+            stp: Some(self.stp),
+            ageing_time: Some(self.ageing_time),
+        };
+        steps.push(Stage::Bridge, &self.netns, &address, create);
+        let mark = Mark::new(steps.topology, &address).to_string();
+        let marked = LinkChange { alias: Some(mark), group: Some(0), ..LinkChange::default() };
+        steps.push(Stage::Bridge, &self.netns, &address, Op::LinkSet { link: link.clone(), change: marked });
+        if self.up {
+            let up = LinkChange { up: Some(true), ..LinkChange::default() };
+            steps.push(Stage::BridgeUp, &self.netns, &address, Op::LinkSet { link: link.clone(), change: up });
+        }
+    }
+
+    fn lower_update(&self, before: &Self, link: &LinkRef, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let change = LinkChange {
+            alias: (before.label != self.label).then(|| Mark::new(steps.topology, &address).to_string()),
+            mac: self.mac.filter(|_| before.mac != self.mac),
+            mtu: self.mtu.filter(|_| before.mtu != self.mtu),
+            up: (before.up != self.up).then_some(self.up),
+            stp: (before.stp != self.stp).then_some(self.stp),
+            ageing_time: (before.ageing_time != self.ageing_time).then_some(self.ageing_time),
+            ..LinkChange::default()
+        };
+        if change != LinkChange::default() {
+            steps.push(Stage::BridgeUp, &self.netns, &address, Op::LinkSet { link: link.clone(), change });
+        }
+    }
+
+    /// NICs that become ports, and those that are given back.
+    fn lower_ports(&self, before: Option<&Self>, bridge: &LinkRef, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let none = BTreeSet::new();
+        let has = before.map_or(&none, |it| &it.ports);
+        for name in self.ports.difference(has) {
+            let Some(link) = steps.link(&address, &self.netns, name) else { continue };
+            let op = match &self.netns {
+                Netns::Host => {
+                    let host = steps.snapshot.namespaces.get(&Netns::Host);
+                    let master = host.and_then(|host| host.link_at(host.link(name)?.master?));
+                    let before = master.map(|master| master.name.clone());
+                    Op::PortBorrow { link, master: bridge.index, before, user: steps.topology.clone() }
+                }
+                Netns::Named(_) => {
+                    Op::LinkSet { link, change: LinkChange { master: Some(bridge.index), ..LinkChange::default() } }
+                }
+            };
+            steps.push(Stage::Configure, &self.netns, &address, op);
+        }
+        for name in has.difference(&self.ports) {
+            self.lower_port_back(name, steps);
+        }
+    }
+
+    fn lower_port_back(&self, name: &str, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let Some(index) = steps.index(&self.netns, name) else { return };
+        let link = LinkRef { index, name: name.to_owned() };
+        let op = match &self.netns {
+            Netns::Host => Op::PortGiveBack { link, user: steps.topology.clone() },
+            Netns::Named(_) => Op::LinkSet { link, change: LinkChange { master: Some(0), ..LinkChange::default() } },
+        };
+        steps.push(Stage::Withdraw, &self.netns, &address, op);
+    }
+
+    /// Ops that remove it. With `ports_move`, links that stay are on their way to another bridge: it goes after them.
+    pub fn lower_away(&self, ports_move: bool, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let state = steps.snapshot.namespaces.get(&self.netns);
+        let Some(index) = state.and_then(|state| state.link(&self.device)).map(|link| link.index) else { return };
+        for name in &self.ports {
+            self.lower_port_back(name, steps);
+        }
+        let link = LinkRef { index, name: self.device.clone() };
+        let stage = if ports_move { Stage::BridgeDelete } else { Stage::Unlink };
+        steps.push(stage, &self.netns, &address, Op::LinkDelete { link });
+    }
+}
+
+/// The label of a bridge that is `topology`'s: by its mark, or because it stands where `like` should in a namespace
+/// of ours, which is ours whole.
+fn label_of(link: &LinkState, state: &NetnsState, topology: &TopologyName, like: Option<&Bridge>) -> Option<String> {
+    match link.mark() {
+        Some(mark) if mark.topology == *topology && mark.address.kind() == KindName::Bridge => {
+            Some(mark.address.rest().to_owned())
+        }
+        Some(_) => None,
+        None => {
+            let inside_ours = state.mark().is_some_and(|mark| mark.topology == *topology);
+            // An empty label differs from the wanted one, so that the mark is put back.
+            (inside_ours && like.is_some()).then(String::new)
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Where kinds put their ops: in stages, so that ops of many resources run in an order that is right for the kernel and
+//! that lets those of one namespace travel together.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::{Address, Netns, Snapshot, TopologyName},
+    op::{Batch, LinkRef, Op, Step},
+};
+
+/// When an op runs. Deletes come first, so that names, subnets and ports are free for what is made; within a stage the
+/// order is that of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Rules that go with a namespace's last use of them, before what they protect.
+    FirewallRemove,
+    /// Routes and addresses that go.
+    Withdraw,
+    /// Links that go, and bridges that nothing that stays is plugged into.
+    Unlink,
+    /// Namespaces that go.
+    NetnsDelete,
+    /// Namespaces that come.
+    NetnsCreate,
+    /// Sysctls of whole namespaces, before links that inherit them.
+    Sysctl,
+    /// Names that are in each other's way move aside.
+    RenameAside,
+    /// Names.
+    Rename,
+    /// Bridges that come, down: ports that are raised one by one on a bridge that is up cost the kernel a multiple.
+    Bridge,
+    /// Veth pairs that come, with all that is done to the end in whose namespace they are made.
+    Link,
+    /// The other ends, and changes in place: attributes, masters, addresses, up.
+    Configure,
+    /// Bridges go up and get their addresses.
+    BridgeUp,
+    /// Bridges whose ports have moved to another.
+    BridgeDelete,
+    /// Sysctls of single devices.
+    LinkSysctl,
+    /// Routes that need no other route.
+    Route,
+    /// Routes by way of another route of ours.
+    RouteVia,
+    /// Rules.
+    Firewall,
+    /// Flows that must not keep to a rule that has gone.
+    Flows,
+    /// Values that go back to the host.
+    GiveBack,
+}
+
+/// The ops of a plan while they are gathered.
+#[derive(Debug)]
+pub struct Steps<'a> {
+    /// Whose ops they are.
+    pub topology: &'a TopologyName,
+    /// What the kernel said.
+    pub snapshot: &'a Snapshot,
+    staged: Vec<(Stage, Netns, Step)>,
+    /// The devices as they will be, by namespace and name.
+    devices: BTreeMap<(Netns, String), u32>,
+    next_index: u32,
+    /// Devices that are named by something, but that neither exist nor will.
+    pub missing: Vec<(Address, Netns, String)>,
+}
+
+/// The lowest index that is chosen for a new device: well above those that the kernel hands out by itself, so that
+/// another program that makes a device meanwhile does not get ours.
+const FIRST_INDEX: u32 = 10_000;
+
+impl<'a> Steps<'a> {
+    /// No ops yet; the devices are those of `snapshot`.
+    pub fn new(topology: &'a TopologyName, snapshot: &'a Snapshot) -> Self {
+        let mut devices = BTreeMap::new();
+        let mut highest = FIRST_INDEX;
+        for (netns, state) in &snapshot.namespaces {
+            for link in &state.links {
+                devices.insert((netns.clone(), link.name.clone()), link.index);
+                highest = highest.max(link.index);
+            }
+        }
+        Self { topology, snapshot, staged: Vec::new(), devices, next_index: highest + 1, missing: Vec::new() }
+    }
+
+    /// Takes a device that goes out of the picture.
+    pub fn forget(&mut self, netns: &Netns, name: &str) {
+        self.devices.remove(&(netns.clone(), name.to_owned()));
+    }
+
+    /// Takes a whole namespace that goes out of the picture.
+    pub fn forget_netns(&mut self, netns: &Netns) {
+        self.devices.retain(|(at, _), _| at != netns);
+    }
+
+    /// Enters a namespace that comes: it has `lo`, always at index 1.
+    pub fn enter_netns(&mut self, netns: &Netns) {
+        self.devices.insert((netns.clone(), "lo".into()), 1);
+    }
+
+    /// Enters a device that comes, under an index that no device of this reading has: one counter for all namespaces,
+    /// so that an index says which device is meant wherever it turns up.
+    pub fn enter(&mut self, netns: &Netns, name: &str) -> u32 {
+        let index = self.next_index;
+        self.next_index += 1;
+        self.devices.insert((netns.clone(), name.to_owned()), index);
+        index
+    }
+
+    /// Enters an existing device under the name that it will have.
+    pub fn enter_as(&mut self, netns: &Netns, name: &str, index: u32) {
+        self.devices.insert((netns.clone(), name.to_owned()), index);
+    }
+
+    /// The index that the device called `name` will have.
+    pub fn index(&self, netns: &Netns, name: &str) -> Option<u32> {
+        self.devices.get(&(netns.clone(), name.to_owned())).copied()
+    }
+
+    /// The device called `name`, for an op of `address`; a missing one is noted and the op must be left out.
+    pub fn link(&mut self, address: &Address, netns: &Netns, name: &str) -> Option<LinkRef> {
+        let index = self.index(netns, name);
+        if index.is_none() {
+            self.missing.push((address.clone(), netns.clone(), name.to_owned()));
+        }
+        index.map(|index| LinkRef { index, name: name.to_owned() })
+    }
+
+    /// Adds an op.
+    pub fn push(&mut self, stage: Stage, netns: &Netns, address: &Address, op: Op) {
+        self.staged.push((stage, netns.clone(), Step { address: address.clone(), op }));
+    }
+
+    /// The ops in order, those of one stage and namespace together.
+    pub fn into_batches(self) -> Vec<Batch> {
+        let mut groups: BTreeMap<Stage, Vec<Batch>> = BTreeMap::new();
+        let mut places: BTreeMap<(Stage, Netns), usize> = BTreeMap::new();
+        for (stage, netns, step) in self.staged {
+            let group = groups.entry(stage).or_default();
+            let place = *places.entry((stage, netns.clone())).or_insert_with(|| {
+                group.push(Batch { netns, steps: Vec::new() });
+                group.len() - 1
+            });
+            group[place].steps.push(step);
+        }
+        let mut batches: Vec<Batch> = Vec::new();
+        for batch in groups.into_values().flatten() {
+            match batches.last_mut() {
+                Some(last) if last.netns == batch.netns => last.steps.extend(batch.steps),
+                _ => batches.push(batch),
+            }
+        }
+        batches
+    }
+}

@@ -1,0 +1,48 @@
+//! Keys and values of sysctls.
+
+/// IPv4 forwarding of a namespace. Writing it overwrites every interface's `forwarding` and `all.accept_redirects`.
+pub const FORWARD_V4: &str = "net/ipv4/ip_forward";
+/// IPv6 forwarding of a namespace.
+pub const FORWARD_V6: &str = "net/ipv6/conf/all/forwarding";
+
+/// The path below `/proc/sys` of a key with dots. As in sysctl(8), the first separator decides: where it is a slash,
+/// dots are part of a name (`net/ipv4/conf/eth0.100/rp_filter`).
+pub fn path_of_key(key: &str) -> String {
+    match key.find(['.', '/']) {
+        Some(at) if key.as_bytes().get(at) == Some(&b'/') => key.to_owned(),
+        _ => key.replace('.', "/"),
+    }
+}
+
+/// The key with dots of a path below `/proc/sys`; with slashes where a part of it holds a dot.
+pub fn key_of_path(path: &str) -> String {
+    if path.contains('.') { path.to_owned() } else { path.replace('/', ".") }
+}
+
+/// A value as it compares: the kernel separates several numbers by tabs, people by spaces.
+pub fn normal(value: &str) -> String {
+    value.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The interface that a key is about, where it is about one.
+pub fn interface_of_path(path: &str) -> Option<&str> {
+    let mut parts = path.split('/');
+    let (Some("net"), Some("ipv4" | "ipv6"), Some("conf" | "neigh")) = (parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    parts.next().filter(|name| !matches!(*name, "all" | "default" | "lo"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_separator_decides_how_a_key_is_read() {
+        assert_eq!(path_of_key("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
+        assert_eq!(path_of_key("net/ipv4/conf/eth0.100/rp_filter"), "net/ipv4/conf/eth0.100/rp_filter");
+        assert_eq!(interface_of_path("net/ipv4/conf/eth0.100/rp_filter"), Some("eth0.100"));
+        assert_eq!(interface_of_path("net/ipv4/conf/all/rp_filter"), None);
+        assert_eq!(interface_of_path("net/core/somaxconn"), None);
+    }
+}
