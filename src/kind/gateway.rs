@@ -1,0 +1,165 @@
+//! A gateway: a bridge, or a router's interface, as the way out for everyone on its segment. What it gives its members
+//! are default routes; what it lets pass is in the namespace's firewall.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{
+    route::metric_of,
+    steps::{Stage, Steps},
+};
+use crate::{
+    model::{
+        Address, Netns, Snapshot, TopologyName,
+        address::KindName,
+        change::{Comparison, Value},
+        mark::GATEWAY_PROTOCOL,
+        snapshot::{Nexthop, RouteType, TABLE_MAIN},
+    },
+    op::{Op, RouteOp},
+};
+
+/// A gateway as the file wants it or as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// The part of its address after `gateway.`: the bridge's name, or `NAMESPACE:INTERFACE`.
+    pub name: String,
+    /// The namespace that forwards.
+    pub netns: Netns,
+    /// The device there.
+    pub device: String,
+    /// Its addresses.
+    pub addresses: Vec<IpNet>,
+    /// Default routes by it.
+    pub members: Vec<Member>,
+    /// Its rules in the namespace's firewall.
+    pub rules: Vec<String>,
+}
+
+/// One default route of one member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// The member's name in the file.
+    pub label: String,
+    /// The member.
+    pub netns: Netns,
+    /// The gateway's address in the member's subnet.
+    pub via: IpAddr,
+    /// The member's device.
+    pub dev: String,
+}
+
+impl Member {
+    fn describe(&self) -> String {
+        format!("{}: default via {} dev {}", self.label, self.via, self.dev)
+    }
+
+    /// Where its route goes: the default route of its family.
+    pub fn to(&self) -> IpNet {
+        match self.via {
+            IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+            IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+        }
+    }
+
+    fn as_op(&self, link: u32) -> RouteOp {
+        let to = self.to();
+        RouteOp {
+            to,
+            table: TABLE_MAIN,
+            metric: metric_of(&to, None),
+            protocol: GATEWAY_PROTOCOL,
+            kind: RouteType::Unicast,
+            src: None,
+            mtu: None,
+            nexthops: vec![Nexthop { via: Some(self.via), link: Some(link), weight: 1, onlink: false }],
+        }
+    }
+}
+
+impl Gateway {
+    /// `gateway.NAME`.
+    pub fn address(&self) -> Address {
+        Address::new(KindName::Gateway, &*self.name)
+    }
+
+    /// Default routes of our members in namespaces of ours, given to the gateways whose address they go by. `wanted`
+    /// gateways are looked for by their members too, so that a route that was bent elsewhere is theirs.
+    pub fn members_of(&self, snapshot: &Snapshot, topology: &TopologyName) -> Vec<Member> {
+        let mut members = Vec::new();
+        for (netns, state) in &snapshot.namespaces {
+            let Some(mark) = state.mark().filter(|mark| mark.topology == *topology) else { continue };
+            for route in state.routes.iter().filter(|r| r.to.prefix_len() == 0 && r.table == TABLE_MAIN) {
+                let is_default = route.metric == metric_of(&route.to, None) && route.kind == Some(RouteType::Unicast);
+                let [Nexthop { via: Some(via), link: Some(link), .. }] = &*route.nexthops else { continue };
+                let by_us = route.protocol == GATEWAY_PROTOCOL && self.addresses.iter().any(|net| net.addr() == *via);
+                let should = self.members.iter().any(|it| it.netns == *netns && it.to() == route.to);
+                if is_default && (by_us || should) {
+                    let dev = state.link_at(*link).map(|link| link.name.clone()).unwrap_or_default();
+                    let label = mark.address.rest().to_owned();
+                    members.push(Member { label, netns: netns.clone(), via: *via, dev });
+                }
+            }
+        }
+        members
+    }
+
+    /// Whether a default route of `netns` is this gateway's business.
+    pub fn claims(&self, netns: &Netns, to: &IpNet) -> bool {
+        self.members.iter().any(|it| it.netns == *netns && it.to() == *to)
+    }
+
+    /// What differs.
+    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+        let mut comparison = Comparison::default();
+        let device = |it: &Self| Value::from(&*it.device);
+        comparison.attribute("interface", before.map(device), after.map(device));
+        let members = |it: &Self| {
+            let mut list: Vec<String> = it.members.iter().map(Member::describe).collect();
+            list.sort();
+            (!list.is_empty()).then_some(Value::List(list))
+        };
+        comparison.attribute("members", before.and_then(members), after.and_then(members));
+        let rules = |it: &Self| (!it.rules.is_empty()).then(|| Value::List(it.rules.clone()));
+        comparison.attribute("rules", before.and_then(rules), after.and_then(rules));
+        comparison
+    }
+
+    /// Ops for its members' routes; its rules are the firewall's to load.
+    pub fn lower_to(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let has = before.map_or(&[][..], |it| &it.members);
+        for gone in has.iter().filter(|it| !self.claims(&it.netns, &it.to())) {
+            gone.lower_away(&address, steps);
+        }
+        for member in self.members.iter().filter(|it| !has.contains(it)) {
+            let replaces = has.iter().any(|it| it.netns == member.netns && it.to() == member.to());
+            member.lower_to(&address, replaces, steps);
+        }
+    }
+
+    /// Ops that take the members' routes away.
+    pub fn lower_away(&self, going: &dyn Fn(&Netns) -> bool, steps: &mut Steps<'_>) {
+        let address = self.address();
+        for member in self.members.iter().filter(|it| !going(&it.netns)) {
+            member.lower_away(&address, steps);
+        }
+    }
+}
+
+impl Member {
+    /// Puts its route there.
+    pub fn lower_to(&self, address: &Address, replace: bool, steps: &mut Steps<'_>) {
+        let Some(link) = steps.link(address, &self.netns, &self.dev) else { return };
+        let op = Op::RouteAdd { route: self.as_op(link.index), replace };
+        steps.push(Stage::Route, &self.netns, address, op);
+    }
+
+    fn lower_away(&self, address: &Address, steps: &mut Steps<'_>) {
+        let state = steps.snapshot.namespaces.get(&self.netns);
+        let Some(link) = state.and_then(|state| state.link(&self.dev)) else { return };
+        let op = Op::RouteDelete { route: self.as_op(link.index) };
+        steps.push(Stage::Withdraw, &self.netns, address, op);
+    }
+}

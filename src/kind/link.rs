@@ -1,0 +1,358 @@
+//! A veth pair: two ends, each in a namespace, each perhaps a port of a bridge.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::{
+    namespace::{address_list, judged_addresses, lower_addresses},
+    steps::{Stage, Steps},
+};
+use crate::{
+    model::{
+        Address, Mac, Mark, Netns, Snapshot, TopologyName,
+        address::KindName,
+        change::{Comparison, Value},
+        mark::MARK_GROUP,
+        snapshot::{LinkState, NetnsState, Peer},
+    },
+    op::{LinkChange, LinkRef, NewEnd, Op},
+};
+
+/// The `IFLA_INFO_KIND` of both ends.
+pub const KIND: &str = "veth";
+
+/// A veth pair as the file wants it or as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The part of its address after `link.`.
+    pub name: String,
+    /// Its ends: two, or one where the other cannot be seen.
+    pub ends: Vec<End>,
+    /// Queues of each end, where the file says.
+    pub queues: Option<u32>,
+}
+
+/// One end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// How the file calls it, such as `web:eth0` or `br0:web-eth0`.
+    pub label: String,
+    /// Where it lives.
+    pub netns: Netns,
+    /// Its device's name in the kernel.
+    pub device: String,
+    /// The device name of the bridge that it is a port of.
+    pub bridge: Option<String>,
+    /// Its hardware address.
+    pub mac: Option<Mac>,
+    /// Its MTU.
+    pub mtu: u32,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Its addresses; `None` where they are left to others.
+    pub addresses: Option<BTreeSet<IpNet>>,
+    /// Whether a frame may leave by the port that it came in by.
+    pub hairpin: bool,
+    /// Observed: whether it bears the mark that it should.
+    pub marked: bool,
+    /// Observed: its index and its peer's.
+    pub index: u32,
+}
+
+impl End {
+    /// Where it is: its namespace and device name.
+    pub fn place(&self) -> (&Netns, &str) {
+        (&self.netns, &self.device)
+    }
+}
+
+impl Link {
+    /// `link.NAME`.
+    pub fn address(&self) -> Address {
+        Address::new(KindName::Link, &*self.name)
+    }
+
+    /// The end in that place.
+    pub fn end_at(&self, netns: &Netns, device: &str) -> Option<&End> {
+        self.ends.iter().find(|end| end.place() == (netns, device))
+    }
+
+    /// The veth pairs that bear `topology`'s mark at either end, and those with an end where a `wanted` one should be
+    /// in a namespace of ours.
+    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self]) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for (netns, state) in &snapshot.namespaces {
+            let ours = state.mark().is_some_and(|mark| mark.topology == *topology);
+            for link in state.links.iter().filter(|link| link.kind.as_deref() == Some(KIND)) {
+                let mark = link.mark().filter(|m| m.topology == *topology && m.address.kind() == KindName::Link);
+                let claimed = ours && wanted.iter().any(|it| it.end_at(netns, &link.name).is_some());
+                let seen = found.iter().any(|it| it.end_at(netns, &link.name).is_some());
+                if (mark.is_some() || claimed) && !seen {
+                    let name = mark.map_or_else(String::new, |mark| mark.address.rest().to_owned());
+                    found.push(Self::from_state(name, netns, state, link, snapshot, topology));
+                }
+            }
+        }
+        found
+    }
+
+    fn from_state(
+        name: String,
+        netns: &Netns,
+        state: &NetnsState,
+        link: &LinkState,
+        snapshot: &Snapshot,
+        topology: &TopologyName,
+    ) -> Self {
+        let mut ends = vec![End::from_state(netns, state, link, topology)];
+        if let Some((peer_netns, peer_state, peer)) = peer_of(netns, link, snapshot) {
+            ends.push(End::from_state(peer_netns, peer_state, peer, topology));
+        }
+        Self { name, ends, queues: (link.queues > 1).then_some(link.queues) }
+    }
+
+    /// What differs. `before` must be the pair that [`Link::is_like`] has found for `after`.
+    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+        let mut comparison = Comparison::default();
+        comparison.attribute("name", before.map(|it| (&*it.name).into()), after.map(|it| (&*it.name).into()));
+        let places = |it: &Self| {
+            let mut places: Vec<String> = it.ends.iter().map(|end| end.netns.to_string()).collect();
+            places.sort();
+            Value::List(places)
+        };
+        comparison.forcing("namespaces", before.map(places), after.map(places));
+        if let Some(queues) = after.and_then(|it| it.queues) {
+            let has = before.map(|it| it.queues.unwrap_or(1).into());
+            comparison.forcing("queues", has, Some(queues.into()));
+        }
+        for (has, wants) in pair_ends(before, after) {
+            End::compare(has, wants, &mut comparison);
+        }
+        comparison
+    }
+
+    /// Whether `other`, as observed, is this link: by both ends, or with `loosely` by one where the other stays in its
+    /// namespace.
+    pub fn is_like(&self, other: &Self, loosely: bool) -> bool {
+        let same = self.ends.iter().filter(|end| other.end_at(&end.netns, &end.device).is_some()).count();
+        if !loosely {
+            return same == self.ends.len();
+        }
+        let netns = |it: &Self| {
+            let mut all: Vec<Netns> = it.ends.iter().map(|end| end.netns.clone()).collect();
+            all.sort();
+            all
+        };
+        same > 0 && netns(self) == netns(other)
+    }
+
+    /// Enters its devices and their indexes: kept where `before` has them, chosen where it has not.
+    pub fn enter(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
+        for (has, wants) in pair_ends(before, Some(self)) {
+            let Some(wants) = wants else { continue };
+            match has {
+                Some(has) => steps.enter_as(&wants.netns, &wants.device, has.index),
+                None => _ = steps.enter(&wants.netns, &wants.device),
+            }
+        }
+    }
+
+    /// Ops that make it.
+    pub fn lower_create(&self, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let [first, second] = &*self.ends else { return };
+        // Made from inside the namespace that is not the host, so that all that is done there travels in one batch.
+        let (near, far) = if first.netns == Netns::Host { (second, first) } else { (first, second) };
+        let (Some(end), Some(peer)) = (near.as_new(steps), far.as_new(steps)) else { return };
+        let create = Op::VethCreate { end, peer, peer_netns: far.netns.clone(), queues: self.queues };
+        steps.push(Stage::Link, &near.netns, &address, create);
+        near.lower_new(&address, Stage::Link, steps);
+        far.lower_new(&address, Stage::Configure, steps);
+    }
+
+    /// Ops that bring it from `before` to this, in place.
+    pub fn lower_update(&self, before: &Self, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let renamed = before.name != self.name;
+        for (has, wants) in pair_ends(Some(before), Some(self)) {
+            if let (Some(has), Some(wants)) = (has, wants) {
+                wants.lower_update(&address, has, renamed, steps);
+            }
+        }
+    }
+
+    /// Ops that remove it: one end is enough, and none is needed where a namespace of it goes too.
+    pub fn lower_away(&self, going: &dyn Fn(&Netns) -> bool, steps: &mut Steps<'_>) {
+        // Deleting the end that stays frees its name at once; the kernel would take up to a second after the
+        // namespace's end. Where both namespaces go, there is nothing to do.
+        let stays = self.ends.iter().find(|end| !going(&end.netns));
+        if let Some(end) = stays {
+            let link = LinkRef { index: end.index, name: end.device.clone() };
+            steps.push(Stage::Unlink, &end.netns, &self.address(), Op::LinkDelete { link });
+        }
+    }
+}
+
+/// The other end of a veth, where the snapshot has it.
+fn peer_of<'a>(
+    netns: &Netns,
+    link: &LinkState,
+    snapshot: &'a Snapshot,
+) -> Option<(&'a Netns, &'a NetnsState, &'a LinkState)> {
+    let Peer { index, netns: there } = link.peer.as_ref()?;
+    let (there, state) = snapshot.namespaces.get_key_value(there.as_ref()?)?;
+    let peer = state.link_at(*index)?;
+    let back = peer.peer.as_ref()?;
+    (back.index == link.index && back.netns.as_ref() == Some(netns)).then_some((there, state, peer))
+}
+
+/// The ends of both that belong together: by place, else what is left of each in the same namespace, else alone.
+fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Option<&'a End>, Option<&'a End>)> {
+    let mut has: Vec<&End> = before.into_iter().flat_map(|it| &it.ends).collect();
+    let wants: Vec<&End> = after.into_iter().flat_map(|it| &it.ends).collect();
+    let mut pairs: Vec<(Option<&End>, Option<&End>)> = Vec::new();
+    let mut take = |test: &dyn Fn(&End) -> bool| has.iter().position(|end| test(end)).map(|at| has.remove(at));
+    let exact: Vec<Option<&End>> = wants.iter().map(|w| take(&|h| h.place() == w.place())).collect();
+    for (want, exact) in wants.iter().zip(exact) {
+        pairs.push((exact.or_else(|| take(&|h| h.netns == want.netns)), Some(want)));
+    }
+    if after.is_none() {
+        pairs.extend(has.into_iter().map(|end| (Some(end), None)));
+    }
+    pairs
+}
+
+impl End {
+    fn from_state(netns: &Netns, state: &NetnsState, link: &LinkState, topology: &TopologyName) -> Self {
+        let master = link.master.and_then(|index| state.link_at(index));
+        Self {
+            label: format!("{netns}:{}", link.name),
+            netns: netns.clone(),
+            device: link.name.clone(),
+            bridge: master.map(|master| master.name.clone()),
+            mac: link.mac,
+            mtu: link.mtu,
+            up: link.up,
+            addresses: Some(judged_addresses(state, link.index)),
+            hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
+            marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
+            index: link.index,
+        }
+    }
+
+    fn compare(has: Option<&Self>, wants: Option<&Self>, comparison: &mut Comparison) {
+        let label = wants.or(has).map_or("", |end| &*end.label);
+        let name = |attribute: &str| format!("{label}.{attribute}");
+        let device = |it: &Self| Value::from(&*it.device);
+        let bridge = |it: &Self| it.bridge.as_deref().map(Value::from);
+        // A port that turns into an end of its own under another name is another thing; a master that was taken off
+        // by hand is put back in place.
+        let another = has.zip(wants).is_some_and(|(h, w)| h.bridge.is_some() != w.bridge.is_some() && h.device != w.device);
+        if another {
+            comparison.forcing(name("device"), has.map(device), wants.map(device));
+        } else {
+            comparison.attribute(name("device"), has.map(device), wants.map(device));
+        }
+        comparison.attribute(name("bridge"), has.and_then(bridge), wants.and_then(bridge));
+        if wants.is_none_or(|it| it.mac.is_some()) {
+            let mac = |it: &Self| it.mac.map(|mac| Value::Text(mac.to_string()));
+            comparison.attribute(name("mac"), has.and_then(mac), wants.and_then(mac));
+        }
+        comparison.attribute(name("mtu"), has.map(|it| it.mtu.into()), wants.map(|it| it.mtu.into()));
+        comparison.attribute(name("up"), has.map(|it| it.up.into()), wants.map(|it| it.up.into()));
+        if wants.is_none_or(|it| it.addresses.is_some()) {
+            let list = |it: &Self| it.addresses.as_ref().filter(|a| !a.is_empty()).map(address_list);
+            comparison.attribute(name("addresses"), has.and_then(list), wants.and_then(list));
+        }
+        let hairpin = |it: &Self| it.hairpin.then_some(Value::Bool(true));
+        comparison.attribute(name("hairpin"), has.and_then(hairpin), wants.and_then(hairpin));
+        if let Some(has) = has.filter(|has| !has.marked && wants.is_some()) {
+            comparison.noted(name("mark"), None, Some(true.into()), format!("{} bears no mark of ours", has.device));
+        }
+    }
+
+    fn as_new(&self, steps: &Steps<'_>) -> Option<NewEnd> {
+        let index = steps.index(&self.netns, &self.device)?;
+        Some(NewEnd { index, name: self.device.parse().ok()?, mac: self.mac, mtu: Some(self.mtu) })
+    }
+
+    fn master_index(&self, address: &Address, steps: &mut Steps<'_>) -> Option<u32> {
+        let bridge = self.bridge.as_deref()?;
+        steps.link(address, &self.netns, bridge).map(|link| link.index)
+    }
+
+    fn lower_new(&self, address: &Address, stage: Stage, steps: &mut Steps<'_>) {
+        let Some(link) = steps.link(address, &self.netns, &self.device) else { return };
+        let change = LinkChange {
+            alias: Some(Mark::new(steps.topology, address).to_string()),
+            group: Some(0),
+            master: self.master_index(address, steps),
+            up: Some(self.up),
+            hairpin: self.hairpin.then_some(true),
+            ..LinkChange::default()
+        };
+        // A bridge of the same namespace may be made in a later batch than a link within one namespace is.
+        let stage = if change.master.is_some() { Stage::Configure } else { stage };
+        steps.push(stage, &self.netns, address, Op::LinkSet { link: link.clone(), change });
+        if let Some(wanted) = &self.addresses {
+            lower_addresses(address, &self.netns, &link, &BTreeSet::new(), wanted, stage, steps);
+        }
+    }
+
+    fn lower_update(&self, address: &Address, has: &Self, renamed: bool, steps: &mut Steps<'_>) {
+        let link = LinkRef { index: has.index, name: self.device.clone() };
+        if has.device != self.device {
+            self.lower_rename(address, has, steps);
+        }
+        let master = match (&has.bridge, &self.bridge) {
+            (Some(_), None) => Some(0),
+            (_, Some(_)) => self.master_index(address, steps).filter(|_| self.master_differs(has, steps)),
+            (None, None) => None,
+        };
+        let alias = (renamed || !has.marked).then(|| Mark::new(steps.topology, address).to_string());
+        let change = LinkChange {
+            group: alias.is_some().then_some(0),
+            alias,
+            mac: self.mac.filter(|_| has.mac != self.mac),
+            mtu: (has.mtu != self.mtu).then_some(self.mtu),
+            master,
+            up: (has.up != self.up).then_some(self.up),
+            // A port that changes its bridge is a new port there, without hairpin.
+            hairpin: (has.hairpin != self.hairpin || (master.is_some_and(|m| m != 0) && self.hairpin))
+                .then_some(self.hairpin),
+            ..LinkChange::default()
+        };
+        if change != LinkChange::default() {
+            let op = Op::LinkSet { link: link.clone(), change };
+            steps.push(Stage::Configure, &self.netns, address, op);
+        }
+        if let (Some(wanted), Some(has)) = (&self.addresses, &has.addresses) {
+            lower_addresses(address, &self.netns, &link, has, wanted, Stage::Configure, steps);
+        }
+    }
+
+    /// Whether its master is another device than it should be: by name, or because that one is made anew.
+    fn master_differs(&self, has: &Self, steps: &Steps<'_>) -> bool {
+        let Some(bridge) = &self.bridge else { return has.bridge.is_some() };
+        let old = steps.snapshot.namespaces.get(&has.netns).and_then(|state| state.link_at(has.index)?.master);
+        old != steps.index(&self.netns, bridge)
+    }
+
+    /// Names may be in each other's way (a swap, a chain), so where the new one is taken now, the old one moves aside
+    /// first.
+    fn lower_rename(&self, address: &Address, has: &Self, steps: &mut Steps<'_>) {
+        let taken = steps.snapshot.namespaces.get(&has.netns).is_some_and(|state| state.link(&self.device).is_some());
+        let rename = |name: &str| LinkChange { rename: name.parse().ok(), ..LinkChange::default() };
+        let mut old = has.device.clone();
+        if taken {
+            let aside = format!("nw-{:x}", has.index);
+            let link = LinkRef { index: has.index, name: old };
+            let op = Op::LinkSet { link, change: rename(&aside) };
+            steps.push(Stage::RenameAside, &self.netns, address, op);
+            old = aside;
+        }
+        let link = LinkRef { index: has.index, name: old };
+        steps.push(Stage::Rename, &self.netns, address, Op::LinkSet { link, change: rename(&self.device) });
+    }
+}

@@ -1,0 +1,306 @@
+//! A static route of one namespace.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::steps::{Stage, Steps};
+use crate::{
+    model::{
+        Address, Netns, Snapshot, TopologyName,
+        address::KindName,
+        change::{Comparison, Value},
+        mark::{GATEWAY_PROTOCOL, ROUTE_PROTOCOL},
+        snapshot::{NetnsState, Nexthop, RouteState, RouteType, TABLE_MAIN},
+    },
+    op::{Op, RouteOp},
+};
+
+/// The metric that the kernel gives an IPv6 route that has none.
+const DEFAULT_METRIC_V6: u32 = 1024;
+
+/// `rtm_protocol` of what people type: `boot` (ip route without a word) and `static`.
+const PROTOCOLS_OF_PEOPLE: [u8; 2] = [3, 4];
+
+/// A route as the file wants it or as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its namespace's name in the file.
+    pub label: String,
+    /// Its namespace.
+    pub netns: Netns,
+    /// Where to.
+    pub to: IpNet,
+    /// The routing table.
+    pub table: u32,
+    /// The metric, with the kernel's default filled in.
+    pub metric: u32,
+    /// What it does.
+    pub kind: RouteType,
+    /// The preferred source address.
+    pub src: Option<IpAddr>,
+    /// The MTU metric.
+    pub mtu: Option<u32>,
+    /// The next hops.
+    pub hops: Vec<Hop>,
+    /// `rtm_protocol`.
+    pub protocol: u8,
+    /// Whether its next hop is reached by way of another route of the file.
+    pub by_route: bool,
+}
+
+/// One next hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// The router.
+    pub via: Option<IpAddr>,
+    /// The device; `None` where the kernel is left to find it.
+    pub dev: Option<String>,
+    /// Its share among several.
+    pub weight: u16,
+    /// Whether the kernel is told to believe that `via` is on the link.
+    pub onlink: bool,
+}
+
+impl Hop {
+    fn describe(&self, alone: bool) -> String {
+        let mut text = Vec::new();
+        text.extend(self.via.map(|via| format!("via {via}")));
+        text.extend(self.dev.as_ref().map(|dev| format!("dev {dev}")));
+        if !alone {
+            text.push(format!("weight {}", self.weight));
+        }
+        if self.onlink {
+            text.push("onlink".into());
+        }
+        text.join(" ")
+    }
+
+    /// Whether `observed` is what this asks for.
+    fn agrees(&self, observed: &Self) -> bool {
+        self.via == observed.via
+            && self.onlink == observed.onlink
+            && self.weight == observed.weight
+            && (self.dev.is_none() || self.dev == observed.dev)
+    }
+}
+
+/// The metric with the kernel's default filled in.
+pub fn metric_of(to: &IpNet, metric: Option<u32>) -> u32 {
+    match (to, metric) {
+        (IpNet::V6(_), None | Some(0)) => DEFAULT_METRIC_V6,
+        (_, metric) => metric.unwrap_or(0),
+    }
+}
+
+/// The part of a route's address after `route.`.
+pub fn address_rest(label: &str, to: &IpNet, table: u32, metric: u32) -> String {
+    let mut text = match to {
+        IpNet::V4(net) if net.prefix_len() == 0 => format!("{label}:default"),
+        IpNet::V6(net) if net.prefix_len() == 0 => format!("{label}:default6"),
+        net => format!("{label}:{net}"),
+    };
+    if table != TABLE_MAIN {
+        text.push_str(&format!(",table={table}"));
+    }
+    if metric != metric_of(to, None) {
+        text.push_str(&format!(",metric={metric}"));
+    }
+    text
+}
+
+impl Route {
+    /// `route.LABEL:TO[,table=N][,metric=N]`.
+    pub fn address(&self) -> Address {
+        Address::new(KindName::Route, address_rest(&self.label, &self.to, self.table, self.metric))
+    }
+
+    /// Whether the two are one place in one routing table: what the kernel keys a route by.
+    pub fn same_key(&self, netns: &Netns, to: &IpNet, table: u32, metric: u32) -> bool {
+        self.netns == *netns && self.to == *to && self.table == table && self.metric == metric
+    }
+
+    /// Static routes in namespaces of ours, whoever put them there, and routes of our protocol in the host by
+    /// devices of ours or under the key of a `wanted` one.
+    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self], memo: &[Address]) -> Vec<Self> {
+        let mut found = Vec::new();
+        for (netns, state) in &snapshot.namespaces {
+            let label = state.mark().filter(|mark| mark.topology == *topology).map(|m| m.address.rest().to_owned());
+            for route in &state.routes {
+                let Some(kind) = route.kind else { continue };
+                let like = wanted.iter().find(|it| it.same_key(netns, &route.to, route.table, route.metric));
+                let ours = match (&label, netns) {
+                    (Some(_), _) => is_static(route.protocol),
+                    (None, Netns::Host) => {
+                        route.protocol == ROUTE_PROTOCOL
+                            && (like.is_some() || by_device_of(route, state, topology) || in_memo(route, memo))
+                    }
+                    (None, Netns::Named(_)) => false,
+                };
+                if ours {
+                    let label = label.clone().unwrap_or_else(|| "host".into());
+                    found.push(Self::from_state(label, netns, state, route, kind, like));
+                }
+            }
+        }
+        found
+    }
+
+    fn from_state(
+        label: String,
+        netns: &Netns,
+        state: &NetnsState,
+        route: &RouteState,
+        kind: RouteType,
+        like: Option<&Self>,
+    ) -> Self {
+        let hop = |hop: &Nexthop| Hop {
+            via: hop.via,
+            dev: hop.link.and_then(|index| state.link_at(index)).map(|link| link.name.clone()),
+            weight: hop.weight.max(1),
+            onlink: hop.onlink,
+        };
+        let hops = if kind == RouteType::Unicast { route.nexthops.iter().map(hop).collect() } else { Vec::new() };
+        Self {
+            label,
+            netns: netns.clone(),
+            to: route.to,
+            table: route.table,
+            metric: route.metric,
+            kind,
+            src: route.src.filter(|_| like.is_none_or(|it| it.src.is_some())),
+            mtu: route.mtu,
+            hops,
+            protocol: route.protocol,
+            by_route: false,
+        }
+    }
+
+    /// What differs.
+    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+        let mut comparison = Comparison::default();
+        let to = |it: &Self| Value::from(it.to.to_string());
+        comparison.attribute("to", before.map(to), after.map(to));
+        let kind = |it: &Self| (it.kind != RouteType::Unicast).then(|| Value::from(type_name(it.kind)));
+        comparison.attribute("type", before.and_then(kind), after.and_then(kind));
+        let agree = before.zip(after).is_some_and(|(b, a)| b.agrees_in_hops(a));
+        let hops = |it: &Self| it.describe_hops();
+        let wanted_hops = after.and_then(hops);
+        comparison.attribute(
+            "next hop",
+            if agree { wanted_hops.clone() } else { before.and_then(hops) },
+            wanted_hops,
+        );
+        let src = |it: &Self| it.src.map(|src| Value::from(src.to_string()));
+        comparison.attribute("src", before.and_then(src), after.and_then(src));
+        let mtu = |it: &Self| it.mtu.map(Value::from);
+        comparison.attribute("mtu", before.and_then(mtu), after.and_then(mtu));
+        comparison
+    }
+
+    fn agrees_in_hops(&self, wanted: &Self) -> bool {
+        self.hops.len() == wanted.hops.len()
+            && wanted.hops.iter().all(|hop| self.hops.iter().any(|seen| hop.agrees(seen)))
+    }
+
+    fn describe_hops(&self) -> Option<Value> {
+        match &*self.hops {
+            [] => None,
+            [hop] => Some(hop.describe(true).into()),
+            hops => {
+                let mut list: Vec<String> = hops.iter().map(|hop| hop.describe(false)).collect();
+                list.sort();
+                Some(Value::List(list))
+            }
+        }
+    }
+
+    /// Ops that put it there, in the place of what is there under its key.
+    pub fn lower_to(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let Some(route) = self.as_op(&address, steps) else { return };
+        let stage = if self.by_route { Stage::RouteVia } else { Stage::Route };
+        // The kernel replaces a route of the same kind only; another kind goes first. IPv6 multipath is replaced hop by
+        // hop, so it goes first too.
+        let in_place = before.is_some_and(|before| {
+            before.kind == self.kind && (self.to.addr().is_ipv4() || (before.hops.len() <= 1 && self.hops.len() <= 1))
+        });
+        if let Some(before) = before.filter(|_| !in_place) {
+            before.lower_away(steps);
+        }
+        steps.push(stage, &self.netns, &address, Op::RouteAdd { route, replace: in_place });
+    }
+
+    /// Puts it there again after its device has lost it.
+    pub fn lower_again(&self, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let Some(route) = self.as_op(&address, steps) else { return };
+        let stage = if self.by_route { Stage::RouteVia } else { Stage::Route };
+        steps.push(stage, &self.netns, &address, Op::RouteAdd { route, replace: true });
+    }
+
+    /// Ops that remove it.
+    pub fn lower_away(&self, steps: &mut Steps<'_>) {
+        let address = self.address();
+        let state = steps.snapshot.namespaces.get(&self.netns);
+        let hop = |hop: &Hop| Nexthop {
+            via: hop.via,
+            link: hop.dev.as_deref().and_then(|dev| state.and_then(|state| state.link(dev)).map(|link| link.index)),
+            weight: hop.weight,
+            onlink: hop.onlink,
+        };
+        let route = self.op_with(self.hops.iter().map(hop).collect());
+        steps.push(Stage::Withdraw, &self.netns, &address, Op::RouteDelete { route });
+    }
+
+    fn as_op(&self, address: &Address, steps: &mut Steps<'_>) -> Option<RouteOp> {
+        let mut nexthops = Vec::with_capacity(self.hops.len());
+        for hop in &self.hops {
+            let link = match &hop.dev {
+                Some(dev) => Some(steps.link(address, &self.netns, dev)?.index),
+                None => None,
+            };
+            nexthops.push(Nexthop { via: hop.via, link, weight: hop.weight, onlink: hop.onlink });
+        }
+        Some(self.op_with(nexthops))
+    }
+
+    fn op_with(&self, nexthops: Vec<Nexthop>) -> RouteOp {
+        RouteOp {
+            to: self.to,
+            table: self.table,
+            metric: self.metric,
+            protocol: self.protocol,
+            kind: self.kind,
+            src: self.src,
+            mtu: self.mtu,
+            nexthops,
+        }
+    }
+}
+
+/// Whether a route in a namespace of ours is for the file to judge: what people and we put there, not what the kernel
+/// or a routing daemon did. Gateways judge their own.
+fn is_static(protocol: u8) -> bool {
+    protocol == ROUTE_PROTOCOL || protocol == GATEWAY_PROTOCOL || PROTOCOLS_OF_PEOPLE.contains(&protocol)
+}
+
+fn by_device_of(route: &RouteState, state: &NetnsState, topology: &TopologyName) -> bool {
+    let device = |hop: &Nexthop| hop.link.and_then(|index| state.link_at(index));
+    route.nexthops.iter().filter_map(device).any(|link| link.mark().is_some_and(|mark| mark.topology == *topology))
+}
+
+/// A route without a device of ours says by its protocol that it is netwright's; which topology's only the memo tells.
+fn in_memo(route: &RouteState, memo: &[Address]) -> bool {
+    let rest = address_rest("host", &route.to, route.table, route.metric);
+    memo.iter().any(|address| address.kind() == KindName::Route && address.rest() == rest)
+}
+
+fn type_name(kind: RouteType) -> &'static str {
+    match kind {
+        RouteType::Unicast => "unicast",
+        RouteType::Blackhole => "blackhole",
+        RouteType::Unreachable => "unreachable",
+        RouteType::Prohibit => "prohibit",
+    }
+}

@@ -1,0 +1,277 @@
+//! Links: which namespace and device each end is, and what the two say of each other.
+
+use super::{
+    Rules, bridges::stable_mac,
+    scope::{EndId, Interface, Scope, Segment, What},
+};
+use crate::{
+    kind::link::{End, Link},
+    model::{Diagnostic, Label, Spanned, name::IFNAME_MAX},
+    spec::file::{self, Place},
+};
+
+/// The MTU of a veth that has none in the file: the kernel's default for Ethernet.
+pub const DEFAULT_MTU: u32 = 1500;
+
+/// A link whose ends are known.
+#[derive(Debug)]
+pub struct Entered {
+    index: usize,
+    name: String,
+    ends: [EnteredEnd; 2],
+}
+
+#[derive(Debug)]
+struct EnteredEnd {
+    namespace: Label,
+    bridge: Option<Label>,
+    interface: String,
+    device: String,
+}
+
+/// The label of the bridge that an end is written to plug into; a short form's may be a namespace.
+pub fn bridge_label(end: &file::End) -> Option<&Label> {
+    match &end.place {
+        Place::Named(label) | Place::Bridge(label) => Some(&label.value),
+        Place::Namespace(_) => None,
+    }
+}
+
+/// The MTU of an end.
+pub fn mtu_of(link: &file::Link, end: &file::End) -> u32 {
+    end.mtu.as_ref().or(link.mtu.as_ref()).map_or(DEFAULT_MTU, |mtu| mtu.value)
+}
+
+/// Enters every end's interface and every pair's segment.
+pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
+    let file = scope.file;
+    let mut entered: Vec<Entered> = Vec::new();
+    for (index, link) in file.links.iter().enumerate() {
+        let [first, second] = &link.endpoints;
+        let places = [place(scope, first), place(scope, second)];
+        let [Some(a), Some(b)] = places else { continue };
+        let ends = [end_of(scope, &a, &b, first), end_of(scope, &b, &a, second)];
+        let [Some(a), Some(b)] = ends else { continue };
+        let segment = segment_of(scope, link, &a, &b);
+        enter_end(scope, (index, 0), &a, first, segment);
+        enter_end(scope, (index, 1), &b, second, segment);
+        let name = name_of(link, &a, &b);
+        if let Some(other) = entered.iter().find(|it| it.name == name) {
+            let span = link.name.as_ref().map_or(link.span, |name| name.span);
+            let error = Diagnostic::error("name::duplicate", format!("two links are called `{name}`"))
+                .at(span, "the second one")
+                .at(file.links[other.index].span, "the first one")
+                .help("rename one of them");
+            scope.error(error);
+        }
+        entered.push(Entered { index, name, ends: [a, b] });
+    }
+    entered
+}
+
+/// What an end's place is.
+enum Where {
+    Namespace(Label),
+    Bridge(Label, Label),
+}
+
+fn place(scope: &mut Scope<'_>, end: &Spanned<file::End>) -> Option<Where> {
+    match &end.place {
+        Place::Namespace(label) => scope.namespace(label).map(Where::Namespace),
+        Place::Bridge(label) => scope.bridge(label).and_then(|label| bridge_place(scope, label)),
+        Place::Named(label) if scope.bridges.contains_key(&label.value) => bridge_place(scope, label.value.clone()),
+        Place::Named(label) if scope.namespaces.contains_key(&label.value) => {
+            Some(Where::Namespace(label.value.clone()))
+        }
+        Place::Named(label) => {
+            let both = scope.namespaces.keys().chain(scope.bridges.keys());
+            let known = both.map(|label| (label.clone(), ())).collect();
+            let error = super::undefined("namespace or bridge", label, label.span, &known);
+            scope.error(error);
+            None
+        }
+    }
+}
+
+/// A bridge with the namespace that it lives in.
+fn bridge_place(scope: &Scope<'_>, label: Label) -> Option<Where> {
+    let key = Spanned { value: label.clone(), span: crate::model::Span::default() };
+    let namespace = scope.file.bridges.get(&key)?.namespace.as_ref().map(|name| name.value.clone());
+    Some(Where::Bridge(label, namespace.unwrap_or_else(Scope::host)))
+}
+
+fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file::End>) -> Option<EnteredEnd> {
+    match this {
+        Where::Namespace(namespace) => {
+            let Some(interface) = &end.interface else {
+                let error = Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
+                    .at(end.span, "which device of it?")
+                    .help(format!("write {namespace}:eth0, or whatever the device is to be called"));
+                scope.error(error);
+                return None;
+            };
+            let device = scope.device(namespace, interface.as_str(), interface.span)?;
+            Some(EnteredEnd {
+                namespace: namespace.clone(),
+                bridge: None,
+                interface: interface.to_string(),
+                device: device.to_string(),
+            })
+        }
+        Where::Bridge(bridge, namespace) => {
+            refuse_port_addresses(scope, bridge, end);
+            let (interface, device) = match &end.interface {
+                Some(interface) => {
+                    (interface.to_string(), scope.device(namespace, interface.as_str(), interface.span)?.to_string())
+                }
+                None => made_up_port(scope, namespace, bridge, other, end)?,
+            };
+            Some(EnteredEnd { namespace: namespace.clone(), bridge: Some(bridge.clone()), interface, device })
+        }
+    }
+}
+
+fn refuse_port_addresses(scope: &mut Scope<'_>, bridge: &Label, end: &Spanned<file::End>) {
+    if let Some(first) = end.addresses.as_ref().and_then(|list| list.first()) {
+        let error = Diagnostic::error("address::on_port", format!("a port of the bridge `{bridge}` cannot have an address"))
+            .at(first.span, "on a bridge's port")
+            .help(format!("put it on the bridge: bridges.{bridge}.addresses"));
+        scope.error(error);
+    }
+}
+
+/// The port name `NS-IF`; past 15 bytes its first 8, `-` and 6 hex digits of a hash of the whole. It depends on nothing
+/// else in the file.
+fn made_up_port(
+    scope: &mut Scope<'_>,
+    namespace: &Label,
+    bridge: &Label,
+    other: &Where,
+    end: &Spanned<file::End>,
+) -> Option<(String, String)> {
+    let other_end = scope.file.links.iter().flat_map(|link| link.endpoints.iter().zip(link.endpoints.iter().rev()));
+    let (_, far) = other_end.into_iter().find(|(this, _)| std::ptr::eq(*this, end))?;
+    let far_name = match other {
+        Where::Namespace(label) | Where::Bridge(label, _) => label.as_str(),
+    };
+    let plain = match &far.interface {
+        Some(interface) => format!("{far_name}-{}", interface.value),
+        None => format!("{far_name}-{bridge}"),
+    };
+    let prefix = if namespace.as_str() == super::HOST { scope.prefix.clone() } else { String::new() };
+    let whole = format!("{prefix}{plain}");
+    let device = if whole.len() <= IFNAME_MAX {
+        whole
+    } else {
+        let first: String = whole.chars().take(8).collect();
+        format!("{first}-{:06x}", fnv1a(whole.as_bytes()) & 0xff_ffff)
+    };
+    Some((plain, device))
+}
+
+/// FNV-1a, 64 bits: names made from it must never change, so it is ours and not a library's.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
+}
+
+/// The segment of a link: its bridge's, or one of its own. Two bridges with a cable between them are one segment each:
+/// members are looked for on the bridge that they are plugged into.
+fn segment_of(scope: &mut Scope<'_>, link: &file::Link, a: &EnteredEnd, b: &EnteredEnd) -> Option<usize> {
+    let bridge = a.bridge.as_ref().or(b.bridge.as_ref());
+    if let Some(bridge) = bridge {
+        if let Some(subnet) = &link.subnet {
+            let error = Diagnostic::error("address::subnet_of_port", "a link to a bridge has the bridge's subnets")
+                .at(subnet.span, "not for a bridge's port")
+                .help(format!("write it as bridges.{bridge}.subnets, or leave it out"));
+            scope.error(error);
+        }
+        return scope.segment_of_bridge.get(bridge).copied();
+    }
+    let subnets = link.subnet.iter().map(|net| net.value.trunc()).collect();
+    scope.segments.push(Segment { bridge: None, subnets, external: false });
+    Some(scope.segments.len() - 1)
+}
+
+fn enter_end(
+    scope: &mut Scope<'_>,
+    id: EndId,
+    entered: &EnteredEnd,
+    end: &Spanned<file::End>,
+    segment: Option<usize>,
+) {
+    let Ok(device) = entered.device.parse() else { return };
+    let interface = Interface {
+        name: entered.interface.clone(),
+        device,
+        addresses: end.addresses.iter().flatten().map(|net| net.value).collect(),
+        unmanaged: end.addresses.as_ref().is_none_or(Vec::is_empty),
+        what: match &entered.bridge {
+            Some(bridge) => What::Port(id, bridge.clone()),
+            None => What::End(id),
+        },
+        segment: segment.filter(|_| entered.bridge.is_none()),
+        span: end.interface.as_ref().map_or(end.span, |interface| interface.span),
+    };
+    scope.enter(&entered.namespace, interface);
+}
+
+/// A link's address: its name, else its first end that is no bridge's port.
+fn name_of(link: &file::Link, a: &EnteredEnd, b: &EnteredEnd) -> String {
+    if let Some(name) = &link.name {
+        return name.to_string();
+    }
+    let end = [a, b].into_iter().find(|end| end.bridge.is_none()).unwrap_or(a);
+    format!("{}:{}", end.namespace, end.interface)
+}
+
+/// The resources.
+pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<Link> {
+    let mut built = Vec::new();
+    for Entered { index, name, ends } in entered {
+        let link = &scope.file.links[*index];
+        let [a, b] = ends;
+        let [first, second] = &link.endpoints;
+        // A port needs hairpin where the other end is a forward's target.
+        let needs = |far: usize| rules.hairpin.contains(&(*index, far));
+        let ends = vec![
+            build_end(scope, link, a, first, (*index, 0), needs(1)),
+            build_end(scope, link, b, second, (*index, 1), needs(0)),
+        ];
+        built.push(Link { name: name.clone(), ends, queues: link.queues.as_ref().map(|queues| queues.value) });
+    }
+    built
+}
+
+fn build_end(
+    scope: &Scope<'_>,
+    link: &file::Link,
+    entered: &EnteredEnd,
+    end: &file::End,
+    id: EndId,
+    hairpin: bool,
+) -> End {
+    let label = match &entered.bridge {
+        Some(bridge) => format!("{bridge}:{}", entered.interface),
+        None => format!("{}:{}", entered.namespace, entered.interface),
+    };
+    let interface = scope.of(&entered.namespace).iter().find(|it| it.device.as_str() == entered.device);
+    let bridge_device = entered.bridge.as_ref().and_then(|bridge| {
+        scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone()))
+    });
+    let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &label), |mac| mac.value);
+    let managed = interface.filter(|it| !it.unmanaged && matches!(it.what, What::End(end) if end == id));
+    End {
+        label,
+        netns: scope.netns(&entered.namespace),
+        device: entered.device.clone(),
+        bridge: bridge_device.map(|it| it.device.to_string()),
+        mac: Some(mac),
+        mtu: mtu_of(link, end),
+        up: end.up.as_ref().is_none_or(|up| up.value),
+        addresses: managed.map(|it| it.addresses.iter().copied().collect()),
+        hairpin: hairpin && entered.bridge.is_some(),
+        marked: true,
+        index: 0,
+    }
+}

@@ -1,0 +1,126 @@
+//! From the file as written to a [`Topology`]: every name looked up, every rule of the language checked, and all that
+//! is wrong said in one run.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    kind::Topology,
+    model::{Diagnostic, Diagnostics, Label, Netns, TopologyName},
+};
+
+use super::file::File;
+
+mod addresses;
+mod bridges;
+mod checks;
+mod firewall;
+mod gateways;
+mod links;
+mod namespaces;
+mod routes;
+mod scope;
+
+use scope::Scope;
+
+/// What the command line says beside the file.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `-name`: the topology's name in place of the file's.
+    pub name: Option<TopologyName>,
+}
+
+/// Looks up and checks everything. The topology is `None` where an error stands.
+pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics) {
+    let name = options.name.as_ref().unwrap_or(&file.name.value).clone();
+    let mut scope = Scope::new(file, name);
+    scope.enter_names();
+    let bridges = bridges::enter(&mut scope);
+    let links = links::enter(&mut scope);
+    addresses::assign(&mut scope);
+    addresses::check_clashes(&mut scope);
+    if scope.diagnostics.has_errors() {
+        // What follows looks addresses up; with names or addresses wrong it would only repeat the same errors.
+        return (None, sorted(scope.diagnostics));
+    }
+    let routes = routes::resolve(&mut scope);
+    let gateways = gateways::resolve(&mut scope);
+    let rules = firewall::resolve(&mut scope, &gateways);
+    let checks = checks::resolve(&mut scope, &rules);
+    let namespaces = namespaces::resolve(&mut scope, &rules);
+    let host = namespaces::host(&mut scope, &rules);
+    let topology = Topology {
+        name: scope.name.clone(),
+        description: file.description.clone(),
+        prefix: scope.prefix.clone(),
+        namespaces,
+        host,
+        bridges: bridges::build(&mut scope, &bridges, &rules),
+        links: links::build(&mut scope, &links, &rules),
+        routes,
+        gateways,
+        firewalls: rules.inputs,
+        checks,
+    };
+    let diagnostics = sorted(scope.diagnostics);
+    ((!diagnostics.has_errors()).then_some(topology), diagnostics)
+}
+
+fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
+    diagnostics.sort();
+    diagnostics
+}
+
+/// "did you mean": the known name nearest to `name`, where one is near.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|it| (strsim::damerau_levenshtein(name, it), it));
+    scored.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, it)| it)
+}
+
+/// An undefined name with what is defined.
+fn undefined(what: &str, name: &Label, span: crate::model::Span, known: &BTreeMap<Label, ()>) -> Diagnostic {
+    let diagnostic = Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(span, "not defined");
+    match nearest(name.as_str(), known.keys().map(Label::as_str)) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None if known.is_empty() => diagnostic.help(format!("no {what} is defined in this file")),
+        None => {
+            let names: Vec<&str> = known.keys().map(Label::as_str).take(12).collect();
+            diagnostic.help(format!("defined: {}", names.join(", ")))
+        }
+    }
+}
+
+/// The kernel's namespace that the file calls `host`.
+const HOST: &str = "host";
+
+/// Whether two subnets share an address.
+fn overlap(a: &ipnet::IpNet, b: &ipnet::IpNet) -> bool {
+    a.contains(b) || b.contains(a)
+}
+
+/// Per-namespace facts that follow from rules: see [`firewall`].
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// What each namespace's packet filter must do.
+    pub inputs: BTreeMap<Netns, crate::kind::firewall::Input>,
+    /// Which families each namespace must forward, and what of the file makes it so.
+    pub forwarding: BTreeMap<Label, Need>,
+    /// Devices that need `route_localnet`, by namespace.
+    pub route_localnet: BTreeMap<Netns, Vec<String>>,
+    /// IPv6 gateways, which listen to no router advertisement.
+    pub ignore_ra: BTreeMap<Netns, Vec<String>>,
+    /// Link ends whose bridge port needs hairpin.
+    pub hairpin: Vec<scope::EndId>,
+}
+
+/// Why a namespace must forward.
+#[derive(Debug, Clone)]
+pub(super) struct Need {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+    /// What of the file makes it so.
+    pub because: &'static str,
+    /// Where that is.
+    pub span: crate::model::Span,
+}

@@ -1,0 +1,292 @@
+//! What is known while a file is resolved: names, interfaces and the segments that they are on.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    str::FromStr,
+};
+
+use ipnet::IpNet;
+
+use super::{HOST, undefined};
+use crate::{
+    model::{
+        Diagnostic, Diagnostics, IfName, Label, Netns, Span, Spanned, TopologyName, name::IFNAME_MAX, snapshot::Family,
+    },
+    spec::file::File,
+};
+
+/// One end of one link: the link's place in the file, and 0 or 1.
+pub type EndId = (usize, usize);
+
+/// A device of a namespace that the file names.
+#[derive(Debug, Clone)]
+pub struct Interface {
+    /// How the file calls it.
+    pub name: String,
+    /// Its name in the kernel.
+    pub device: IfName,
+    /// Its addresses, automatic ones included.
+    pub addresses: Vec<IpNet>,
+    /// Whether its addresses are left to others.
+    pub unmanaged: bool,
+    /// What it is.
+    pub what: What,
+    /// Which of the segments it is on.
+    pub segment: Option<usize>,
+    /// Where the file names it.
+    pub span: Span,
+}
+
+/// What an interface is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The loopback.
+    Loopback,
+    /// A bridge.
+    Bridge(Label),
+    /// An end of a link that is no bridge's port.
+    End(EndId),
+    /// A bridge's port.
+    Port(EndId, Label),
+}
+
+/// What shares one layer-2 network: a bridge with all its ports, or one veth pair.
+#[derive(Debug, Clone, Default)]
+pub struct Segment {
+    /// The bridge, where it is one's.
+    pub bridge: Option<Label>,
+    /// Where automatic addresses come from.
+    pub subnets: Vec<IpNet>,
+    /// Whether the bridge is somebody else's.
+    pub external: bool,
+}
+
+/// Everything that is known so far.
+pub struct Scope<'f> {
+    /// The file.
+    pub file: &'f File,
+    /// The topology's name.
+    pub name: TopologyName,
+    /// What precedes kernel names.
+    pub prefix: String,
+    /// What has been found wrong.
+    pub diagnostics: Diagnostics,
+    /// Namespaces of the file, `host` included.
+    pub namespaces: BTreeMap<Label, ()>,
+    /// Bridges of the file.
+    pub bridges: BTreeMap<Label, ()>,
+    /// Interfaces by namespace, in file order.
+    pub interfaces: HashMap<Label, Vec<Interface>>,
+    /// All segments.
+    pub segments: Vec<Segment>,
+    /// The segment of each bridge.
+    pub segment_of_bridge: HashMap<Label, usize>,
+    devices: HashMap<(Label, String), Span>,
+}
+
+impl<'f> Scope<'f> {
+    /// Nothing known but the file.
+    pub fn new(file: &'f File, name: TopologyName) -> Self {
+        let prefix = file.prefix.as_ref().map_or("", |prefix| &prefix.value).replace("${name}", name.as_str());
+        Self {
+            file,
+            name,
+            prefix,
+            diagnostics: Diagnostics::default(),
+            namespaces: BTreeMap::new(),
+            bridges: BTreeMap::new(),
+            interfaces: HashMap::new(),
+            segments: Vec::new(),
+            segment_of_bridge: HashMap::new(),
+            devices: HashMap::new(),
+        }
+    }
+
+    /// The label of the host.
+    pub fn host() -> Label {
+        // The word is a valid label, so that parsing it cannot fail; the fallback is never taken.
+        Label::from_str(HOST).unwrap_or_else(|_| unreachable!("`host` is a label"))
+    }
+
+    /// Enters namespaces and bridges: one name space for both.
+    pub fn enter_names(&mut self) {
+        let file = self.file;
+        if let Some(prefix) = &file.prefix {
+            self.check_prefix(prefix);
+        }
+        self.namespaces.insert(Self::host(), ());
+        for name in file.namespaces.keys() {
+            self.namespaces.insert(name.value.clone(), ());
+        }
+        let lo = |label: &Label| {
+            let spec = file.namespaces.get(&Spanned { value: label.clone(), span: Span::default() });
+            spec.and_then(|spec| spec.addresses.as_ref()).map(|a| a.iter().map(|net| net.value).collect())
+        };
+        for label in self.namespaces.keys() {
+            let addresses: Option<Vec<IpNet>> = lo(label);
+            let lo = Interface {
+                name: "lo".into(),
+                device: IfName::lo(),
+                unmanaged: addresses.is_none(),
+                addresses: addresses.unwrap_or_default(),
+                what: What::Loopback,
+                segment: None,
+                span: Span::default(),
+            };
+            self.interfaces.insert(label.clone(), vec![lo]);
+        }
+        for name in file.bridges.keys() {
+            if name.as_str() == HOST {
+                let error = Diagnostic::error("name::reserved", "`host` is the namespace that the tool runs in")
+                    .at(name.span, "a bridge cannot be called so");
+                self.diagnostics.push(error);
+            } else if let Some((other, _)) = file.namespaces.get_key_value(name) {
+                let error = Diagnostic::error("name::duplicate", format!("`{}` is a namespace and a bridge", name.value))
+                    .at(name.span, "the bridge")
+                    .at(other.span, "the namespace")
+                    .help("namespaces and bridges share one name space, since links name either; rename one");
+                self.diagnostics.push(error);
+            }
+            self.bridges.insert(name.value.clone(), ());
+        }
+    }
+
+    fn check_prefix(&mut self, prefix: &Spanned<String>) {
+        if self.prefix.is_empty() {
+            return;
+        }
+        if let Err(reason) = Label::from_str(&self.prefix) {
+            let error = Diagnostic::error("name::invalid", format!("the prefix `{}` {reason}", self.prefix))
+                .at(prefix.span, "not a beginning of names");
+            self.diagnostics.push(error);
+        }
+    }
+
+    /// Says an error.
+    pub fn error(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Where a namespace of the file is in the kernel.
+    pub fn netns(&self, label: &Label) -> Netns {
+        if label.as_str() == HOST { Netns::Host } else { Netns::Named(format!("{}{label}", self.prefix)) }
+    }
+
+    /// Checks that `label` is a namespace.
+    pub fn namespace(&mut self, label: &Spanned<Label>) -> Option<Label> {
+        if self.namespaces.contains_key(&label.value) {
+            return Some(label.value.clone());
+        }
+        let mut error = undefined("namespace", label, label.span, &self.namespaces);
+        if self.bridges.contains_key(&label.value) {
+            error.help = Some(format!("`{}` is a bridge; a namespace is needed here", label.value));
+        }
+        self.error(error);
+        None
+    }
+
+    /// Checks that `label` is a bridge.
+    pub fn bridge(&mut self, label: &Spanned<Label>) -> Option<Label> {
+        if self.bridges.contains_key(&label.value) {
+            return Some(label.value.clone());
+        }
+        let mut error = undefined("bridge", label, label.span, &self.bridges);
+        if self.namespaces.contains_key(&label.value) {
+            error.help = Some(format!("`{}` is a namespace; a bridge is needed here", label.value));
+        }
+        self.error(error);
+        None
+    }
+
+    /// The device name of an interface that the file calls `name` in `namespace`: the prefix precedes those in the host.
+    pub fn device(&mut self, namespace: &Label, name: &str, span: Span) -> Option<IfName> {
+        let device = if namespace.as_str() == HOST { format!("{}{name}", self.prefix) } else { name.to_owned() };
+        match IfName::from_str(&device) {
+            Ok(device) => Some(device),
+            Err(reason) => {
+                let error = Diagnostic::error("name::interface", format!("the interface name `{device}` {reason}"))
+                    .at(span, "this name")
+                    .help(format!("choose a name that has at most {IFNAME_MAX} bytes with the prefix in front"));
+                self.error(error);
+                None
+            }
+        }
+    }
+
+    /// Enters an interface; two of one name in one namespace are a clash.
+    pub fn enter(&mut self, namespace: &Label, interface: Interface) {
+        let key = (namespace.clone(), interface.device.to_string());
+        if interface.device.as_str() == "lo" {
+            let error = Diagnostic::error("name::duplicate", format!("`{namespace}` has an interface `lo` already"))
+                .at(interface.span, "the loopback's name")
+                .help("every namespace has a loopback called `lo`; choose another name");
+            return self.error(error);
+        }
+        if let Some(other) = self.devices.get(&key) {
+            let what = format!("two interfaces are called `{}` in `{namespace}`", interface.device);
+            let made_up = matches!(interface.what, What::Port(..));
+            let help = if made_up { "give one of them another name with `interface`" } else { "rename one of them" };
+            let error = Diagnostic::error("name::duplicate", what)
+                .at(interface.span, "the second one")
+                .at(*other, "the first one")
+                .help(help);
+            return self.error(error);
+        }
+        self.devices.insert(key, interface.span);
+        self.interfaces.entry(namespace.clone()).or_default().push(interface);
+    }
+
+    /// The interfaces of a namespace.
+    pub fn of(&self, namespace: &Label) -> &[Interface] {
+        self.interfaces.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// The interface that the file calls `name`.
+    pub fn interface(&self, namespace: &Label, name: &str) -> Option<&Interface> {
+        self.of(namespace).iter().find(|it| it.name == name)
+    }
+
+    /// The interface whose own subnet holds `address`: the longest prefix, as the kernel chooses.
+    pub fn toward(&self, namespace: &Label, address: IpAddr) -> Option<&Interface> {
+        let nets = self.of(namespace).iter().flat_map(|it| it.addresses.iter().map(move |net| (net, it)));
+        nets.filter(|(net, _)| net.contains(&address)).max_by_key(|(net, _)| net.prefix_len()).map(|(_, it)| it)
+    }
+
+    /// The namespace and interface that has `address`.
+    pub fn holder(&self, address: IpAddr) -> Option<(&Label, &Interface)> {
+        let all = self.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
+        let mut holders = all.filter(|(_, it)| it.addresses.iter().any(|net| net.addr() == address));
+        holders.next()
+    }
+
+    /// The address of `target` in a family as seen from `from`: on a shared segment first.
+    pub fn seen_from(&self, from: &Label, target: &Label, family: Family) -> Vec<IpAddr> {
+        let shared = |it: &&Interface| {
+            it.segment.is_some() && self.of(from).iter().any(|mine| mine.segment == it.segment)
+        };
+        let addresses = |it: &Interface| it.addresses.iter().map(IpNet::addr).collect::<Vec<_>>();
+        let of_family = |address: &IpAddr| Family::of(*address) == family;
+        self.of(target).iter().filter(shared).flat_map(addresses).filter(of_family).collect()
+    }
+
+    /// The first address of `target` in a family that is not on its `lo`.
+    pub fn first_address(&self, target: &Label, family: Family) -> Option<IpAddr> {
+        let others = self.of(target).iter().filter(|it| it.what != What::Loopback);
+        others.flat_map(|it| &it.addresses).map(IpNet::addr).find(|address| Family::of(*address) == family)
+    }
+
+    /// Everyone on a segment: namespaces with the interface that they have there, in file order of namespaces.
+    pub fn on_segment(&self, segment: usize) -> Vec<(Label, &Interface)> {
+        let in_file = self.file.namespaces.keys().map(|key| key.value.clone());
+        let mut labels: Vec<Label> = in_file.collect();
+        if !labels.iter().any(|label| label.as_str() == HOST) {
+            labels.push(Self::host());
+        }
+        let of = |label: &Label| {
+            let list = self.of(label).iter().filter(|it| it.segment == Some(segment));
+            list.map(|it| (label.clone(), it)).collect::<Vec<_>>()
+        };
+        labels.iter().flat_map(of).collect()
+    }
+}
