@@ -1,0 +1,141 @@
+//! Gateways: who their members are, and by which address.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+
+use super::{
+    HOST, routes,
+    scope::{Interface, Scope, What},
+};
+use crate::{
+    kind::gateway::{Gateway, Member},
+    model::{Diagnostic, Label, Netns, Span, snapshot::Family},
+    spec::file::{self, GatewayAt},
+};
+
+/// The gateways.
+pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
+    let file = scope.file;
+    let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
+    let mut gateways: Vec<Gateway> = Vec::new();
+    for written in &file.gateways {
+        let Some(place) = place(scope, written) else { continue };
+        if gateways.iter().any(|it| it.name == place.name) {
+            let error = Diagnostic::error("gateway::duplicate", format!("`{}` is a gateway twice", place.name))
+                .at(written.span, "the second time");
+            scope.error(error);
+            continue;
+        }
+        let members = members(scope, written, &place);
+        for member in &members {
+            let key = (member.netns.clone(), Family::of(member.via));
+            if let Some(first) = given.insert(key, written.span) {
+                let what = format!("`{}` has two gateways", member.label);
+                let error = Diagnostic::error("gateway::two_for_one", what)
+                    .at(written.span, "the second one")
+                    .at(first, "the first one")
+                    .help("name the `members` of each, or write the default route of that namespace yourself");
+                scope.error(error);
+            }
+        }
+        gateways.push(Gateway {
+            name: place.name,
+            netns: scope.netns(&place.namespace),
+            device: place.interface.device.to_string(),
+            addresses: place.interface.addresses.clone(),
+            members,
+            rules: Vec::new(),
+        });
+    }
+    gateways
+}
+
+struct GatewayPlace {
+    name: String,
+    namespace: Label,
+    interface: Interface,
+    segment: usize,
+}
+
+fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace> {
+    let (name, namespace, interface) = match &written.at {
+        GatewayAt::Bridge(label) => {
+            let bridge = scope.bridge(label)?;
+            let all = scope.interfaces.iter().flat_map(|(at, list)| list.iter().map(move |it| (at, it)));
+            let mut found = all.filter(|(_, it)| it.what == What::Bridge(bridge.clone()));
+            let (namespace, interface) = found.next()?;
+            (bridge.to_string(), namespace.clone(), interface.clone())
+        }
+        GatewayAt::Interface(namespace, interface) => {
+            let label = scope.namespace(namespace)?;
+            let Some(found) = scope.interface(&label, interface.as_str()).cloned() else {
+                let error = Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", interface.value))
+                    .at(interface.span, "not defined");
+                scope.error(error);
+                return None;
+            };
+            (format!("{label}:{}", interface.value), label, found)
+        }
+    };
+    let Some(segment) = interface.segment else {
+        let error = Diagnostic::error("gateway::no_segment", format!("the gateway `{name}` is on no segment"))
+            .at(written.span, "nobody is behind it")
+            .help("a gateway is a bridge, or an interface that is an end of a link");
+        scope.error(error);
+        return None;
+    };
+    let external = scope.segments[segment].external;
+    if interface.addresses.is_empty() && !external {
+        let error = Diagnostic::error("gateway::no_address", format!("the gateway `{name}` has no address"))
+            .at(written.span, "members need one to send to")
+            .help("give the bridge or the interface `addresses`");
+        scope.error(error);
+        return None;
+    }
+    Some(GatewayPlace { name, namespace, interface, segment })
+}
+
+fn members(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) -> Vec<Member> {
+    let on_segment: Vec<(Label, Interface)> = scope
+        .on_segment(place.segment)
+        .into_iter()
+        .filter(|(label, _)| label.as_str() != HOST && *label != place.namespace)
+        .map(|(label, interface)| (label, interface.clone()))
+        .collect();
+    let mut wanted = Vec::new();
+    for label in written.members.iter().flatten() {
+        let Some(label_known) = scope.namespace(label) else { continue };
+        if !on_segment.iter().any(|(on, _)| *on == label_known) {
+            let what = format!("`{label_known}` is not on the segment of the gateway `{}`", place.name);
+            let error = Diagnostic::error("gateway::not_on_segment", what).at(label.span, "no link of it goes there");
+            scope.error(error);
+        }
+        wanted.push(label_known);
+    }
+    let mut members = Vec::new();
+    for (label, interface) in on_segment {
+        if written.members.is_some() && !wanted.contains(&label) {
+            continue;
+        }
+        for family in [Family::V4, Family::V6] {
+            if routes::has_default(scope, &label, family) {
+                continue;
+            }
+            if let Some(via) = gateway_address(place, &interface, family) {
+                let netns = scope.netns(&label);
+                let dev = interface.device.to_string();
+                members.push(Member { label: label.to_string(), netns, via, dev });
+            }
+        }
+    }
+    members
+}
+
+/// The gateway's address in the member's subnet.
+fn gateway_address(place: &GatewayPlace, member: &Interface, family: Family) -> Option<std::net::IpAddr> {
+    let of_family = |net: &&IpNet| Family::of(net.addr()) == family;
+    let nets = member.addresses.iter().filter(of_family);
+    let mut near = nets.filter_map(|net| place.interface.addresses.iter().find(|it| net.contains(&it.addr())));
+    near.next().map(IpNet::addr)
+}

@@ -1,0 +1,133 @@
+//! Namespaces: forwarding, sysctls, and what of the host is borrowed.
+
+use std::collections::BTreeMap;
+
+use super::{HOST, Rules, scope::Scope};
+use crate::{
+    kind::{
+        host::HostSettings,
+        namespace::Namespace,
+        sysctl::{self, FORWARD_V4, FORWARD_V6},
+    },
+    model::{Diagnostic, Label, Netns, Spanned},
+    spec::file,
+};
+
+/// The namespaces to be made.
+pub fn resolve(scope: &mut Scope<'_>, rules: &Rules) -> Vec<Namespace> {
+    let file = scope.file;
+    let ours = file.namespaces.iter().filter(|(label, _)| label.as_str() != HOST);
+    ours.map(|(label, spec)| one(scope, label, spec, rules)).collect()
+}
+
+fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, rules: &Rules) -> Namespace {
+    let netns = scope.netns(label);
+    let mut sysctls = BTreeMap::new();
+    if scope.file.ipv6 == Some(false) {
+        for which in ["all", "default"] {
+            sysctls.insert(format!("net/ipv6/conf/{which}/disable_ipv6"), "1".to_owned());
+        }
+    }
+    let need = rules.forwarding.get(&label.value);
+    if let (Some(need), Some(false)) = (need, spec.forwarding.as_ref().map(|it| it.value)) {
+        let span = spec.forwarding.as_ref().map_or(label.span, |it| it.span);
+        let error = Diagnostic::error("forwarding::needed", format!("`{label}` must forward for {}", need.because))
+            .at(span, "turned off here")
+            .at(need.span, "needed for this")
+            .help("remove `forwarding: false`");
+        scope.error(error);
+    }
+    let forwards = need.is_some() || spec.forwarding.as_ref().is_some_and(|it| it.value);
+    // The kernel's inherited default is written over, both ways and both families.
+    for key in [FORWARD_V4, FORWARD_V6] {
+        sysctls.insert(key.to_owned(), u8::from(forwards).to_string());
+    }
+    for device in rules.route_localnet.get(&netns).into_iter().flatten().filter(|it| !is_bridge(scope, label, it)) {
+        sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
+    }
+    add_written(scope, spec, &mut sysctls);
+    Namespace {
+        label: label.to_string(),
+        netns,
+        loopback: spec.loopback.as_ref().is_none_or(|it| it.value),
+        addresses: spec.addresses.as_ref().map(|list| list.iter().map(|net| net.value).collect()),
+        sysctls,
+    }
+}
+
+fn is_bridge(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
+    let mut list = scope.of(label).iter();
+    list.any(|it| it.device.as_str() == device && matches!(it.what, super::scope::What::Bridge(_)))
+}
+
+/// The sysctls of the file; one that contradicts what the file says elsewhere is an error.
+fn add_written(scope: &mut Scope<'_>, spec: &file::Namespace, sysctls: &mut BTreeMap<String, String>) {
+    let mut seen: BTreeMap<String, crate::model::Span> = BTreeMap::new();
+    for (key, value) in &spec.sysctls {
+        let path = sysctl::path_of_key(key);
+        if !path.starts_with("net/") || path.split('/').any(|part| part.is_empty() || part == "..") {
+            let error = Diagnostic::error("sysctl::not_net", format!("`{}` is no sysctl of a network namespace", key.value))
+                .at(key.span, "this key")
+                .help("only keys that begin with `net.` belong to a network namespace");
+            scope.error(error);
+            continue;
+        }
+        if let Some(first) = seen.insert(path.clone(), key.span) {
+            let error = Diagnostic::error("sysctl::duplicate", format!("`{}` is set twice", key.value))
+                .at(key.span, "the second time")
+                .at(first, "the first time");
+            scope.error(error);
+        }
+        let other = sysctls.insert(path.clone(), value.value.clone());
+        if let Some(other) = other.filter(|other| sysctl::normal(other) != sysctl::normal(value)) {
+            let what = format!("`{}` is {} by the rest of the file, and {} here", key.value, other, value.value);
+            let error = Diagnostic::error("sysctl::contradiction", what)
+                .at(value.span, "another value")
+                .help("say it in one place: `forwarding` and `ipv6` write sysctls too");
+            scope.error(error);
+        }
+    }
+}
+
+/// What is borrowed of the host: it is never forced to 0.
+pub fn host(scope: &mut Scope<'_>, rules: &Rules) -> Option<HostSettings> {
+    let mut sysctls = BTreeMap::new();
+    let key = Spanned { value: Scope::host(), span: crate::model::Span::default() };
+    let spec = scope.file.namespaces.get_key_value(&key);
+    if let Some((label, spec)) = spec {
+        refuse_for_host(scope, label, spec);
+        if spec.forwarding.as_ref().is_some_and(|it| it.value) {
+            sysctls.insert(FORWARD_V4.to_owned(), "1".to_owned());
+            sysctls.insert(FORWARD_V6.to_owned(), "1".to_owned());
+        }
+    }
+    if let Some(need) = rules.forwarding.get(&key.value) {
+        let families = [(need.v4, FORWARD_V4), (need.v6, FORWARD_V6)];
+        sysctls.extend(families.into_iter().filter(|(on, _)| *on).map(|(_, key)| (key.to_owned(), "1".to_owned())));
+    }
+    for device in rules.route_localnet.get(&Netns::Host).into_iter().flatten() {
+        let bridge = scope.file.bridges.iter().any(|(label, bridge)| {
+            let external = bridge.external.as_ref().is_some_and(|it| it.value);
+            !external && is_bridge(scope, &key.value, device) && scope.bridges.contains_key(&label.value)
+        });
+        if !bridge {
+            sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
+        }
+    }
+    if let Some((_, spec)) = spec {
+        add_written(scope, spec, &mut sysctls);
+    }
+    (!sysctls.is_empty()).then_some(HostSettings { sysctls, borrowed: BTreeMap::new() })
+}
+
+fn refuse_for_host(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace) {
+    let loopback = spec.loopback.as_ref().map(|it| ("loopback", it.span));
+    let addresses = spec.addresses.as_ref().map(|list| ("addresses", list.first().map_or(label.span, |it| it.span)));
+    let off = spec.forwarding.as_ref().filter(|it| !it.value).map(|it| ("forwarding: false", it.span));
+    for (key, span) in [loopback, addresses, off].into_iter().flatten() {
+        let error = Diagnostic::error("host::not_ours", format!("`{key}` is not for the host"))
+            .at(span, "the host is not the lab's to change")
+            .help("the host takes `routes`, `sysctls` and `forwarding: true`, which are given back on destroy");
+        scope.error(error);
+    }
+}

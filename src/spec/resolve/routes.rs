@@ -1,0 +1,268 @@
+//! Routes: next hops looked up, devices found.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::{
+    HOST,
+    scope::Scope,
+};
+use crate::{
+    kind::route::{Hop, Route, metric_of},
+    model::{
+        Diagnostic, IfName, Label, Span, Spanned,
+        mark::ROUTE_PROTOCOL,
+        snapshot::{Family, RouteType, TABLE_MAIN},
+    },
+    spec::file::{self, Destination, Via},
+};
+
+/// The routes of every namespace.
+pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
+    let file = scope.file;
+    let mut routes: Vec<(Route, Span)> = Vec::new();
+    for (label, spec) in &file.namespaces {
+        for written in &spec.routes {
+            let Some(route) = one(scope, label, written, &spec.routes) else { continue };
+            let same = |it: &&(Route, Span)| it.0.same_key(&route.netns, &route.to, route.table, route.metric);
+            if let Some((_, first)) = routes.iter().find(same) {
+                let what = format!("`{label}` has two routes to {}", route.to);
+                let error = Diagnostic::error("route::duplicate", what)
+                    .at(written.to.span, "the second one")
+                    .at(*first, "the first one")
+                    .help("give one of them another `metric`, or make them one with `nexthops`");
+                scope.error(error);
+                continue;
+            }
+            routes.push((route, written.to.span));
+        }
+    }
+    routes.into_iter().map(|(route, _)| route).collect()
+}
+
+fn one(
+    scope: &mut Scope<'_>,
+    label: &Label,
+    written: &Spanned<file::Route>,
+    all: &[Spanned<file::Route>],
+) -> Option<Route> {
+    let kind = written.kind.as_ref().map_or(RouteType::Unicast, |kind| kind.value);
+    let hops = match (&written.nexthops, kind) {
+        (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => refuse_hops(scope, written)?,
+        (Some(list), RouteType::Unicast) => {
+            let mut hops = Vec::new();
+            for hop in &list.value {
+                hops.push(resolve_hop(scope, label, written, hop.via.as_ref(), hop.dev.as_ref(), all)?);
+                if let Some(last) = hops.last_mut() {
+                    last.0.weight = hop.weight.as_ref().map_or(1, |weight| weight.value);
+                    last.0.onlink = hop.onlink.as_ref().is_some_and(|onlink| onlink.value);
+                }
+            }
+            hops
+        }
+        (None, RouteType::Unicast) => {
+            if written.via.is_none() && written.dev.is_none() {
+                let error = Diagnostic::error("route::no_nexthop", "this route goes nowhere")
+                    .at(written.to.span, "no `via`, `dev` or `nexthops`")
+                    .help("give it `via: ADDRESS`, `dev: INTERFACE`, or `type: blackhole`");
+                scope.error(error);
+                return None;
+            }
+            vec![resolve_hop(scope, label, written, written.via.as_ref(), written.dev.as_ref(), all)?]
+        }
+    };
+    let to = destination(scope, written, &hops)?;
+    if let Some((hop, _)) = hops.iter().find(|(hop, _)| hop.via.is_some_and(|via| Family::of(via) != Family::of(to.addr()))) {
+        let via = hop.via.map(|via| via.to_string()).unwrap_or_default();
+        let span = written.via.as_ref().map_or(written.to.span, |via| via.span);
+        let error = Diagnostic::error("address::family", format!("the route to {to} goes by {via}, of the other family"))
+            .at(span, "IPv4 and IPv6 do not mix here");
+        scope.error(error);
+        return None;
+    }
+    let table = written.table.as_ref().map_or(TABLE_MAIN, |table| table.value);
+    let metric = metric_of(&to, written.metric.as_ref().map(|metric| metric.value));
+    let by_route = hops.iter().any(|(_, by_route)| *by_route);
+    Some(Route {
+        label: label.to_string(),
+        netns: scope.netns(label),
+        to,
+        table,
+        metric,
+        kind,
+        src: written.src.as_ref().map(|src| src.value),
+        mtu: written.mtu.as_ref().map(|mtu| mtu.value),
+        hops: hops.into_iter().map(|(hop, _)| hop).collect(),
+        protocol: ROUTE_PROTOCOL,
+        by_route,
+    })
+}
+
+fn refuse_hops(scope: &mut Scope<'_>, written: &file::Route) -> Option<Vec<(Hop, bool)>> {
+    let via = written.via.as_ref().map(|it| it.span);
+    let dev = written.dev.as_ref().map(|it| it.span);
+    let hops = written.nexthops.as_ref().map(|it| it.span);
+    let Some(span) = via.or(dev).or(hops) else { return Some(Vec::new()) };
+    let error = Diagnostic::error("route::nexthop_of_drop", "a route that drops packets has no next hop")
+        .at(span, "leave it out");
+    scope.error(error);
+    None
+}
+
+fn destination(scope: &mut Scope<'_>, written: &file::Route, hops: &[(Hop, bool)]) -> Option<IpNet> {
+    let to = match written.to.value {
+        Destination::Net(net) => net.trunc(),
+        Destination::Default => {
+            let by_hop = hops.iter().find_map(|(hop, _)| hop.via);
+            match by_hop.or(written.src.as_ref().map(|src| src.value)) {
+                Some(IpAddr::V6(_)) => IpNet::V6(Ipv6Net::default()),
+                Some(IpAddr::V4(_)) | None => IpNet::V4(Ipv4Net::default()),
+            }
+        }
+    };
+    if to.addr().is_ipv6() && scope.file.ipv6 == Some(false) {
+        let error = Diagnostic::error("address::ipv6_off", format!("{to} is IPv6, which this lab turns off"))
+            .at(written.to.span, "an IPv6 route")
+            .help("remove `ipv6: false`, or the route");
+        scope.error(error);
+        return None;
+    }
+    Some(to)
+}
+
+/// A next hop, and whether it is reached by way of another route of the file.
+fn resolve_hop(
+    scope: &mut Scope<'_>,
+    label: &Label,
+    written: &file::Route,
+    via: Option<&Spanned<Via>>,
+    dev: Option<&Spanned<IfName>>,
+    all: &[Spanned<file::Route>],
+) -> Option<(Hop, bool)> {
+    let onlink = written.onlink.as_ref().is_some_and(|onlink| onlink.value);
+    let family = match written.to.value {
+        Destination::Net(net) => Some(Family::of(net.addr())),
+        Destination::Default => None,
+    };
+    let via_address = match via {
+        Some(via) => Some(address_of(scope, label, via, family)?),
+        None => None,
+    };
+    let named = match dev {
+        Some(dev) => Some(device_of(scope, label, dev)?),
+        None => None,
+    };
+    let mut hop = Hop { via: via_address, dev: named, weight: 1, onlink };
+    let (Some(address), None) = (via_address, &hop.dev) else { return Some((hop, false)) };
+    if let Some(interface) = scope.toward(label, address) {
+        hop.dev = Some(interface.device.to_string());
+        return Some((hop, false));
+    }
+    let span = via.map_or(written.to.span, |via| via.span);
+    if let Some(covering) = all.iter().find(|it| !std::ptr::eq(&it.value, written) && covers(it, address)) {
+        return by_another(scope, label, hop, covering, span);
+    }
+    // Addresses that others give, and those of the host's own NICs, are not in the file: the kernel will know.
+    let unknown = label.as_str() == HOST || scope.of(label).iter().any(|it| it.unmanaged && it.name != "lo");
+    if unknown {
+        return Some((hop, false));
+    }
+    let nets: Vec<String> = scope.of(label).iter().flat_map(|it| &it.addresses).map(|net| net.trunc().to_string()).collect();
+    let help = if nets.is_empty() {
+        format!("`{label}` has no address outside its lo; give an end of it one")
+    } else {
+        format!("`{label}` is on {}", nets.join(", "))
+    };
+    let error = Diagnostic::error("route::nexthop_unreachable", format!("the next hop {address} is on no subnet of `{label}`"))
+        .at(span, "not reachable from here")
+        .help(help);
+    scope.error(error);
+    None
+}
+
+fn covers(route: &file::Route, address: IpAddr) -> bool {
+    matches!(route.to.value, Destination::Net(net) if net.prefix_len() > 0 && net.contains(&address))
+}
+
+/// The kernel takes a next hop that another route leads to only where that route is a link's own, without a next hop.
+fn by_another(
+    scope: &mut Scope<'_>,
+    label: &Label,
+    mut hop: Hop,
+    covering: &Spanned<file::Route>,
+    span: Span,
+) -> Option<(Hop, bool)> {
+    if let (None, Some(dev)) = (&covering.via, &covering.dev) {
+        hop.dev = Some(device_of(scope, label, dev)?);
+        return Some((hop, true));
+    }
+    let what = "the next hop is reached by way of another router, which the kernel does not take";
+    let error = Diagnostic::error("route::recursive", what)
+        .at(span, "this next hop")
+        .at(covering.to.span, "is led on by this route")
+        .help("write the router that is on a subnet of the namespace, or use `dev` with `onlink: true`");
+    scope.error(error);
+    None
+}
+
+fn address_of(scope: &mut Scope<'_>, label: &Label, via: &Spanned<Via>, family: Option<Family>) -> Option<IpAddr> {
+    let (namespace, interface) = match &via.value {
+        Via::Address(address) => return Some(*address),
+        Via::End(namespace, interface) => (namespace, interface),
+    };
+    let namespace = scope.namespace(&Spanned { value: namespace.clone(), span: via.span })?;
+    let Some(found) = scope.interface(&namespace, interface.as_str()) else {
+        let error = Diagnostic::error("name::undefined", format!("`{namespace}` has no interface `{interface}`"))
+            .at(via.span, "not defined");
+        scope.error(error);
+        return None;
+    };
+    let addresses = found.addresses.iter().map(IpNet::addr);
+    let fitting: Vec<IpAddr> = addresses.filter(|it| family.is_none_or(|family| Family::of(*it) == family)).collect();
+    let near = fitting.iter().find(|address| scope.toward(label, **address).is_some());
+    match near.or(fitting.first()) {
+        Some(address) => Some(*address),
+        None => {
+            let error = Diagnostic::error("address::none", format!("`{namespace}:{interface}` has no such address"))
+                .at(via.span, "no address of the route's family");
+            scope.error(error);
+            None
+        }
+    }
+}
+
+fn device_of(scope: &mut Scope<'_>, label: &Label, dev: &Spanned<IfName>) -> Option<String> {
+    if let Some(interface) = scope.interface(label, dev.as_str()) {
+        return Some(interface.device.to_string());
+    }
+    if label.as_str() == HOST {
+        return Some(dev.to_string());
+    }
+    let names = scope.of(label).iter().map(|it| it.name.as_str());
+    let near = super::nearest(dev.as_str(), names.clone()).map(|near| format!("did you mean `{near}`?"));
+    let help = near.unwrap_or_else(|| format!("it has: {}", names.collect::<Vec<_>>().join(", ")));
+    let error = Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", dev.value))
+        .at(dev.span, "not defined")
+        .help(help);
+    scope.error(error);
+    None
+}
+
+/// Whether the file gives `label` a default route of a family in the main table with no metric: a gateway gives none then.
+pub fn has_default(scope: &Scope<'_>, label: &Label, family: Family) -> bool {
+    let key = Spanned { value: label.clone(), span: Span::default() };
+    let routes = scope.file.namespaces.get(&key).map_or(&[][..], |spec| &spec.routes);
+    routes.iter().any(|route| {
+        let plain = route.table.is_none() && route.metric.is_none();
+        let to = match route.to.value {
+            Destination::Net(net) => (net.prefix_len() == 0).then(|| Family::of(net.addr())),
+            Destination::Default => Some(match &route.via {
+                Some(Spanned { value: Via::Address(IpAddr::V6(_)), .. }) => Family::V6,
+                Some(_) | None => Family::V4,
+            }),
+        };
+        plain && to == Some(family)
+    })
+}
+
