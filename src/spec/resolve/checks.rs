@@ -1,0 +1,163 @@
+//! Checks: from names to addresses, and who should answer.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use super::{Rules, scope::Scope};
+use crate::{
+    kind::{
+        check::{Check, Expect, Probe, Responder},
+        firewall::{NatKind, Protocol},
+    },
+    model::{Diagnostic, Label, Spanned, snapshot::Family},
+    spec::file::{self, CheckProbe, Target},
+};
+
+/// The checks of the file.
+pub fn resolve(scope: &mut Scope<'_>, rules: &Rules) -> Vec<Check> {
+    let file = scope.file;
+    file.checks.iter().filter_map(|written| one(scope, written, rules)).collect()
+}
+
+fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, rules: &Rules) -> Option<Check> {
+    let from = scope.namespace(&written.from)?;
+    let port = match written.to.ports {
+        Some((first, last)) if first != last => {
+            let error = Diagnostic::error("check::range", "a check goes to one port").at(written.to.span, "a range");
+            scope.error(error);
+            return None;
+        }
+        ports => ports.map(|(first, _)| first),
+    };
+    let probe = probe(scope, written, port)?;
+    let targets = match &written.to.target {
+        Target::Address(address) => vec![*address],
+        Target::Namespace(name) => {
+            let name = scope.namespace(&Spanned { value: name.clone(), span: written.to.span })?;
+            addresses_of(scope, &from, &name)
+        }
+    };
+    if targets.is_empty() {
+        let error = Diagnostic::error("check::no_address", "the target of this check has no address in the file")
+            .at(written.to.span, "no address to probe")
+            .help("give it one, or write the address here");
+        scope.error(error);
+        return None;
+    }
+    let responder = responder(scope, &from, &written.to.target, &targets, probe, rules);
+    Some(Check {
+        title: title(written, probe),
+        from: scope.netns(&from),
+        from_label: from.to_string(),
+        targets,
+        responder,
+        probe,
+        expect: written.expect,
+    })
+}
+
+fn probe(scope: &mut Scope<'_>, written: &file::Check, port: Option<u16>) -> Option<Probe> {
+    let span = written.probe.as_ref().map_or(written.to.span, |probe| probe.span);
+    let ported = |given: Option<u16>, make: fn(u16) -> Probe| match given.or(port) {
+        Some(port) => Ok(make(port)),
+        None => Err(Diagnostic::error("check::no_port", "this check names no port")
+            .at(span, "to which port?")
+            .help("write the port behind the target, such as `to: web:80`")),
+    };
+    let probe = match written.probe.as_ref().map(|probe| probe.value) {
+        Some(CheckProbe::Ping) => Ok(Probe::Ping),
+        Some(CheckProbe::Tcp(given)) => ported(given, Probe::Tcp),
+        Some(CheckProbe::Udp(given)) => ported(given, Probe::Udp),
+        None if port.is_some() => ported(None, Probe::Tcp),
+        None => Ok(Probe::Ping),
+    };
+    probe.map_err(|error| scope.error(error)).ok()
+}
+
+fn title(written: &file::Check, probe: Probe) -> String {
+    let to = match &written.to.target {
+        Target::Namespace(name) => name.to_string(),
+        Target::Address(address) => address.to_string(),
+    };
+    let how = match probe {
+        Probe::Ping => "ping".to_owned(),
+        Probe::Tcp(port) => format!("tcp {port}"),
+        Probe::Udp(port) => format!("udp {port}"),
+    };
+    let not = match written.expect {
+        Expect::Reachable => "",
+        Expect::Blocked => " is blocked",
+    };
+    format!("{} -> {to} {how}{not}", written.from.value)
+}
+
+/// Its first address per family on a shared segment, else its first not on lo; oneself with no address: the loopback.
+fn addresses_of(scope: &Scope<'_>, from: &Label, name: &Label) -> Vec<IpAddr> {
+    let of = |family| scope.seen_from(from, name, family).first().copied().or_else(|| scope.first_address(name, family));
+    let found: Vec<IpAddr> = [Family::V4, Family::V6].into_iter().filter_map(of).collect();
+    if found.is_empty() {
+        let on_lo = scope.of(name).iter().flat_map(|it| &it.addresses).map(IpNet::addr);
+        let on_lo: Vec<IpAddr> = on_lo.collect();
+        return if on_lo.is_empty() && from == name { vec![IpAddr::V4(Ipv4Addr::LOCALHOST)] } else { on_lo };
+    }
+    found
+}
+
+/// Who should answer: the target of a forward that the probe meets, else whoever has the address.
+fn responder(
+    scope: &Scope<'_>,
+    from: &Label,
+    target: &Target,
+    targets: &[IpAddr],
+    probe: Probe,
+    rules: &Rules,
+) -> Option<Responder> {
+    let (protocol, port) = match probe {
+        Probe::Ping => return None,
+        Probe::Tcp(port) => (Protocol::Tcp, port),
+        Probe::Udp(port) => (Protocol::Udp, port),
+    };
+    let first = *targets.first()?;
+    let holder = match target {
+        Target::Namespace(name) => Some(name.clone()),
+        Target::Address(address) if address.is_loopback() => Some(from.clone()),
+        Target::Address(address) => scope.holder(*address).map(|(label, _)| label.clone()),
+    };
+    let forwarded = forwarded(scope, holder.as_ref(), first, protocol, port, rules);
+    let (label, port) = match forwarded {
+        Some((address, port)) => (scope.holder(address).map(|(label, _)| label.clone())?, port),
+        None => (holder?, port),
+    };
+    Some(Responder { netns: scope.netns(&label), label: label.to_string(), port })
+}
+
+/// Where a forward or a dnat rule sends what is for `address`.
+fn forwarded(
+    scope: &Scope<'_>,
+    holder: Option<&Label>,
+    address: IpAddr,
+    protocol: Protocol,
+    port: u16,
+    rules: &Rules,
+) -> Option<(IpAddr, u16)> {
+    let at_holder = holder.and_then(|label| rules.inputs.get(&scope.netns(label)));
+    let forwards = at_holder.iter().flat_map(|input| &input.forwards);
+    let meets = |it: &&crate::kind::firewall::Forward| {
+        it.protocol == protocol
+            && (it.ports.0..=it.ports.1).contains(&port)
+            && it.family() == Family::of(address)
+            && it.listen.is_none_or(|listen| listen == address)
+    };
+    if let Some(forward) = forwards.filter(meets).max_by_key(|it| it.listen.is_some()) {
+        return Some((forward.to, forward.to_ports.0 + (port - forward.ports.0)));
+    }
+    // A translated address need not be anyone's.
+    let mut rules = rules.inputs.values().flat_map(|input| &input.nat);
+    rules.find_map(|rule| match &rule.kind {
+        NatKind::Dnat(from, to) if from.contains(&address) && from.prefix_len() == from.max_prefix_len() => {
+            Some((to.addr(), port))
+        }
+        NatKind::Dnat(..) | NatKind::Masquerade(_) | NatKind::Snat(..) => None,
+    })
+}

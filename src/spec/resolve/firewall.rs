@@ -1,0 +1,360 @@
+//! NAT and port forwards: what each namespace's packet filter must do, and what follows for forwarding, loopback
+//! routing and hairpin.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::{
+    HOST, Need, Rules, addresses,
+    scope::{Interface, Scope, What},
+};
+use crate::{
+    kind::{
+        firewall::{Forward, Input, Interface as Facing, NatKind, NatRule, Role, SnatTo, forward_rest, nat_rest},
+        gateway::Gateway,
+    },
+    model::{Address, Diagnostic, IfName, Label, Netns, Span, Spanned, address::KindName, snapshot::Family},
+    spec::file::{self, Target},
+};
+
+/// The rules of every namespace that has any.
+pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
+    let file = scope.file;
+    let mut rules = Rules::default();
+    let mut nat: BTreeMap<Label, Vec<NatRule>> = BTreeMap::new();
+    let mut forwards: BTreeMap<Label, Vec<Forward>> = BTreeMap::new();
+    for (gateway, written) in gateways.iter().zip(&file.gateways) {
+        need_for_gateway(scope, gateway, written.span, &mut rules);
+    }
+    for written in &file.nat {
+        let Some((label, rule)) = nat_rule(scope, written) else { continue };
+        let because = "a nat rule";
+        need(&mut rules, &label, rule.kind.family(), because, written.span);
+        let list = nat.entry(label).or_default();
+        if list.iter().any(|it| it.address == rule.address) {
+            let error = Diagnostic::error("nat::duplicate", format!("{} is there twice", rule.address))
+                .at(written.span, "the second time");
+            scope.error(error);
+        }
+        list.push(rule);
+    }
+    for written in &file.port_forwards {
+        let Some((label, list)) = port_forward(scope, written) else { continue };
+        for forward in list {
+            need(&mut rules, &label, forward.family(), "a port forward", written.span);
+            check_listen_clash(scope, forwards.get(&label), &forward, written.span);
+            forwards.entry(label.clone()).or_default().push(forward);
+        }
+    }
+    let labels: Vec<Label> = rules.forwarding.keys().cloned().collect();
+    for label in labels {
+        let nat = nat.remove(&label).unwrap_or_default();
+        let forwards = forwards.remove(&label).unwrap_or_default();
+        if !nat.is_empty() || !forwards.is_empty() || gateways.iter().any(|it| it.netns == scope.netns(&label)) {
+            enter_input(scope, &label, nat, forwards, gateways, &mut rules);
+        }
+    }
+    rules
+}
+
+fn need(rules: &mut Rules, label: &Label, family: Family, because: &'static str, span: Span) {
+    let need = rules.forwarding.entry(label.clone()).or_insert(Need { v4: false, v6: false, because, span });
+    match family {
+        Family::V4 => need.v4 = true,
+        Family::V6 => need.v6 = true,
+    }
+}
+
+fn need_for_gateway(scope: &Scope<'_>, gateway: &Gateway, span: Span, rules: &mut Rules) {
+    let label = label_of(scope, &gateway.netns);
+    let own = gateway.addresses.iter().map(|net| Family::of(net.addr()));
+    let members = gateway.members.iter().map(|member| Family::of(member.via));
+    for family in own.chain(members) {
+        need(rules, &label, family, "a gateway", span);
+        if family == Family::V6 {
+            let list = rules.ignore_ra.entry(gateway.netns.clone()).or_default();
+            if !list.contains(&gateway.device) {
+                list.push(gateway.device.clone());
+            }
+        }
+    }
+    if gateway.addresses.is_empty() {
+        // An external bridge, whose addresses only the kernel knows: IPv4, unless the file says more.
+        need(rules, &label, Family::V4, "a gateway", span);
+    }
+}
+
+fn label_of(scope: &Scope<'_>, netns: &Netns) -> Label {
+    let mut labels = scope.namespaces.keys();
+    labels.find(|label| scope.netns(label) == *netns).cloned().unwrap_or_else(Scope::host)
+}
+
+/// The namespace that a rule is written for: the host unless it says another.
+fn namespace_of(scope: &mut Scope<'_>, written: Option<&Spanned<Label>>) -> Option<Label> {
+    match written {
+        Some(label) => scope.namespace(label),
+        None => Some(Scope::host()),
+    }
+}
+
+/// An interface that a rule names: of the file, or in the host any.
+fn out_device(scope: &mut Scope<'_>, label: &Label, out: &Spanned<IfName>) -> Option<IfName> {
+    if let Some(interface) = scope.interface(label, out.as_str()) {
+        return Some(interface.device.clone());
+    }
+    if label.as_str() == HOST {
+        return Some(out.value.clone());
+    }
+    let names: Vec<&str> = scope.of(label).iter().map(|it| it.name.as_str()).collect();
+    let error = Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", out.value))
+        .at(out.span, "not defined")
+        .help(format!("it has: {}", names.join(", ")));
+    scope.error(error);
+    None
+}
+
+fn nat_rule(scope: &mut Scope<'_>, written: &Spanned<file::Nat>) -> Option<(Label, NatRule)> {
+    let label = namespace_of(scope, written.namespace.as_ref())?;
+    let out = match &written.out {
+        Some(out) => Some(out_device(scope, &label, out)?),
+        None => None,
+    };
+    let kind = match &written.rule {
+        file::NatRule::Masquerade(range) => NatKind::Masquerade(range.value),
+        file::NatRule::Snat(range, to) => {
+            same_family(scope, range.addr(), to.first, to.span)?;
+            NatKind::Snat(range.value, SnatTo { first: to.first, last: to.last, ports: to.ports })
+        }
+        file::NatRule::Dnat(from, to) => {
+            same_family(scope, from.addr(), to.addr(), to.span)?;
+            if from.prefix_len() != to.prefix_len() {
+                let what = format!("{} and {} are not of one length", from.value, to.value);
+                let error = Diagnostic::error("nat::length", what)
+                    .at(to.span, "not as long")
+                    .help("dnat takes an address for an address, or a prefix for a prefix of the same length");
+                scope.error(error);
+                return None;
+            }
+            NatKind::Dnat(from.value, to.value)
+        }
+    };
+    let address = Address::new(KindName::Nat, nat_rest(label.as_str(), kind.as_str(), kind.matched()));
+    Some((label, NatRule { address, kind, out }))
+}
+
+fn same_family(scope: &mut Scope<'_>, a: IpAddr, b: IpAddr, span: Span) -> Option<()> {
+    if a.is_ipv4() == b.is_ipv4() {
+        return Some(());
+    }
+    let error = Diagnostic::error("address::family", format!("{a} and {b} are not of one family"))
+        .at(span, "IPv4 and IPv6 do not mix here");
+    scope.error(error);
+    None
+}
+
+/// One forward for each protocol and family.
+fn port_forward(scope: &mut Scope<'_>, written: &Spanned<file::PortForward>) -> Option<(Label, Vec<Forward>)> {
+    let label = namespace_of(scope, written.namespace.as_ref())?;
+    let listen = &written.listen;
+    let to_ports = written.to.ports.unwrap_or(listen.ports);
+    if listen.ports.1 - listen.ports.0 != to_ports.1 - to_ports.0 {
+        let error = Diagnostic::error("forward::length", "the ranges of ports are not of one length")
+            .at(written.to.span, "the ports there")
+            .at(listen.span, "the ports listened on");
+        scope.error(error);
+        return None;
+    }
+    if listen.address.is_some_and(|address| address == IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)) {
+        let error = Diagnostic::error("forward::loopback6", "a port of [::1] cannot be forwarded")
+            .at(listen.span, "the kernel has no route_localnet for IPv6")
+            .help("listen on 127.0.0.1, or leave the address out");
+        scope.error(error);
+        return None;
+    }
+    let families = match listen.address {
+        Some(address) => vec![Family::of(address)],
+        None => vec![Family::V4, Family::V6],
+    };
+    let mut targets = Vec::new();
+    for family in families {
+        targets.extend(target(scope, &label, &written.to, family)?);
+    }
+    if targets.is_empty() {
+        return no_target(scope, &label, written);
+    }
+    let address = listen.address.filter(|address| !address.is_unspecified());
+    let mut forwards = Vec::new();
+    for protocol in &written.protocol {
+        let rest = forward_rest(label.as_str(), protocol.value, listen.ports, address);
+        forwards.extend(targets.iter().map(|to| Forward {
+            address: Address::new(KindName::PortForward, rest.clone()),
+            listen: address,
+            protocol: protocol.value,
+            ports: listen.ports,
+            to: *to,
+            to_ports,
+        }));
+    }
+    Some((label, forwards))
+}
+
+/// The address of a forward's target in a family; `Some(None)` where it has none of that family.
+fn target(
+    scope: &mut Scope<'_>,
+    label: &Label,
+    to: &Spanned<file::ForwardTo>,
+    family: Family,
+) -> Option<Option<IpAddr>> {
+    let name = match &to.target {
+        Target::Address(address) => return Some((Family::of(*address) == family).then_some(*address)),
+        Target::Namespace(name) => scope.namespace(&Spanned { value: name.clone(), span: to.span })?,
+    };
+    match &*scope.seen_from(label, &name, family) {
+        [] => Some(None),
+        [address] => Some(Some(*address)),
+        several => {
+            let list: Vec<String> = several.iter().map(IpAddr::to_string).collect();
+            let error = Diagnostic::error("forward::ambiguous", format!("`{name}` has several addresses that `{label}` sees"))
+                .at(to.span, "which of them?")
+                .help(format!("write one of them: {}", list.join(", ")));
+            scope.error(error);
+            None
+        }
+    }
+}
+
+fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForward) -> Option<T> {
+    let error = match &written.to.target {
+        Target::Namespace(name) => {
+            let help = "plug both into one bridge or join them by a link, or write the target's address";
+            let what = format!("`{label}` shares no segment with `{name}` on which it has an address");
+            Diagnostic::error("forward::no_target", what).at(written.to.span, "not seen from there").help(help)
+        }
+        Target::Address(address) => {
+            Diagnostic::error("address::family", format!("{address} is not of the family that is listened on"))
+                .at(written.to.span, "the target")
+                .at(written.listen.span, "the address listened on")
+        }
+    };
+    scope.error(error);
+    None
+}
+
+fn check_listen_clash(scope: &mut Scope<'_>, others: Option<&Vec<Forward>>, forward: &Forward, span: Span) {
+    let meets = |other: &&Forward| {
+        other.protocol == forward.protocol
+            && other.family() == forward.family()
+            && other.listen == forward.listen
+            && other.ports.0 <= forward.ports.1
+            && forward.ports.0 <= other.ports.1
+    };
+    if let Some(other) = others.iter().flat_map(|list| list.iter()).find(meets) {
+        let error = Diagnostic::error("forward::duplicate", format!("{} listens where {} does", forward.address, other.address))
+            .at(span, "the second one")
+            .help("a port of an address goes to one target");
+        scope.error(error);
+    }
+}
+
+fn enter_input(
+    scope: &mut Scope<'_>,
+    label: &Label,
+    nat: Vec<NatRule>,
+    forwards: Vec<Forward>,
+    gateways: &[Gateway],
+    rules: &mut Rules,
+) {
+    let netns = scope.netns(label);
+    let ranges: Vec<IpNet> = nat
+        .iter()
+        .map(|rule| match &rule.kind {
+            NatKind::Masquerade(range) | NatKind::Snat(range, _) => *range,
+            NatKind::Dnat(_, to) => *to,
+        })
+        .chain(forwards.iter().map(|forward| IpNet::from(forward.to)))
+        .collect();
+    // 127.0.0.1 is served for every IPv4 forward that listens there: a bare one, or one on a loopback address.
+    let local: Vec<IpAddr> = forwards
+        .iter()
+        .filter(|it| it.to.is_ipv4() && it.listen.is_none_or(|listen| listen.is_loopback()))
+        .map(|it| it.to)
+        .collect();
+    let mut interfaces = Vec::new();
+    for interface in scope.of(label) {
+        if matches!(interface.what, What::Loopback | What::Port(..)) {
+            continue;
+        }
+        let subnets = subnets_of(scope, interface);
+        let reaches = |address: &IpAddr| subnets.iter().any(|net| net.contains(address));
+        let route_localnet = local.iter().any(reaches);
+        if route_localnet {
+            rules.route_localnet.entry(netns.clone()).or_default().push(interface.device.to_string());
+        }
+        let gateway = gateways.iter().find(|it| it.netns == netns && it.device == interface.device.as_str());
+        let routed = gateway.is_some() || ranges.iter().any(|range| addresses::has_overlap(&subnets, range));
+        let role = role_of(scope, interface, gateway, routed, route_localnet);
+        interfaces.push(Facing { name: interface.device.clone(), subnets, role });
+    }
+    let targets: Vec<IpAddr> = forwards.iter().map(|forward| forward.to).collect();
+    rules.hairpin.extend(ends_of(scope, label, &targets));
+    let input = Input { topology: scope.name.clone(), namespace: label.to_string(), interfaces, nat, forwards };
+    rules.inputs.insert(netns, input);
+}
+
+/// The subnets of an interface: of its own addresses, or of its members' where it is an external bridge.
+fn subnets_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
+    let mut subnets: Vec<IpNet> = interface.addresses.iter().map(IpNet::trunc).collect();
+    let external = interface.segment.is_some_and(|segment| scope.segments[segment].external);
+    if external {
+        subnets.extend(members_of(scope, interface).into_iter().map(|net| net.trunc()));
+    }
+    subnets.sort();
+    subnets.dedup();
+    subnets
+}
+
+/// The addresses of everyone else on an interface's segment.
+fn members_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
+    let Some(segment) = interface.segment else { return Vec::new() };
+    let others = scope.on_segment(segment).into_iter().filter(|(_, it)| it.what != interface.what);
+    others.flat_map(|(_, it)| it.addresses.clone()).collect()
+}
+
+fn role_of(
+    scope: &Scope<'_>,
+    interface: &Interface,
+    gateway: Option<&Gateway>,
+    routed: bool,
+    route_localnet: bool,
+) -> Role {
+    let external = interface.segment.is_some_and(|segment| scope.segments[segment].external);
+    if routed {
+        let members = external.then(|| members_of(scope, interface).iter().map(IpNet::addr).collect());
+        return Role::Segment { gateway: gateway.map(Gateway::address), members, route_localnet };
+    }
+    match interface.what {
+        What::Bridge(_) if !external => {
+            let mut families: Vec<Family> = members_of(scope, interface).iter().map(|net| Family::of(net.addr())).collect();
+            families.sort();
+            families.dedup();
+            Role::Bystander { families }
+        }
+        What::Bridge(_) | What::End(_) | What::Port(..) | What::Loopback => Role::Outer,
+    }
+}
+
+/// The link ends that have one of these addresses on a segment of `label`'s bridges: their ports need hairpin.
+fn ends_of(scope: &Scope<'_>, label: &Label, targets: &[IpAddr]) -> Vec<super::scope::EndId> {
+    let mut ends = Vec::new();
+    for bridge in scope.of(label).iter().filter(|it| matches!(it.what, What::Bridge(_))) {
+        let Some(segment) = bridge.segment else { continue };
+        for (_, interface) in scope.on_segment(segment) {
+            let hit = interface.addresses.iter().any(|net| targets.contains(&net.addr()));
+            if let (What::End(id), true) = (&interface.what, hit) {
+                ends.push(*id);
+            }
+        }
+    }
+    ends
+}
