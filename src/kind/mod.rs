@@ -1,51 +1,165 @@
 //! The resource kinds: one file each, and the registry that names them all.
 //!
-//! A kind's file says everything that varies by kind: what a resource of it is, what it requires, how it is seen in a
-//! [`Snapshot`], what of it is compared, and which ops make a difference go away. The registry is [`Resource`]: its
-//! matches are exhaustive, so a new kind is a file, a variant here, and what the compiler then asks for.
+//! A kind's file says everything that varies by kind: what a resource of it is, what it needs, how it is seen in a
+//! [`Snapshot`](crate::model::Snapshot), what of it is compared, and which ops make a difference go away. The registry
+//! is [`Pair`]: its matches are exhaustive, so a new kind is a file, a variant here, and what the compiler then asks for.
 
-use crate::model::{Address, Snapshot, TopologyName, change::Comparison};
+use crate::model::{Address, Netns, TopologyName, change::Comparison};
 
 pub mod bridge;
 pub mod check;
+pub mod firewall;
 pub mod gateway;
 pub mod host;
 pub mod link;
 pub mod namespace;
 pub mod route;
+pub mod rules;
 pub mod steps;
 pub mod sysctl;
 pub mod topology;
 
 pub use topology::Topology;
 
-/// One thing that a plan counts, as the file wants it or as the kernel has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
-    /// A network namespace of ours.
-    Namespace(namespace::Namespace),
-    /// What a topology borrows of the host.
-    Host(host::HostSettings),
-    /// A bridge, ours or external.
-    Bridge(bridge::Bridge),
-    /// A veth pair.
-    Link(link::Link),
-    /// A static route.
-    Route(route::Route),
-    /// A gateway.
-    Gateway(gateway::Gateway),
+/// One resource, as the kernel has it and as the file wants it; at least one of the two is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Both<'a, T> {
+    /// In the kernel.
+    pub before: Option<&'a T>,
+    /// In the file.
+    pub after: Option<&'a T>,
 }
 
-impl Resource {
+/// One resource of any kind, on both sides.
+#[derive(Debug, Clone, Copy)]
+pub enum Pair<'a> {
+    /// A network namespace of ours.
+    Namespace(Both<'a, namespace::Namespace>),
+    /// What a topology borrows of the host.
+    Host(Both<'a, host::HostSettings>),
+    /// A bridge of ours.
+    Bridge(Both<'a, bridge::Bridge>),
+    /// A veth pair.
+    Link(Both<'a, link::Link>),
+    /// A static route.
+    Route(Both<'a, route::Route>),
+    /// A gateway.
+    Gateway(Both<'a, gateway::Gateway>),
+    /// What nat, port forwards and a namespace's firewall are in the kernel: rules.
+    Rules(&'a rules::RuleSet),
+}
+
+/// Something that one resource gives and another needs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Thing {
+    /// A namespace.
+    Netns(Netns),
+    /// A device of a namespace.
+    Device(Netns, String),
+    /// The forwarding and filtering of a namespace.
+    Forwarding(Netns),
+}
+
+impl<T> Both<'_, T> {
+    /// The one that says what it is: the file's where there is one.
+    fn either(&self) -> Option<&T> {
+        self.after.or(self.before)
+    }
+}
+
+impl Pair<'_> {
     /// Its address.
     pub fn address(&self) -> Address {
+        let address = match self {
+            Self::Namespace(both) => both.either().map(namespace::Namespace::address),
+            Self::Host(_) => None,
+            Self::Bridge(both) => both.either().map(bridge::Bridge::address),
+            Self::Link(both) => both.either().map(link::Link::address),
+            Self::Route(both) => both.either().map(route::Route::address),
+            Self::Gateway(both) => both.either().map(gateway::Gateway::address),
+            Self::Rules(rules) => Some(rules.address.clone()),
+        };
+        address.unwrap_or_else(|| host::HostSettings::default().address())
+    }
+
+    /// Whether the kernel and the file have it.
+    pub fn sides(&self) -> (bool, bool) {
+        fn of<T>(both: &Both<'_, T>) -> (bool, bool) {
+            (both.before.is_some(), both.after.is_some())
+        }
         match self {
-            Self::Namespace(it) => it.address(),
-            Self::Host(it) => it.address(),
-            Self::Bridge(it) => it.address(),
-            Self::Link(it) => it.address(),
-            Self::Route(it) => it.address(),
-            Self::Gateway(it) => it.address(),
+            Self::Namespace(both) => of(both),
+            // The host is always there; what is borrowed of it only changes.
+            Self::Host(_) => (true, true),
+            Self::Bridge(both) => of(both),
+            Self::Link(both) => of(both),
+            Self::Route(both) => of(both),
+            Self::Gateway(both) => of(both),
+            Self::Rules(rules) => rules.sides(),
+        }
+    }
+
+    /// What differs.
+    pub fn compare(&self, topology: &TopologyName) -> Comparison {
+        match self {
+            Self::Namespace(both) => namespace::Namespace::compare(both.before, both.after),
+            Self::Host(both) => host::HostSettings::compare(topology, both.before, both.after),
+            Self::Bridge(both) => bridge::Bridge::compare(both.before, both.after),
+            Self::Link(both) => link::Link::compare(both.before, both.after),
+            Self::Route(both) => route::Route::compare(both.before, both.after),
+            Self::Gateway(both) => gateway::Gateway::compare(both.before, both.after),
+            Self::Rules(rules) => rules.compare(),
+        }
+    }
+
+    /// What it gives to others.
+    pub fn gives(&self) -> Vec<Thing> {
+        match self {
+            Self::Namespace(both) => both.either().map(|it| Thing::Netns(it.netns.clone())).into_iter().collect(),
+            Self::Host(_) => vec![Thing::Forwarding(Netns::Host)],
+            Self::Bridge(both) => {
+                let device = |it: &bridge::Bridge| Thing::Device(it.netns.clone(), it.device.clone());
+                both.either().map(device).into_iter().collect()
+            }
+            Self::Link(both) => {
+                let ends = both.either().map_or(&[][..], |it| &it.ends);
+                ends.iter().map(|end| Thing::Device(end.netns.clone(), end.device.clone())).collect()
+            }
+            Self::Route(_) | Self::Gateway(_) => Vec::new(),
+            Self::Rules(rules) => match rules.is_whole() {
+                true => vec![Thing::Forwarding(rules.netns.clone())],
+                false => Vec::new(),
+            },
+        }
+    }
+
+    /// What it needs of others.
+    pub fn needs(&self) -> Vec<Thing> {
+        match self {
+            Self::Namespace(_) | Self::Host(_) => Vec::new(),
+            Self::Bridge(both) => both.either().map(|it| Thing::Netns(it.netns.clone())).into_iter().collect(),
+            Self::Link(both) => {
+                let ends = both.either().map_or(&[][..], |it| &it.ends);
+                let netns = ends.iter().map(|end| Thing::Netns(end.netns.clone()));
+                let bridges = ends.iter().filter_map(|end| Some((end, end.bridge.clone()?)));
+                netns.chain(bridges.map(|(end, bridge)| Thing::Device(end.netns.clone(), bridge))).collect()
+            }
+            Self::Route(both) => {
+                let Some(route) = both.either() else { return Vec::new() };
+                let devices = route.hops.iter().filter_map(|hop| hop.dev.clone());
+                let devices = devices.map(|dev| Thing::Device(route.netns.clone(), dev));
+                std::iter::once(Thing::Netns(route.netns.clone())).chain(devices).collect()
+            }
+            Self::Gateway(both) => {
+                let Some(gateway) = both.either() else { return Vec::new() };
+                let members = gateway.members.iter().map(|it| Thing::Device(it.netns.clone(), it.dev.clone()));
+                let own = Thing::Device(gateway.netns.clone(), gateway.device.clone());
+                members.chain([own, Thing::Forwarding(gateway.netns.clone())]).collect()
+            }
+            Self::Rules(rules) if rules.is_whole() => vec![Thing::Netns(rules.netns.clone())],
+            Self::Rules(rules) => {
+                vec![Thing::Netns(rules.netns.clone()), Thing::Forwarding(rules.netns.clone())]
+            }
         }
     }
 }

@@ -133,6 +133,11 @@ impl<'a> Steps<'a> {
         self.staged.push((stage, netns.clone(), Step { address: address.clone(), op }));
     }
 
+    /// The ops so far, with where they run.
+    pub fn ops(&self) -> impl Iterator<Item = (&Netns, &Op)> {
+        self.staged.iter().map(|(_, netns, step)| (netns, &step.op))
+    }
+
     /// The ops in order, those of one stage and namespace together.
     pub fn into_batches(self) -> Vec<Batch> {
         let mut groups: BTreeMap<Stage, Vec<Batch>> = BTreeMap::new();

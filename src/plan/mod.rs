@@ -1,10 +1,17 @@
 //! The plan: what differs and what will be done about it, as one value that is shown, stored and run.
 
+mod build;
+mod conflicts;
+mod disruption;
+mod lower;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::change::{AttributeChange, Change, Finding, Value};
 use crate::model::{TopologyName, event::Action};
+
+pub use build::{Inputs, Prepared, build};
 
 /// The version of the plan's JSON. The minor part grows with compatible additions.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -1,0 +1,186 @@
+//! Snapshot → observed resources, by way of the kinds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    kind::{
+        Topology,
+        bridge::Bridge,
+        firewall,
+        gateway::Gateway,
+        host::HostSettings,
+        link::Link,
+        namespace::Namespace,
+        route::Route,
+        rules::{Filter, RuleSet},
+        sysctl,
+    },
+    model::{
+        Address, Netns, Snapshot, TopologyName,
+        address::KindName,
+        mark::GATEWAY_PROTOCOL,
+        snapshot::{FirewallState, NetnsState, ReadRequest},
+    },
+};
+
+/// What has to be read of the kernel for a plan of `topology`.
+pub fn request(topology: Option<&Topology>) -> ReadRequest {
+    let mut request = ReadRequest::default();
+    let Some(topology) = topology else { return request };
+    for namespace in &topology.namespaces {
+        request.sysctls.entry(namespace.netns.clone()).or_default().extend(namespace.sysctls.keys().cloned());
+    }
+    for bridge in &topology.bridges {
+        request.sysctls.entry(bridge.netns.clone()).or_default().extend(bridge.sysctls.keys().cloned());
+    }
+    if let Some(host) = &topology.host {
+        let keys = request.sysctls.entry(Netns::Host).or_default();
+        keys.extend(host.sysctls.keys().cloned());
+        keys.extend(host.sysctls.keys().flat_map(|key| keys_along(key)));
+    }
+    for (netns, input) in &topology.firewalls {
+        request.firewalls.insert(netns.clone(), firewall::compose(input).tables);
+    }
+    request
+}
+
+/// What the kernel overwrites when a key is written; `*` stands for every device.
+fn keys_along(key: &str) -> BTreeSet<String> {
+    let keys: &[&str] = match key {
+        sysctl::FORWARD_V4 => &["net/ipv4/conf/*/forwarding", "net/ipv4/conf/all/accept_redirects"],
+        sysctl::FORWARD_V6 => &["net/ipv6/conf/*/forwarding"],
+        _ => &[],
+    };
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+/// Everything of one topology that the kernel has.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Namespaces.
+    pub namespaces: Vec<Namespace>,
+    /// What is borrowed of the host.
+    pub host: Option<HostSettings>,
+    /// Bridges.
+    pub bridges: Vec<Bridge>,
+    /// Veth pairs.
+    pub links: Vec<Link>,
+    /// Static routes, but those that are a gateway's.
+    pub routes: Vec<Route>,
+    /// Gateways.
+    pub gateways: Vec<Gateway>,
+    /// The packet filter of each namespace that has or wants rules.
+    pub filters: Vec<Filter>,
+    /// The rules as resources.
+    pub rule_sets: Vec<RuleSet>,
+}
+
+/// Reads `name`'s resources out of the snapshot; `topology` says what to look for beside what bears marks, `memo` what
+/// was there after the last apply.
+pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topology>, memo: &[Address]) -> Observed {
+    let bridges = Bridge::observe(snapshot, name, topology.map_or(&[], |it| &it.bridges));
+    let filters = filters(snapshot, name, topology);
+    let all_sets: Vec<RuleSet> = filters.iter().flat_map(Filter::rule_sets).collect();
+    let (of_gateways, rule_sets): (Vec<RuleSet>, Vec<RuleSet>) =
+        all_sets.into_iter().partition(|set| set.address.kind() == KindName::Gateway);
+    let gateways = gateways(snapshot, name, topology, &bridges, &of_gateways);
+    let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), memo);
+    let is_gateways = |route: &Route| {
+        route.protocol == GATEWAY_PROTOCOL && gateways.iter().any(|it| it.claims(&route.netns, &route.to))
+            || topology.is_some_and(|topology| topology.gateways.iter().any(|it| it.claims(&route.netns, &route.to)))
+    };
+    Observed {
+        namespaces: Namespace::observe(snapshot, name),
+        host: HostSettings::observe(snapshot, name, topology.and_then(|it| it.host.as_ref())),
+        links: Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links)),
+        routes: routes.into_iter().filter(|route| !is_gateways(route)).collect(),
+        bridges,
+        gateways,
+        filters,
+        rule_sets,
+    }
+}
+
+/// How the file calls a namespace of the topology.
+fn label_of(netns: &Netns, state: &NetnsState) -> String {
+    match netns {
+        Netns::Host => "host".to_owned(),
+        Netns::Named(name) => state.mark().map_or_else(|| name.clone(), |mark| mark.address.rest().to_owned()),
+    }
+}
+
+fn filters(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topology>) -> Vec<Filter> {
+    let nothing = FirewallState::default();
+    let mut netns: BTreeSet<&Netns> = topology.iter().flat_map(|it| it.firewalls.keys()).collect();
+    for (at, state) in &snapshot.namespaces {
+        if firewall::topologies_in(&state.firewall.live).contains(name) {
+            netns.insert(at);
+        }
+    }
+    let one = |netns: &Netns| {
+        let state = snapshot.namespaces.get(netns);
+        let input = topology.and_then(|it| it.firewalls.get(netns));
+        let label = match (input, state) {
+            (Some(input), _) => input.namespace.clone(),
+            (None, Some(state)) => label_of(netns, state),
+            (None, None) => netns.to_string(),
+        };
+        Filter::compare(name, &label, netns, input, state.map_or(&nothing, |state| &state.firewall))
+    };
+    netns.into_iter().map(one).collect()
+}
+
+/// A gateway is there where its rules or a default route that it gave are. Which gateways to look for: the file's, and
+/// every bridge of ours, since `destroy NAME` has no file.
+fn gateways(
+    snapshot: &Snapshot,
+    name: &TopologyName,
+    topology: Option<&Topology>,
+    bridges: &[Bridge],
+    rules: &[RuleSet],
+) -> Vec<Gateway> {
+    let mut candidates: BTreeMap<String, Gateway> = BTreeMap::new();
+    for bridge in bridges {
+        let addresses = bridge.addresses.iter().flatten().copied().collect();
+        let gateway = Gateway {
+            name: bridge.label.clone(),
+            netns: bridge.netns.clone(),
+            device: bridge.device.clone(),
+            addresses,
+            members: Vec::new(),
+            rules: Vec::new(),
+        };
+        candidates.insert(bridge.label.clone(), gateway);
+    }
+    for set in rules {
+        candidates.entry(set.address.rest().to_owned()).or_insert_with(|| Gateway {
+            name: set.address.rest().to_owned(),
+            netns: set.netns.clone(),
+            device: set.address.rest().rsplit(':').next().unwrap_or_default().to_owned(),
+            addresses: addresses_of(snapshot, set),
+            members: Vec::new(),
+            rules: Vec::new(),
+        });
+    }
+    for wanted in topology.iter().flat_map(|it| &it.gateways) {
+        candidates.insert(wanted.name.clone(), wanted.clone());
+    }
+    let mut found = Vec::new();
+    for (label, candidate) in candidates {
+        let members = candidate.members_of(snapshot, name);
+        let set = rules.iter().find(|set| set.address.rest() == label);
+        let live = set.is_some_and(|set| set.sides().0);
+        if !members.is_empty() || live {
+            let rules = set.map(|set| set.before.clone()).unwrap_or_default();
+            found.push(Gateway { members, rules, ..candidate });
+        }
+    }
+    found
+}
+
+fn addresses_of(snapshot: &Snapshot, set: &RuleSet) -> Vec<ipnet::IpNet> {
+    let Some(state) = snapshot.namespaces.get(&set.netns) else { return Vec::new() };
+    let device = set.address.rest().rsplit(':').next().unwrap_or_default();
+    let Some(link) = state.link(device) else { return Vec::new() };
+    state.addresses.iter().filter(|it| it.link == link.index).map(|it| it.address).collect()
+}

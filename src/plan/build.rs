@@ -1,0 +1,111 @@
+//! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
+
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower};
+use crate::{
+    diff::{self, Choices, Draft},
+    kind::{Pair, Topology},
+    model::{Address, Diagnostic, Snapshot, TopologyName, event::Action},
+    observe,
+    op::Batch,
+};
+
+/// A plan with what carries it out.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What is shown and stored.
+    pub plan: Plan,
+    /// What is run.
+    pub batches: Vec<Batch>,
+}
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// Whose plan it is.
+    pub name: &'a TopologyName,
+    /// What is wanted; `None` to remove everything.
+    pub topology: Option<&'a Topology>,
+    /// What the kernel said.
+    pub snapshot: &'a Snapshot,
+    /// What the last apply left, where that is remembered.
+    pub memo: &'a [Address],
+    /// What the command line wants beside.
+    pub choices: &'a Choices,
+}
+
+/// Makes the plan.
+pub fn build(inputs: &Inputs<'_>) -> Prepared {
+    let completed = inputs.topology.map(|topology| topology.completed(inputs.snapshot));
+    let topology = completed.as_ref();
+    let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
+    let mut findings = conflicts::find(inputs, topology, &observed);
+    for filter in &observed.filters {
+        findings.extend(filter.comparison.findings.iter().map(finding));
+    }
+    let pairs = diff::pairs(&observed, topology);
+    findings.extend(unknown_targets(&pairs, inputs.choices));
+    let drafts = match diff::drafts(inputs.name, pairs, inputs.choices) {
+        Ok(drafts) => drafts,
+        Err(cycle) => {
+            findings.push(finding(&Diagnostic::error("graph::cycle", cycle.to_string())));
+            Vec::new()
+        }
+    };
+    let lowered = lower::lower(inputs.name, inputs.snapshot, &observed, &drafts);
+    findings.extend(lowered.missing.iter().map(missing));
+    findings.dedup();
+    let plan = Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        topology: inputs.name.clone(),
+        destroy: inputs.topology.is_none(),
+        changes: drafts.into_iter().filter_map(|draft| change(draft, inputs.snapshot)).collect(),
+        findings,
+    };
+    Prepared { plan, batches: lowered.batches }
+}
+
+fn change(draft: Draft<'_>, snapshot: &Snapshot) -> Option<Change> {
+    let action = draft.action?;
+    let disrupts = super::disruption::of(&draft, action, snapshot);
+    Some(Change {
+        address: draft.address,
+        action,
+        attributes: draft.comparison.changes,
+        unchanged: draft.comparison.unchanged,
+        reason: draft.reason,
+        disrupts,
+    })
+}
+
+/// A diagnostic about the live kernel, which has no place in the file.
+pub(super) fn finding(diagnostic: &Diagnostic) -> Finding {
+    Finding {
+        severity: diagnostic.severity,
+        code: diagnostic.code.to_owned(),
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone(),
+    }
+}
+
+fn missing((address, netns, device): &(Address, crate::model::Netns, String)) -> Finding {
+    let error = Diagnostic::error("conflict::no_device", format!("{address} needs the device `{device}` in `{netns}`, which is not there"))
+        .help("create it first, or write the name of one that exists");
+    finding(&error)
+}
+
+fn unknown_targets(pairs: &[Pair<'_>], choices: &Choices) -> Vec<Finding> {
+    let known = |address: &&Address| {
+        pairs.iter().any(|pair| pair.address() == **address || diff::other_names(pair).contains(*address))
+    };
+    let unknown = choices.targets.iter().chain(&choices.replace).filter(|address| !known(address));
+    let error = |address: &Address| {
+        Diagnostic::error("target::unknown", format!("there is no resource {address}"))
+            .help("`netwright plan` of an empty host and `netwright show` list the addresses")
+    };
+    unknown.map(|address| finding(&error(address))).collect()
+}
+
+/// Whether an action takes away what is there.
+pub(super) fn removes(action: Action) -> bool {
+    matches!(action, Action::Delete | Action::Replace)
+}

@@ -1,0 +1,33 @@
+//! Who notices a change: what loses carrier, addresses or its routes for a moment.
+
+use super::build::removes;
+use crate::{
+    diff::Draft,
+    kind::{Both, Pair},
+    model::{Snapshot, event::Action},
+};
+
+/// The sentences for one draft.
+pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String> {
+    match (&draft.pair, action) {
+        (Pair::Link(Both { before: Some(before), after }), action) if removes(action) => {
+            let replaced = after.is_some();
+            let lost = if replaced { "loses carrier until the new link is up" } else { "loses this interface" };
+            before.ends.iter().map(|end| format!("{} {lost}", end.label)).collect()
+        }
+        (Pair::Bridge(Both { before: Some(before), .. }), action) if removes(action) => {
+            let Some(state) = snapshot.namespaces.get(&before.netns) else { return Vec::new() };
+            let Some(index) = state.link(&before.device).map(|link| link.index) else { return Vec::new() };
+            let ports = state.links.iter().filter(|link| link.master == Some(index)).count();
+            if ports == 0 { Vec::new() } else { vec![format!("{ports} ports of {} lose their segment", before.device)] }
+        }
+        (Pair::Link(Both { before: Some(before), after: Some(after) }), Action::Update) => {
+            let moved = after.ends.iter().zip(&before.ends).filter(|(a, b)| a.bridge != b.bridge && b.bridge.is_some());
+            moved.map(|(end, _)| format!("{} is on another segment from then on", end.label)).collect()
+        }
+        (Pair::Namespace(Both { before: Some(before), .. }), action) if removes(action) => {
+            vec![format!("programs inside {} lose their network", before.netns)]
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,203 @@
+//! Drafts → batches: every kind says its ops, in stages.
+
+use std::collections::BTreeSet;
+
+use super::build::removes;
+use crate::{
+    diff::Draft,
+    kind::{
+        Both, Pair,
+        host::HostSettings,
+        link::Link,
+        steps::Steps,
+    },
+    model::{Address, Netns, Snapshot, TopologyName, event::Action, snapshot::FirewallState},
+    observe::Observed,
+    op::{Batch, Op},
+};
+
+/// The ops of a plan.
+#[derive(Debug)]
+pub struct Lowered {
+    /// In order.
+    pub batches: Vec<Batch>,
+    /// Devices that are needed and neither exist nor will.
+    pub missing: Vec<(Address, Netns, String)>,
+}
+
+/// Lowers every draft.
+pub fn lower(name: &TopologyName, snapshot: &Snapshot, observed: &Observed, drafts: &[Draft<'_>]) -> Lowered {
+    let mut steps = Steps::new(name, snapshot);
+    let going = going(drafts);
+    enter(drafts, &mut steps);
+    for draft in drafts {
+        if let Some(action) = draft.action {
+            lower_one(draft, action, &going, drafts, &mut steps);
+        }
+    }
+    lower_filters(observed, drafts, &going, &mut steps);
+    restore_routes(drafts, &mut steps);
+    let missing = std::mem::take(&mut steps.missing);
+    Lowered { batches: steps.into_batches(), missing }
+}
+
+/// Namespaces that go.
+fn going(drafts: &[Draft<'_>]) -> BTreeSet<Netns> {
+    let namespace = |draft: &Draft<'_>| match (&draft.pair, draft.action) {
+        (Pair::Namespace(Both { before: Some(before), .. }), Some(action)) if removes(action) => {
+            Some(before.netns.clone())
+        }
+        _ => None,
+    };
+    drafts.iter().filter_map(namespace).collect()
+}
+
+/// Brings the picture of devices from now to then, before any op needs an index: what goes, then what comes.
+fn enter(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
+    for draft in drafts.iter().filter(|draft| draft.action.is_some_and(removes)) {
+        match &draft.pair {
+            Pair::Namespace(Both { before: Some(before), .. }) => steps.forget_netns(&before.netns),
+            Pair::Bridge(Both { before: Some(before), .. }) => steps.forget(&before.netns, &before.device),
+            Pair::Link(Both { before: Some(before), .. }) => forget_link(before, steps),
+            _ => {}
+        }
+    }
+    // Renames free names too, so they are forgotten before any is entered.
+    for draft in drafts.iter().filter(|draft| draft.action == Some(Action::Update)) {
+        if let Pair::Link(Both { before: Some(before), .. }) = &draft.pair {
+            forget_link(before, steps);
+        }
+    }
+    for draft in drafts {
+        let makes = matches!(draft.action, Some(Action::Create | Action::Replace));
+        match &draft.pair {
+            Pair::Namespace(Both { after: Some(after), .. }) if makes => steps.enter_netns(&after.netns),
+            Pair::Bridge(Both { after: Some(after), .. }) if makes => _ = steps.enter(&after.netns, &after.device),
+            Pair::Link(Both { after: Some(after), .. }) if makes => after.enter(None, steps),
+            Pair::Link(Both { after: Some(after), before }) if draft.action == Some(Action::Update) => {
+                after.enter(*before, steps);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn forget_link(link: &Link, steps: &mut Steps<'_>) {
+    for end in &link.ends {
+        steps.forget(&end.netns, &end.device);
+    }
+}
+
+fn lower_one(
+    draft: &Draft<'_>,
+    action: Action,
+    going: &BTreeSet<Netns>,
+    drafts: &[Draft<'_>],
+    steps: &mut Steps<'_>,
+) {
+    let gone = |netns: &Netns| going.contains(netns);
+    let replaces = action == Action::Replace;
+    match &draft.pair {
+        Pair::Namespace(both) => {
+            if let Some(before) = both.before.filter(|_| removes(action)) {
+                before.lower_away(steps);
+            }
+            if let Some(after) = both.after {
+                after.lower_to(both.before.filter(|_| !replaces), steps);
+            }
+        }
+        Pair::Host(both) => HostSettings::lower(both.before, both.after, steps),
+        Pair::Bridge(both) => {
+            if let Some(before) = both.before.filter(|before| removes(action) && !gone(&before.netns)) {
+                before.lower_away(keeps_ports(before.netns.clone(), &before.device, drafts), steps);
+            }
+            if let Some(after) = both.after {
+                after.lower_to(both.before.filter(|_| !replaces), steps);
+            }
+        }
+        Pair::Link(both) => {
+            if let Some(before) = both.before.filter(|_| removes(action)) {
+                before.lower_away(&gone, steps);
+            }
+            match (both.before.filter(|_| !replaces), both.after) {
+                (None, Some(after)) => after.lower_create(steps),
+                (Some(before), Some(after)) => after.lower_update(before, steps),
+                (_, None) => {}
+            }
+        }
+        Pair::Route(both) => {
+            let before = both.before.filter(|_| !replaces);
+            match (before, both.after) {
+                (before, Some(after)) => after.lower_to(before, steps),
+                (Some(before), None) if !gone(&before.netns) => before.lower_away(steps),
+                (_, None) => {}
+            }
+        }
+        Pair::Gateway(both) => match (both.before, both.after) {
+            (before, Some(after)) => after.lower_to(before.filter(|_| draft.reason.is_none()), steps),
+            (Some(before), None) => before.lower_away(&gone, steps),
+            (None, None) => {}
+        },
+        // The rules of one namespace are loaded together, see `lower_filters`.
+        Pair::Rules(_) => {}
+    }
+}
+
+/// Whether links that stay are plugged into a bridge that goes: it goes after they have moved.
+fn keeps_ports(netns: Netns, device: &str, drafts: &[Draft<'_>]) -> bool {
+    drafts.iter().any(|draft| match (&draft.pair, draft.action) {
+        (Pair::Link(Both { before: Some(before), .. }), None | Some(Action::Update)) => {
+            before.ends.iter().any(|end| end.netns == netns && end.bridge.as_deref() == Some(device))
+        }
+        _ => false,
+    })
+}
+
+/// The rules of a namespace are one load a table, whichever of its resources differ. With `-target` they are loaded
+/// where one of them is in the plan.
+fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Netns>, steps: &mut Steps<'_>) {
+    let nothing = FirewallState::default();
+    for filter in &observed.filters {
+        let planned = drafts.iter().any(|draft| {
+            draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address)
+        });
+        if planned && !going.contains(&filter.netns) {
+            let state = steps.snapshot.namespaces.get(&filter.netns).map_or(&nothing, |state| &state.firewall);
+            filter.lower(state, steps);
+        }
+    }
+}
+
+/// Removing an address, or a device with its routes, takes routes along that the plan does not change: they are put
+/// back.
+fn restore_routes(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
+    let mut touched: BTreeSet<(Netns, u32)> = BTreeSet::new();
+    for (netns, op) in steps.ops() {
+        if let Op::AddressDelete { link, .. } = op {
+            touched.insert((netns.clone(), link.index));
+        }
+    }
+    if touched.is_empty() {
+        return;
+    }
+    for draft in drafts {
+        match (&draft.pair, draft.action) {
+            (Pair::Route(Both { after: Some(route), .. }), None) => {
+                let devices = route.hops.iter().filter_map(|hop| steps.index(&route.netns, hop.dev.as_deref()?));
+                let hit = devices.into_iter().any(|index| touched.contains(&(route.netns.clone(), index)));
+                if hit {
+                    route.lower_again(steps);
+                }
+            }
+            (Pair::Gateway(Both { after: Some(gateway), .. }), None | Some(Action::Update)) => {
+                for member in &gateway.members {
+                    let index = steps.index(&member.netns, &member.dev);
+                    if index.is_some_and(|index| touched.contains(&(member.netns.clone(), index))) {
+                        member.lower_to(&draft.address, true, steps);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
