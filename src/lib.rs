@@ -1,6 +1,10 @@
 //! netwright keeps a Linux machine's virtual network equal to a file. ARCHITECTURE.md is the map.
 
+pub mod diff;
+pub mod graph;
 pub mod kind;
 pub mod model;
+pub mod observe;
 pub mod op;
 pub mod plan;
+pub mod spec;

@@ -148,6 +148,7 @@ fn gateways(
             device: bridge.device.clone(),
             addresses,
             members: Vec::new(),
+            behind: Vec::new(),
             rules: Vec::new(),
         };
         candidates.insert(bridge.label.clone(), gateway);
@@ -159,6 +160,7 @@ fn gateways(
             device: set.address.rest().rsplit(':').next().unwrap_or_default().to_owned(),
             addresses: addresses_of(snapshot, set),
             members: Vec::new(),
+            behind: Vec::new(),
             rules: Vec::new(),
         });
     }

@@ -33,6 +33,8 @@ pub struct Gateway {
     pub addresses: Vec<IpNet>,
     /// Default routes by it.
     pub members: Vec<Member>,
+    /// Of an external bridge, whose addresses only the kernel knows: those who want a default route by it.
+    pub behind: Vec<Behind>,
     /// Its rules in the namespace's firewall.
     pub rules: Vec<String>,
 }
@@ -48,6 +50,32 @@ pub struct Member {
     pub via: IpAddr,
     /// The member's device.
     pub dev: String,
+}
+
+/// Someone on a gateway's segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Its name in the file.
+    pub label: String,
+    /// Its namespace.
+    pub netns: Netns,
+    /// Its device.
+    pub dev: String,
+    /// Its addresses there, of the families in which it has no default route in the file.
+    pub addresses: Vec<IpNet>,
+}
+
+impl Behind {
+    /// The default routes by whichever of the gateway's addresses lies in its subnets: one a family.
+    pub fn members(&self, gateway: &[IpNet]) -> Vec<Member> {
+        let by_family = |v4: bool| {
+            let mut nets = self.addresses.iter().filter(move |net| net.addr().is_ipv4() == v4);
+            nets.find_map(|net| gateway.iter().map(IpNet::addr).find(|address| net.contains(address)))
+        };
+        let vias = [by_family(true), by_family(false)].into_iter().flatten();
+        let member = |via| Member { label: self.label.clone(), netns: self.netns.clone(), via, dev: self.dev.clone() };
+        vias.map(member).collect()
+    }
 }
 
 impl Member {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Netns, TopologyName};
+use ipnet::IpNet;
+
+use crate::model::{Netns, Snapshot, TopologyName};
 
 use super::{
     bridge::Bridge, check::Check, firewall, gateway::Gateway, host::HostSettings, link::Link, namespace::Namespace,
@@ -34,4 +36,27 @@ pub struct Topology {
     pub firewalls: BTreeMap<Netns, firewall::Input>,
     /// What `test` proves.
     pub checks: Vec<Check>,
+}
+
+impl Topology {
+    /// The topology with what only the kernel knows filled in: the addresses of external bridges, by which their
+    /// gateways are reached.
+    #[must_use]
+    pub fn completed(&self, snapshot: &Snapshot) -> Self {
+        let mut completed = self.clone();
+        for gateway in completed.gateways.iter_mut().filter(|gateway| gateway.addresses.is_empty()) {
+            gateway.addresses = live_addresses(snapshot, &gateway.netns, &gateway.device);
+            let wanted = std::mem::take(&mut gateway.behind);
+            gateway.members = wanted.iter().flat_map(|behind| behind.members(&gateway.addresses)).collect();
+            gateway.behind = wanted;
+        }
+        completed
+    }
+}
+
+fn live_addresses(snapshot: &Snapshot, netns: &Netns, device: &str) -> Vec<IpNet> {
+    let Some(state) = snapshot.namespaces.get(netns) else { return Vec::new() };
+    let Some(link) = state.link(device) else { return Vec::new() };
+    let addresses = state.addresses.iter().filter(|it| it.link == link.index && !it.link_local);
+    addresses.map(|it| it.address).collect()
 }

@@ -1,6 +1,5 @@
 //! Who notices a change: what loses carrier, addresses or its routes for a moment.
 
-use super::build::removes;
 use crate::{
     diff::Draft,
     kind::{Both, Pair},
@@ -10,12 +9,10 @@ use crate::{
 /// The sentences for one draft.
 pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String> {
     match (&draft.pair, action) {
-        (Pair::Link(Both { before: Some(before), after }), action) if removes(action) => {
-            let replaced = after.is_some();
-            let lost = if replaced { "loses carrier until the new link is up" } else { "loses this interface" };
-            before.ends.iter().map(|end| format!("{} {lost}", end.label)).collect()
+        (Pair::Link(Both { before: Some(before), .. }), Action::Replace) => {
+            before.ends.iter().map(|end| format!("{} loses carrier until the new link is up", end.label)).collect()
         }
-        (Pair::Bridge(Both { before: Some(before), .. }), action) if removes(action) => {
+        (Pair::Bridge(Both { before: Some(before), .. }), Action::Replace) => {
             let Some(state) = snapshot.namespaces.get(&before.netns) else { return Vec::new() };
             let Some(index) = state.link(&before.device).map(|link| link.index) else { return Vec::new() };
             let ports = state.links.iter().filter(|link| link.master == Some(index)).count();
@@ -25,7 +22,7 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             let moved = after.ends.iter().zip(&before.ends).filter(|(a, b)| a.bridge != b.bridge && b.bridge.is_some());
             moved.map(|(end, _)| format!("{} is on another segment from then on", end.label)).collect()
         }
-        (Pair::Namespace(Both { before: Some(before), .. }), action) if removes(action) => {
+        (Pair::Namespace(Both { before: Some(before), .. }), Action::Replace) => {
             vec![format!("programs inside {} lose their network", before.netns)]
         }
         _ => Vec::new(),

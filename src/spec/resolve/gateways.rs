@@ -9,7 +9,7 @@ use super::{
     scope::{Interface, Scope, What},
 };
 use crate::{
-    kind::gateway::{Gateway, Member},
+    kind::gateway::{Behind, Gateway, Member},
     model::{Diagnostic, Label, Netns, Span, snapshot::Family},
     spec::file::{self, GatewayAt},
 };
@@ -27,7 +27,8 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
             scope.error(error);
             continue;
         }
-        let members = members(scope, written, &place);
+        let behind = behind(scope, written, &place);
+        let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
             let key = (member.netns.clone(), Family::of(member.via));
             if let Some(first) = given.insert(key, written.span) {
@@ -45,6 +46,7 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
             device: place.interface.device.to_string(),
             addresses: place.interface.addresses.clone(),
             members,
+            behind,
             rules: Vec::new(),
         });
     }
@@ -96,7 +98,7 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
     Some(GatewayPlace { name, namespace, interface, segment })
 }
 
-fn members(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) -> Vec<Member> {
+fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) -> Vec<Behind> {
     let on_segment: Vec<(Label, Interface)> = scope
         .on_segment(place.segment)
         .into_iter()
@@ -113,29 +115,17 @@ fn members(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace)
         }
         wanted.push(label_known);
     }
-    let mut members = Vec::new();
+    let mut behind = Vec::new();
     for (label, interface) in on_segment {
         if written.members.is_some() && !wanted.contains(&label) {
             continue;
         }
-        for family in [Family::V4, Family::V6] {
-            if routes::has_default(scope, &label, family) {
-                continue;
-            }
-            if let Some(via) = gateway_address(place, &interface, family) {
-                let netns = scope.netns(&label);
-                let dev = interface.device.to_string();
-                members.push(Member { label: label.to_string(), netns, via, dev });
-            }
+        let lacks = |net: &&IpNet| !routes::has_default(scope, &label, Family::of(net.addr()));
+        let addresses: Vec<IpNet> = interface.addresses.iter().filter(lacks).copied().collect();
+        if !addresses.is_empty() {
+            let netns = scope.netns(&label);
+            behind.push(Behind { label: label.to_string(), netns, dev: interface.device.to_string(), addresses });
         }
     }
-    members
-}
-
-/// The gateway's address in the member's subnet.
-fn gateway_address(place: &GatewayPlace, member: &Interface, family: Family) -> Option<std::net::IpAddr> {
-    let of_family = |net: &&IpNet| Family::of(net.addr()) == family;
-    let nets = member.addresses.iter().filter(of_family);
-    let mut near = nets.filter_map(|net| place.interface.addresses.iter().find(|it| net.contains(&it.addr())));
-    near.next().map(IpNet::addr)
+    behind
 }

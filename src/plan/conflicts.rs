@@ -1,0 +1,251 @@
+//! What stands in the way on this host: names that are taken, things that are missing, networks that overlap. What is
+//! foreign is never changed, so each of these is for the user to decide.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::{Finding, Inputs, build::finding};
+use crate::{
+    kind::{Topology, bridge, sysctl},
+    model::{
+        Diagnostic, Mark, Netns, Snapshot, TopologyName,
+        snapshot::{LinkState, NetnsState, TABLE_MAIN},
+    },
+    observe::Observed,
+};
+
+/// Protocol number of routes from router advertisements.
+const PROTOCOL_RA: u8 = 9;
+
+/// Everything that a plan of these inputs runs into.
+pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observed) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let scene = Scene { name: inputs.name, snapshot: inputs.snapshot, observed };
+    if let Some(topology) = topology {
+        found.extend(scene.prefix(topology));
+        found.extend(scene.namespaces(topology));
+        found.extend(scene.devices(topology));
+        found.extend(scene.external_bridges(topology));
+        found.extend(scene.ports(topology));
+        found.extend(scene.sysctls(topology));
+        found.extend(scene.overlaps(topology));
+        found.extend(scene.router_advertisement(topology));
+    }
+    found.extend(scene.foreign_ports(topology));
+    found.iter().map(finding).collect()
+}
+
+struct Scene<'a> {
+    name: &'a TopologyName,
+    snapshot: &'a Snapshot,
+    observed: &'a Observed,
+}
+
+/// Who holds a thing, by its mark.
+fn holder(mark: Option<Mark>) -> String {
+    match mark {
+        Some(mark) => format!("the topology `{}` holds it ({})", mark.topology, mark.address),
+        None => "no topology holds it: somebody else made it".to_owned(),
+    }
+}
+
+impl Scene<'_> {
+    fn host(&self) -> Option<&NetnsState> {
+        self.snapshot.namespaces.get(&Netns::Host)
+    }
+
+    fn prefix(&self, topology: &Topology) -> Option<Diagnostic> {
+        self.observed.namespaces.iter().find_map(|seen| {
+            let wanted = topology.namespaces.iter().find(|it| it.label == seen.label && it.netns != seen.netns)?;
+            let old = seen.netns.as_str().strip_suffix(&*seen.label)?;
+            let what = format!("the prefix changes from `{old}` to `{}`: everything is made anew", topology.prefix);
+            (wanted.netns.as_str() != seen.netns.as_str()).then(|| Diagnostic::warning("prefix::changed", what))
+        })
+    }
+
+    fn namespaces(&self, topology: &Topology) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for namespace in &topology.namespaces {
+            let name = namespace.netns.as_str();
+            if self.snapshot.stale_netns.iter().any(|stale| stale == name) {
+                let what = format!("the namespace name `{name}` is taken by a stale file");
+                found.push(Diagnostic::error("conflict::stale_netns", what).help(format!(
+                    "/run/netns/{name} is no namespace (a crash or a reboot left it); remove it with: ip netns del {name}"
+                )));
+            }
+            let Some(state) = self.snapshot.namespaces.get(&namespace.netns) else { continue };
+            if state.mark().is_none_or(|mark| mark.topology != *self.name) {
+                let what = format!("the namespace `{name}` is there already; {}", holder(state.mark()));
+                let help = "rename yours, give the topology a `prefix`, or remove the other one first";
+                found.push(Diagnostic::error("conflict::name_taken", what).help(help));
+            }
+        }
+        found
+    }
+
+    /// Devices that are to come where one of that name is that is not ours.
+    fn devices(&self, topology: &Topology) -> Vec<Diagnostic> {
+        let bridges = topology.bridges.iter().filter(|it| !it.external).map(|it| (&it.netns, &it.device));
+        let ends = topology.links.iter().flat_map(|link| &link.ends).map(|end| (&end.netns, &end.device));
+        let mut found = Vec::new();
+        for (netns, device) in bridges.chain(ends) {
+            let Some(link) = self.snapshot.namespaces.get(netns).and_then(|state| state.link(device)) else { continue };
+            let ours = self.observed.bridges.iter().any(|it| it.netns == *netns && it.device == *device)
+                || self.observed.links.iter().any(|it| it.end_at(netns, device).is_some());
+            let netns_taken = self.snapshot.namespaces.get(netns).and_then(NetnsState::mark);
+            let in_foreign = *netns != Netns::Host && netns_taken.is_none_or(|mark| mark.topology != *self.name);
+            if !ours && !in_foreign {
+                found.push(taken(netns, device, link));
+            }
+        }
+        found
+    }
+
+    fn external_bridges(&self, topology: &Topology) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for bridge in topology.bridges.iter().filter(|it| it.external) {
+            let state = self.snapshot.namespaces.get(&bridge.netns);
+            match state.and_then(|state| state.link(&bridge.device)) {
+                Some(link) if link.kind.as_deref() == Some(bridge::KIND) => {}
+                Some(link) => {
+                    let kind = link.kind.as_deref().unwrap_or("physical");
+                    let what = format!("the external bridge `{}` is a {kind} device, not a bridge", bridge.device);
+                    found.push(Diagnostic::error("conflict::not_a_bridge", what));
+                }
+                None => {
+                    let what = format!("the external bridge `{}` is not there", bridge.device);
+                    let help = "whoever owns it must make it first (for docker0: start the Docker engine)";
+                    found.push(Diagnostic::error("conflict::no_bridge", what).help(help));
+                }
+            }
+        }
+        found
+    }
+
+    /// NICs that are to become ports: they must be there and not be somebody's already.
+    fn ports(&self, topology: &Topology) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for bridge in &topology.bridges {
+            let Some(state) = self.snapshot.namespaces.get(&bridge.netns) else { continue };
+            for port in &bridge.ports {
+                let Some(link) = state.link(port) else {
+                    let what = format!("the port `{port}` of the bridge `{}` is not there", bridge.label);
+                    let help = "`ports` are existing devices of the bridge's namespace";
+                    found.push(Diagnostic::error("conflict::no_port", what).help(help));
+                    continue;
+                };
+                let record = self.snapshot.borrowed.get(&format!("master:{port}"));
+                let other = record.and_then(|it| it.users.iter().find(|user| *user != self.name));
+                if let Some(other) = other.cloned().or_else(|| link.mark().map(|mark| mark.topology)) {
+                    let what = format!("the port `{port}` of the bridge `{}` is the topology `{other}`'s", bridge.label);
+                    found.push(Diagnostic::error("conflict::port_taken", what).help("one NIC is a port of one bridge"));
+                }
+            }
+        }
+        found
+    }
+
+    fn sysctls(&self, topology: &Topology) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        let namespaces = topology.namespaces.iter().map(|it| (&it.netns, &it.sysctls));
+        let host = topology.host.iter().map(|it| (&Netns::Host, &it.sysctls));
+        for (netns, sysctls) in namespaces.chain(host) {
+            let Some(state) = self.snapshot.namespaces.get(netns) else { continue };
+            for key in sysctls.keys() {
+                let absent = state.sysctls.get(key).is_some_and(Option::is_none);
+                if absent && sysctl::interface_of_path(key).is_none() {
+                    let what = format!("this kernel has no sysctl `{}` in `{netns}`", sysctl::key_of_path(key));
+                    let help = "check its spelling; some keys need a module of the kernel to be loaded";
+                    found.push(Diagnostic::error("conflict::no_sysctl", what).help(help));
+                }
+            }
+        }
+        found
+    }
+
+    /// A subnet that the host already reaches another way: the new one would cut the other network off.
+    fn overlaps(&self, topology: &Topology) -> Vec<Diagnostic> {
+        let Some(host) = self.host() else { return Vec::new() };
+        let bridges = topology.bridges.iter().filter(|it| !it.external && it.netns == Netns::Host);
+        let bridges = bridges.map(|it| (&it.device, it.addresses.iter().flatten().copied().collect::<Vec<_>>()));
+        let ends = topology.links.iter().flat_map(|link| &link.ends).filter(|end| end.netns == Netns::Host);
+        let ends = ends.map(|end| (&end.device, end.addresses.iter().flatten().copied().collect::<Vec<_>>()));
+        let mut found = Vec::new();
+        let mut said: BTreeSet<(IpNet, IpNet)> = BTreeSet::new();
+        for (device, nets) in bridges.chain(ends) {
+            for net in nets {
+                for (other, holder) in foreign_networks(host, self.name) {
+                    let overlaps = other.contains(&net.trunc()) || net.trunc().contains(&other);
+                    if overlaps && holder != *device && said.insert((net, other)) {
+                        let what = format!("{net} on `{device}` overlaps {other}, which the host reaches by `{holder}`");
+                        let help = format!("what is behind `{holder}` is cut off while this lab is up; take another subnet");
+                        found.push(Diagnostic::warning("conflict::overlap", what).help(help));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn router_advertisement(&self, topology: &Topology) -> Option<Diagnostic> {
+        let host = self.host()?;
+        topology.host.as_ref()?.sysctls.get(sysctl::FORWARD_V6)?;
+        let off = host.sysctls.get(sysctl::FORWARD_V6).is_some_and(|value| value.as_deref() == Some("0"));
+        let by_ra = |route: &&crate::model::snapshot::RouteState| {
+            route.protocol == PROTOCOL_RA && route.to.prefix_len() == 0 && route.to.addr().is_ipv6()
+        };
+        let route = host.routes.iter().filter(|_| off).find(by_ra)?;
+        let device = route.nexthops.iter().find_map(|hop| host.link_at(hop.link?)).map_or("?", |link| &link.name);
+        let what = format!("turning IPv6 forwarding on makes the host lose its default route by `{device}`");
+        let help = format!("it came by a router's advertisement; set net.ipv6.conf.{device}.accept_ra to 2 first");
+        Some(Diagnostic::warning("host::ra_route", what).help(help))
+    }
+
+    /// A bridge of ours that holds somebody else's ports is not deleted.
+    fn foreign_ports(&self, topology: Option<&Topology>) -> Vec<Diagnostic> {
+        let stays = |seen: &bridge::Bridge| {
+            topology.is_some_and(|it| it.bridges.iter().any(|b| b.netns == seen.netns && b.device == seen.device))
+        };
+        let mut found = Vec::new();
+        for bridge in self.observed.bridges.iter().filter(|it| !stays(it)) {
+            let Some(state) = self.snapshot.namespaces.get(&bridge.netns) else { continue };
+            let Some(link) = state.link(&bridge.device) else { continue };
+            let foreign = |port: &&LinkState| {
+                port.master == Some(link.index)
+                    && port.mark().is_none_or(|mark| mark.topology != *self.name)
+                    && !bridge.ports.contains(&port.name)
+                    && !self.observed.links.iter().any(|it| it.end_at(&bridge.netns, &port.name).is_some())
+            };
+            let names: Vec<&str> = state.links.iter().filter(foreign).map(|port| &*port.name).collect();
+            if !names.is_empty() {
+                let what = format!("the bridge `{}` holds ports that are not ours: {}", bridge.device, names.join(", "));
+                let help = "it is not deleted while they are in it; take them out first (ip link set NAME nomaster)";
+                found.push(Diagnostic::error("conflict::foreign_ports", what).help(help));
+            }
+        }
+        found
+    }
+}
+
+fn taken(netns: &Netns, device: &str, link: &LinkState) -> Diagnostic {
+    let what = format!("the interface name `{device}` in `{netns}` is taken; {}", holder(link.mark()));
+    let help = "choose another name with `interface`, give the topology a `prefix`, or remove the other one first";
+    Diagnostic::error("conflict::name_taken", what).help(help)
+}
+
+/// Networks that the host reaches by devices that are not this topology's, with the device.
+fn foreign_networks(host: &NetnsState, name: &TopologyName) -> Vec<(IpNet, String)> {
+    let mut networks = Vec::new();
+    for route in host.routes.iter().filter(|route| route.table == TABLE_MAIN && route.to.prefix_len() > 0) {
+        for hop in &route.nexthops {
+            let Some(link) = hop.link.and_then(|index| host.link_at(index)) else { continue };
+            let ours = link.mark().is_some_and(|mark| mark.topology == *name);
+            let everywhere = matches!(route.to, IpNet::V6(net) if net.addr().segments()[0] & 0xffc0 == 0xfe80);
+            if !ours && !everywhere {
+                networks.push((route.to, link.name.clone()));
+            }
+        }
+    }
+    networks
+}

@@ -1,0 +1,4 @@
+//! Text → spanned tree → Topology.
+
+pub mod file;
+pub mod resolve;
