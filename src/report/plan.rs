@@ -56,7 +56,11 @@ pub fn has_errors(plan: &Plan) -> bool {
 
 fn changes(plan: &Plan, out: &mut String) {
     legend(plan, out);
-    out.push_str("\nnetwright will perform the following actions:\n");
+    out.push_str(if has_errors(plan) {
+        "\nnetwright planned the following actions, but then encountered a problem:\n"
+    } else {
+        "\nnetwright will perform the following actions:\n"
+    });
     for change in &plan.changes {
         out.push('\n');
         resource(change, Tense::Future, out);

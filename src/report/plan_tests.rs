@@ -181,6 +181,8 @@ fn findings_are_told_apart_from_the_plan() {
 #[test]
 fn a_plan_that_met_an_error_does_not_say_that_nothing_differs() {
     assert_eq!(shown(&found()), "");
+    let shown = shown(&Plan { changes: vec![deleted()], ..found() });
+    assert!(shown.contains("but then encountered a problem:") && !shown.contains("will perform"), "{shown}");
 }
 
 #[test]

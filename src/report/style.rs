@@ -20,6 +20,11 @@ pub const BOLD: Style = Style::new().bold();
 /// What is there for completeness.
 pub const DIM: Style = Style::new().dimmed();
 
+/// Says for the whole program, once and before anything is printed, that there are to be no colours (`-no-color`).
+pub fn without_colours() {
+    anstream::ColorChoice::Never.write_global();
+}
+
 /// `text` in `style`.
 pub fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")

@@ -126,6 +126,10 @@ pub const STALE: &str = "Saved plan is stale";
 pub const STALE_HELP: &str = "the network has changed since this plan was made, so what would run is not what was \
                               approved; make a new plan with `netwright plan -out`";
 
+/// Why `-json` without an approval does nothing.
+pub const JSON_CANNOT_ASK: &str = "with -json there is nobody to be asked; add -auto-approve, or apply a plan that was \
+                                   saved with `netwright plan -out`";
+
 /// What follows a plan that was not saved.
 pub const NOT_SAVED: &str = "Note: You didn't use the -out option to save this plan, so netwright can't guarantee to \
                              take exactly these actions if you run \"netwright apply\" now.";
