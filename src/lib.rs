@@ -1,10 +1,13 @@
 //! netwright keeps a Linux machine's virtual network equal to a file. ARCHITECTURE.md is the map.
 
+pub mod cli;
 pub mod diff;
 pub mod graph;
+pub mod kernel;
 pub mod kind;
 pub mod model;
 pub mod observe;
 pub mod op;
 pub mod plan;
+pub mod report;
 pub mod spec;

@@ -1,0 +1,11 @@
+//! The only place that formats for people or machines.
+
+pub mod attributes;
+pub mod confirm;
+pub mod json;
+pub mod plan;
+pub mod progress;
+pub mod show;
+pub mod style;
+pub mod time;
+pub mod words;
