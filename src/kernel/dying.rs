@@ -1,0 +1,120 @@
+//! Namespaces that have lost their name. The kernel removes what is inside later, up to a second after the call, and
+//! until then the other ends of their veths still hold their names and indexes.
+
+use std::{
+    os::fd::OwnedFd,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{KernelError, link, netns, nsid, read};
+use crate::model::{
+    Netns,
+    snapshot::{LinkState, NetnsState},
+};
+
+/// How long to wait for the kernel. It needs less than a second; a process that lives inside holds it for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks: short at first, since a few devices are gone in 20 ms.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(40);
+/// How many namespaces are held open, so that the kernel cleans them up in one go.
+const HELD: usize = 400;
+
+/// The end of a veth that goes because its peer's namespace goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Orphan {
+    index: u32,
+    peer: u32,
+    on_host: bool,
+    netns: String,
+}
+
+/// The namespaces that are on their way out.
+#[derive(Debug, Default)]
+pub struct Dying {
+    held: Vec<OwnedFd>,
+    orphans: Vec<Orphan>,
+}
+
+impl Dying {
+    /// Whether there is nothing to wait for.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.orphans.is_empty()
+    }
+
+    /// Takes in a namespace that has just lost its name.
+    pub fn add(&mut self, fd: OwnedFd, name: &str, ends: Vec<(LinkState, bool)>) {
+        self.orphans.extend(ends.into_iter().filter_map(|(link, on_host)| {
+            let index = link.peer?.index;
+            Some(Orphan { index, peer: link.index, on_host, netns: name.to_owned() })
+        }));
+        self.held.push(fd);
+        if self.held.len() >= HELD {
+            self.held.clear();
+        }
+    }
+
+    /// Lets them all go together, and waits until the kernel is done.
+    pub fn settle(&mut self, host: &OwnedFd) -> Result<(), KernelError> {
+        self.held.clear();
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = std::mem::take(&mut self.orphans);
+            self.orphans = still_there(host, left)?;
+            let Some(orphan) = self.orphans.first() else { return Ok(()) };
+            if Instant::now() >= deadline {
+                let error = KernelError::message(
+                    format!("cannot finish the deletion of namespace `{}`", orphan.netns),
+                    format!("it still holds its devices after {} s", PATIENCE.as_secs()),
+                );
+                // The next call starts afresh.
+                self.orphans.clear();
+                return Err(error.hint(Some("a process or an open socket keeps it alive; end it and try again")));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// The veth ends of a namespace whose peers are elsewhere, and whether that is on the host.
+pub fn ends(fd: &OwnedFd, host: &OwnedFd) -> Result<Vec<(LinkState, bool)>, KernelError> {
+    let mut socket = netns::socket_in(fd)?;
+    let what = "cannot read the links of a namespace before its deletion";
+    let seen = socket.dump(&link::dump(), |payload| link::decode(payload).map(Some)).map_err(|e| e.into_error(what))?;
+    let outward: Vec<_> =
+        seen.into_iter().filter(|link| link.state.peer.is_some() && link.peer_nsid.is_some()).collect();
+    if outward.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error(what))?;
+    let host_nsid = numbers.into_iter().next().flatten();
+    Ok(outward.into_iter().map(|link| (link.state, link.peer_nsid == host_nsid)).collect())
+}
+
+fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<Orphan>, KernelError> {
+    if orphans.is_empty() {
+        return Ok(orphans);
+    }
+    if orphans.iter().all(|orphan| orphan.on_host) {
+        let mut socket = netns::socket_in(host)?;
+        let links = socket
+            .dump(&link::dump(), |payload| link::decode(payload).map(|seen| Some(seen.state)))
+            .map_err(|error| error.into_error("cannot read the links of the host"))?;
+        let state = NetnsState { links, ..NetnsState::default() };
+        return Ok(orphans.into_iter().filter(|orphan| is_orphan(&state, orphan)).collect());
+    }
+    let places = read::links(host)?;
+    let left = orphans.into_iter().filter(|orphan| {
+        places.iter().filter(|(place, _)| !orphan.on_host || *place == Netns::Host).any(|(_, s)| is_orphan(s, orphan))
+    });
+    Ok(left.collect())
+}
+
+/// Whether this namespace holds the end: one with its indexes, whose peer is in no namespace that has a name.
+fn is_orphan(state: &NetnsState, orphan: &Orphan) -> bool {
+    let peer = state.link_at(orphan.index).and_then(|link| link.peer.as_ref());
+    peer.is_some_and(|peer| peer.index == orphan.peer && peer.netns.is_none())
+}

@@ -1,0 +1,212 @@
+//! What can go wrong below the line, as data with one clear line each.
+
+use std::{fmt, io};
+
+use nix::errno::Errno;
+
+use crate::model::{Address, Netns};
+
+/// One thing that the kernel, or a file that stands for it, did not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelError {
+    what: String,
+    netns: Option<Netns>,
+    errno: Option<i32>,
+    why: String,
+    told: Option<String>,
+    hint: Option<String>,
+}
+
+impl KernelError {
+    /// A system call that failed. `what` is the operation with its object, such as `cannot read /proc/self/status`.
+    pub fn io(what: impl Into<String>, err: io::Error) -> Self {
+        let errno = err.raw_os_error();
+        let why = errno.map_or_else(|| err.to_string(), errno_words);
+        Self { what: what.into(), netns: None, errno, why, told: None, hint: None }
+    }
+
+    /// Something that failed for a reason that is no errno.
+    pub fn message(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), netns: None, errno: None, why: why.into(), told: None, hint: None }
+    }
+
+    /// Says in which namespace it was.
+    #[must_use]
+    pub fn in_netns(mut self, netns: &Netns) -> Self {
+        self.netns.get_or_insert_with(|| netns.clone());
+        self
+    }
+
+    /// Adds the kernel's extended message.
+    #[must_use]
+    pub fn told(mut self, text: Option<String>) -> Self {
+        self.told = text;
+        self
+    }
+
+    /// Adds what to know or to do.
+    #[must_use]
+    pub fn hint(mut self, text: Option<impl Into<String>>) -> Self {
+        self.hint = text.map(Into::into);
+        self
+    }
+
+    /// The operation with its object.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// The error number, where the kernel gave one.
+    pub fn errno(&self) -> Option<i32> {
+        self.errno
+    }
+
+    /// The kernel's extended message, where it gave one.
+    pub fn kernel_text(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
+    /// Whether the kernel's answer was this error.
+    pub fn is(&self, errno: Errno) -> bool {
+        self.errno == Some(errno as i32)
+    }
+}
+
+impl fmt::Display for KernelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        match &self.netns {
+            Some(Netns::Host) => write!(f, " on the host")?,
+            Some(Netns::Named(name)) => write!(f, " in namespace `{name}`")?,
+            None => {}
+        }
+        write!(f, ": {}", self.why)?;
+        if let Some(told) = &self.told {
+            write!(f, ": {}", told.trim_end_matches('.'))?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for KernelError {}
+
+/// `EEXIST` as `file exists (EEXIST)`.
+fn errno_words(errno: i32) -> String {
+    let known = Errno::from_raw(errno);
+    if known == Errno::UnknownErrno {
+        return format!("error number {errno}");
+    }
+    let words = known.desc();
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_ascii_lowercase());
+    format!("{}{} ({known:?})", first.into_iter().collect::<String>(), letters.as_str())
+}
+
+/// A step of a batch that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFailure {
+    /// Its place in the batch.
+    pub index: usize,
+    /// The resource that it was done for.
+    pub address: Address,
+    /// The op in words, such as `add address 10.0.0.1/24 to eth0`.
+    pub op: String,
+    /// Whether a part of it was done all the same (an op of several messages of which a later one failed).
+    pub partly: bool,
+    /// Why.
+    pub error: KernelError,
+}
+
+/// What became of one step of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It failed, and nothing of it was done.
+    Failed,
+    /// It failed after a part of it had been done.
+    Partly,
+    /// It was not tried, since an earlier one had failed.
+    Untried,
+}
+
+/// A batch of which not every step was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchError {
+    /// The batch's namespace.
+    pub netns: Netns,
+    /// How many steps were tried: messages that went to the kernel together with the one that failed ran as well.
+    pub attempted: usize,
+    /// The failures in the order of the batch, at least one.
+    pub failures: Vec<StepFailure>,
+}
+
+impl BatchError {
+    /// The failure that came first.
+    pub fn first(&self) -> Option<&StepFailure> {
+        self.failures.first()
+    }
+
+    /// What became of the step at that place.
+    pub fn outcome(&self, index: usize) -> Outcome {
+        match self.failures.iter().find(|failure| failure.index == index) {
+            Some(failure) if failure.partly => Outcome::Partly,
+            Some(_) => Outcome::Failed,
+            None if index < self.attempted => Outcome::Done,
+            None => Outcome::Untried,
+        }
+    }
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.failures.first() else {
+            return write!(f, "a batch in {} failed", self.netns);
+        };
+        write!(f, "{}", first.error)?;
+        match self.failures.len() {
+            1 => Ok(()),
+            2 => write!(f, " (and one more failure of the same batch)"),
+            n => write!(f, " (and {} more failures of the same batch)", n - 1),
+        }
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_object_place_reason_and_remedy() {
+        let error = KernelError::io("cannot create veth web-eth0", io::Error::from_raw_os_error(17))
+            .in_netns(&Netns::Named("web".into()))
+            .told(Some("Name taken.".into()))
+            .hint(Some("a device of that name is there"));
+        assert_eq!(
+            error.to_string(),
+            "cannot create veth web-eth0 in namespace `web`: file exists (EEXIST): Name taken; a device of that name is there"
+        );
+        assert!(error.is(Errno::EEXIST));
+    }
+
+    #[test]
+    fn the_outcome_of_every_step_is_known() {
+        let failure = |index, partly| StepFailure {
+            index,
+            address: "link.web:eth0".parse().unwrap(),
+            op: "x".into(),
+            partly,
+            error: KernelError::message("cannot x", "y"),
+        };
+        let error =
+            BatchError { netns: Netns::Host, attempted: 4, failures: vec![failure(1, false), failure(3, true)] };
+        let outcomes: Vec<_> = (0..5).map(|i| error.outcome(i)).collect();
+        assert_eq!(outcomes, [Outcome::Done, Outcome::Failed, Outcome::Done, Outcome::Partly, Outcome::Untried]);
+        assert_eq!(error.to_string(), "cannot x: y (and one more failure of the same batch)");
+    }
+}

@@ -1,0 +1,181 @@
+//! How a batch is cut into pieces that reach the kernel together.
+
+use std::collections::HashSet;
+
+use crate::{
+    model::Netns,
+    op::{Batch, Op, Step},
+};
+
+/// Enough to save the round trips, few enough for the descriptors of as many peers.
+const AT_ONCE: usize = 200;
+
+/// What a piece is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// Netlink messages: every one runs, whatever becomes of those before it.
+    Messages,
+    /// Several devices to delete, which go at once.
+    Deletes,
+    /// Sysctls to write, up to the first that fails.
+    Sysctls,
+    /// One op of another kind.
+    Single,
+}
+
+/// The first piece of what is left of a batch from `start`, and its length (at least one where steps are left).
+pub fn first(batch: &Batch, start: usize) -> (Piece, usize) {
+    let steps = batch.steps.get(start..).unwrap_or_default();
+    let run = |of: fn(&Op) -> bool| steps.iter().take_while(|step| of(&step.op)).count();
+    match run(is_delete) {
+        0 => {}
+        1 => return (Piece::Messages, messages(&batch.netns, steps).max(1)),
+        several => return (Piece::Deletes, several),
+    }
+    match run(|op| matches!(op, Op::SysctlSet { .. })) {
+        0 => {}
+        several => return (Piece::Sysctls, several),
+    }
+    match messages(&batch.netns, steps) {
+        0 => (Piece::Single, 1.min(steps.len())),
+        several => (Piece::Messages, several),
+    }
+}
+
+fn is_delete(op: &Op) -> bool {
+    matches!(op, Op::LinkDelete { .. })
+}
+
+/// How many of the first steps are messages that may go together. One that is about a device waits for the device's
+/// creation to be confirmed: had another program just taken the index, it would change that program's device.
+fn messages(netns: &Netns, steps: &[Step]) -> usize {
+    let mut made = HashSet::new();
+    for (at, step) in steps.iter().enumerate().take(AT_ONCE) {
+        if !is_message(&step.op) || used(&step.op).iter().any(|index| made.contains(index)) {
+            return at;
+        }
+        // Several deletions in a row are better off together.
+        if at > 0 && is_delete(&step.op) && steps.get(at + 1).is_some_and(|next| is_delete(&next.op)) {
+            return at;
+        }
+        match &step.op {
+            Op::BridgeCreate { index, .. } => {
+                made.insert(*index);
+            }
+            Op::VethCreate { end, peer, peer_netns, .. } => {
+                made.insert(end.index);
+                if peer_netns == netns {
+                    made.insert(peer.index);
+                }
+            }
+            _ => {}
+        }
+    }
+    steps.len().min(AT_ONCE)
+}
+
+/// Whether an op is netlink messages and nothing else.
+pub fn is_message(op: &Op) -> bool {
+    match op {
+        Op::BridgeCreate { .. }
+        | Op::VethCreate { .. }
+        | Op::LinkSet { .. }
+        | Op::LinkDelete { .. }
+        | Op::AddressAdd { .. }
+        | Op::AddressDelete { .. }
+        | Op::RouteAdd { .. }
+        | Op::RouteDelete { .. } => true,
+        Op::NetnsCreate { .. }
+        | Op::NetnsDelete
+        | Op::SysctlSet { .. }
+        | Op::SysctlBorrow { .. }
+        | Op::SysctlGiveBack { .. }
+        | Op::PortBorrow { .. }
+        | Op::PortGiveBack { .. }
+        | Op::FirewallLoad { .. }
+        | Op::FlushFlows { .. } => false,
+    }
+}
+
+/// The indexes of devices that a message is about.
+fn used(op: &Op) -> Vec<u32> {
+    match op {
+        Op::LinkSet { link, change } => [Some(link.index), change.master].into_iter().flatten().collect(),
+        Op::LinkDelete { link } | Op::AddressAdd { link, .. } | Op::AddressDelete { link, .. } => vec![link.index],
+        Op::RouteAdd { route, .. } | Op::RouteDelete { route } => {
+            route.nexthops.iter().filter_map(|hop| hop.link).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{LinkChange, LinkRef, NewEnd};
+
+    fn link(index: u32) -> LinkRef {
+        LinkRef { index, name: format!("d{index}") }
+    }
+
+    fn up(index: u32) -> Op {
+        Op::LinkSet { link: link(index), change: LinkChange { up: Some(true), ..Default::default() } }
+    }
+
+    fn veth(index: u32, peer: u32, peer_netns: Netns) -> Op {
+        let end = |index: u32| NewEnd { index, name: format!("v{index}").parse().unwrap(), mac: None, mtu: None };
+        Op::VethCreate { end: end(index), peer: end(peer), peer_netns, queues: None }
+    }
+
+    fn pieces(ops: Vec<Op>) -> Vec<(Piece, usize)> {
+        let step = |op| Step { address: "namespace.web".parse().unwrap(), op };
+        let batch = Batch { netns: Netns::Named("web".into()), steps: ops.into_iter().map(step).collect() };
+        let mut start = 0;
+        let mut pieces = Vec::new();
+        while start < batch.steps.len() {
+            let piece = first(&batch, start);
+            start += piece.1;
+            pieces.push(piece);
+        }
+        pieces
+    }
+
+    #[test]
+    fn what_is_about_a_new_device_waits_for_it() {
+        let web = || Netns::Named("web".into());
+        let ops = vec![
+            Op::NetnsCreate { mark: "m".into() },
+            up(1),
+            veth(2, 9, Netns::Host),
+            veth(3, 4, web()),
+            up(4),
+            up(3),
+            up(9),
+        ];
+        assert_eq!(pieces(ops), [(Piece::Single, 1), (Piece::Messages, 3), (Piece::Messages, 3)]);
+        assert_eq!(pieces(vec![veth(2, 9, Netns::Host), up(9)]), [(Piece::Messages, 2)], "another namespace's 9");
+    }
+
+    #[test]
+    fn deletions_in_a_row_go_at_once_and_sysctls_share_a_thread() {
+        let delete = |index| Op::LinkDelete { link: link(index) };
+        let sysctl = |key: &str| Op::SysctlSet { key: key.into(), value: "1".into() };
+        let ops = vec![up(1), delete(2), delete(3), up(4), delete(5), up(6), sysctl("a"), sysctl("b"), up(7)];
+        let expected = [
+            (Piece::Messages, 1),
+            (Piece::Deletes, 2),
+            (Piece::Messages, 3),
+            (Piece::Sysctls, 2),
+            (Piece::Messages, 1),
+        ];
+        assert_eq!(pieces(ops), expected);
+    }
+
+    #[test]
+    fn a_long_run_is_cut() {
+        assert_eq!(
+            pieces((1..=450).map(up).collect()),
+            [(Piece::Messages, 200), (Piece::Messages, 200), (Piece::Messages, 50)]
+        );
+    }
+}

@@ -1,0 +1,455 @@
+//! The transport: requests go out many at a time, every reply is looked at, and nothing is dropped in silence.
+
+use std::{io, os::fd::AsFd};
+
+use nix::sys::{
+    socket::{setsockopt, sockopt},
+    time::{TimeVal, TimeValLike},
+};
+use rtnetlink::{
+    packet_core::{
+        DecodeError, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
+        NLMSG_ERROR, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
+        parse_i32, parse_u32,
+    },
+    packet_route::RouteNetlinkMessage,
+    sys::{Socket, protocols::NETLINK_ROUTE},
+};
+
+use super::KernelError;
+
+/// How many messages go to the kernel together. A receive buffer of the default size holds 256 replies, and one more
+/// loses the ack; this bound holds even where the buffer may not be enlarged.
+const MESSAGES_AT_ONCE: usize = 200;
+/// How many bytes go together: the kernel copies them into one buffer, which must stay easy to allocate.
+const BYTES_AT_ONCE: usize = 64 * 1024;
+/// A dump's messages come in pieces of at most 32 KiB.
+const RECEIVE: usize = 64 * 1024;
+/// How often a dump is repeated that the kernel says was disturbed by a change.
+const DUMP_ATTEMPTS: usize = 50;
+/// Longer than any reply takes; what comes later was lost.
+const REPLY_SECONDS: i64 = 30;
+
+const NLMSGERR_ATTR_MSG: u16 = 1;
+const NLMSGERR_ATTR_OFFS: u16 = 2;
+
+/// A message with its flags, without `NLM_F_REQUEST` and `NLM_F_ACK`, which the transport sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The message.
+    pub message: RouteNetlinkMessage,
+    /// `NLM_F_CREATE` and the like.
+    pub flags: u16,
+}
+
+impl Request {
+    /// A request with flags.
+    pub fn new(message: RouteNetlinkMessage, flags: u16) -> Self {
+        Self { message, flags }
+    }
+}
+
+/// The kernel's answer to a message that it did not like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number, positive.
+    pub errno: i32,
+    /// The extended message.
+    pub text: Option<String>,
+    /// Where in the request the attribute is that it is about.
+    pub offset: Option<u32>,
+}
+
+impl Refusal {
+    /// The refusal as an error of `what`.
+    pub fn into_error(self, what: impl Into<String>) -> KernelError {
+        // Without words, the place of the attribute is at least something to search for.
+        let text = self.text.or_else(|| self.offset.map(|at| format!("the attribute at byte {at} of the request")));
+        KernelError::io(what, io::Error::from_raw_os_error(self.errno)).told(text)
+    }
+}
+
+/// What can go wrong in a conversation with the kernel.
+#[derive(Debug)]
+pub enum TransportError {
+    /// A system call failed.
+    Io(io::Error),
+    /// The kernel refused.
+    Refused(Refusal),
+    /// A message did not decode: an error, never a missing link.
+    Undecodable(DecodeError),
+    /// A dump was disturbed every time.
+    Disturbed,
+}
+
+impl TransportError {
+    /// The error of `what`.
+    pub fn into_error(self, what: impl Into<String>) -> KernelError {
+        match self {
+            Self::Io(error) => {
+                let lost = matches!(error.raw_os_error(), Some(libc_enobufs) if libc_enobufs == nix::libc::ENOBUFS);
+                KernelError::io(what, error).hint(lost.then_some("replies of the kernel were lost"))
+            }
+            Self::Refused(refusal) => refusal.into_error(what),
+            Self::Undecodable(error) => {
+                KernelError::message(what, format!("a message of the kernel does not decode: {error}"))
+            }
+            Self::Disturbed => {
+                KernelError::message(what, format!("it changed during each of {DUMP_ATTEMPTS} readings"))
+                    .hint(Some("try again when the network is quieter"))
+            }
+        }
+    }
+}
+
+impl From<io::Error> for TransportError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<DecodeError> for TransportError {
+    fn from(error: DecodeError) -> Self {
+        Self::Undecodable(error)
+    }
+}
+
+/// A route netlink socket. It belongs to the namespace that the thread was in that opened it, wherever it is used.
+#[derive(Debug)]
+pub struct RouteSocket {
+    socket: Socket,
+    sequence: u32,
+    received: Vec<u8>,
+}
+
+/// One message of a reply.
+struct Reply<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+impl RouteSocket {
+    /// Opens one in the calling thread's namespace.
+    pub fn open() -> io::Result<Self> {
+        let socket = Socket::new(NETLINK_ROUTE)?;
+        socket.set_ext_ack(true)?;
+        socket.set_cap_ack(true)?;
+        // Kernels before 4.20 have no strict checking; they also ignore the filters that need it.
+        let _ = socket.set_netlink_get_strict_chk(true);
+        // More room for replies, where we may: the bound on messages makes do without.
+        let _ = setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &(2 * 1024 * 1024));
+        setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(REPLY_SECONDS))?;
+        Ok(Self { socket, sequence: 0, received: Vec::with_capacity(RECEIVE) })
+    }
+
+    /// Sends all requests, in order and several at a time. The kernel runs every one whatever becomes of those before
+    /// it; what it refused comes back with the request's place.
+    pub fn send(&mut self, requests: &[Request]) -> Result<Vec<(usize, Refusal)>, TransportError> {
+        let mut refused = Vec::new();
+        self.exchange(requests, |place, reply| {
+            if let Answer::Refused(refusal) = reply {
+                refused.push((place, refusal));
+            }
+            Ok(())
+        })?;
+        Ok(refused)
+    }
+
+    /// Sends requests that are each answered by one message.
+    pub fn query<T>(
+        &mut self,
+        requests: &[Request],
+        decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    ) -> Result<Vec<Result<T, Refusal>>, TransportError> {
+        let mut answers: Vec<Option<Result<T, Refusal>>> = requests.iter().map(|_| None).collect();
+        self.exchange(requests, |place, reply| {
+            match reply {
+                Answer::Refused(refusal) => answers[place] = Some(Err(refusal)),
+                Answer::Message(payload) => answers[place] = Some(Ok(decode(payload)?)),
+            }
+            Ok(())
+        })?;
+        let missing = || DecodeError::from("a request was left without an answer");
+        answers.into_iter().map(|answer| answer.ok_or_else(|| missing().into())).collect()
+    }
+
+    /// Everything that a dump yields; `decode` leaves out a message by `None`.
+    pub fn dump<T>(
+        &mut self,
+        request: &RouteNetlinkMessage,
+        mut decode: impl FnMut(&[u8]) -> Result<Option<T>, DecodeError>,
+    ) -> Result<Vec<T>, TransportError> {
+        let request = Request::new(request.clone(), NLM_F_DUMP);
+        for _ in 0..DUMP_ATTEMPTS {
+            let mut found = Vec::new();
+            if self.dump_once(&request, |payload| {
+                found.extend(decode(payload)?);
+                Ok(())
+            })? {
+                return Ok(found);
+            }
+        }
+        Err(TransportError::Disturbed)
+    }
+
+    /// One attempt; `false` where the kernel says that a change came in between.
+    fn dump_once(
+        &mut self,
+        request: &Request,
+        mut each: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<bool, TransportError> {
+        let mut bytes = Vec::new();
+        let sequence = self.encode(request, false, &mut bytes);
+        self.transmit(&bytes)?;
+        let mut whole = true;
+        // A message that does not decode must not leave the rest of the dump in the socket.
+        let mut undecodable = None;
+        loop {
+            let done = self.receive(|reply| {
+                if reply.sequence != sequence {
+                    return Ok(false);
+                }
+                whole &= reply.flags & NLM_F_DUMP_INTR == 0;
+                match reply.kind {
+                    NLMSG_DONE | NLMSG_ERROR => match refusal(&reply)? {
+                        Some(refusal) => Err(TransportError::Refused(refusal)),
+                        None => Ok(true),
+                    },
+                    _ => {
+                        if let Err(error) = each(reply.payload) {
+                            undecodable.get_or_insert(error);
+                        }
+                        Ok(false)
+                    }
+                }
+            })?;
+            if done {
+                break;
+            }
+        }
+        match undecodable {
+            // In a disturbed dump anything may stand; the next one decides.
+            Some(error) if whole => Err(error.into()),
+            _ => Ok(whole),
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        requests: &[Request],
+        mut each: impl FnMut(usize, Answer<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), TransportError> {
+        let mut next = 0;
+        while next < requests.len() {
+            let mut bytes = Vec::with_capacity(4096);
+            let base = next;
+            let first = self.sequence.wrapping_add(1);
+            let mut last = first;
+            while next < requests.len() && next - base < MESSAGES_AT_ONCE && bytes.len() < BYTES_AT_ONCE {
+                let ends = next + 1 == requests.len() || next + 1 - base == MESSAGES_AT_ONCE;
+                last = self.encode(&requests[next], ends, &mut bytes);
+                next += 1;
+            }
+            // Where the bytes ended the chunk, its last message still lacks the ack.
+            acknowledge_last(&mut bytes, last);
+            self.transmit(&bytes)?;
+            self.collect(first, last, |sequence, answer| each(base + sequence.wrapping_sub(first) as usize, answer))?;
+        }
+        Ok(())
+    }
+
+    /// Takes replies until the ack, or the error, of the last message.
+    fn collect(
+        &mut self,
+        first: u32,
+        last: u32,
+        mut each: impl FnMut(u32, Answer<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), TransportError> {
+        loop {
+            let done = self.receive(|reply| {
+                if reply.sequence.wrapping_sub(first) > last.wrapping_sub(first) {
+                    return Ok(false);
+                }
+                if reply.kind != NLMSG_ERROR {
+                    each(reply.sequence, Answer::Message(reply.payload))?;
+                    return Ok(false);
+                }
+                if let Some(refusal) = refusal(&reply)? {
+                    each(reply.sequence, Answer::Refused(refusal))?;
+                }
+                Ok(reply.sequence == last)
+            })?;
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn encode(&mut self, request: &Request, ack: bool, bytes: &mut Vec<u8>) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = request.flags | NLM_F_REQUEST | if ack { NLM_F_ACK } else { 0 };
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request.message.clone()));
+        message.finalize();
+        let start = bytes.len();
+        // Messages stand at multiples of four.
+        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+        message.serialize(&mut bytes[start..start + message.buffer_len()]);
+        self.sequence
+    }
+
+    fn transmit(&self, bytes: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(bytes, 0) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes one packet of replies; `each` says when the conversation is over.
+    fn receive(
+        &mut self,
+        mut each: impl FnMut(Reply<'_>) -> Result<bool, TransportError>,
+    ) -> Result<bool, TransportError> {
+        self.received.clear();
+        let length = loop {
+            match self.socket.recv(&mut self.received, nix::libc::MSG_TRUNC) {
+                Ok(length) => break length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if length > self.received.len() {
+            return Err(DecodeError::from(format!("a message of {length} bytes is longer than any should be")).into());
+        }
+        let mut rest = &self.received[..];
+        let mut done = false;
+        while !rest.is_empty() {
+            let packet = NetlinkBuffer::new_checked(rest)?;
+            let length = packet.length() as usize;
+            if packet.message_type() == NLMSG_OVERRUN {
+                return Err(io::Error::from_raw_os_error(nix::libc::ENOBUFS).into());
+            }
+            done |= each(Reply {
+                kind: packet.message_type(),
+                flags: packet.flags(),
+                sequence: packet.sequence_number(),
+                payload: &rest[16..length],
+            })?;
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        Ok(done)
+    }
+}
+
+enum Answer<'a> {
+    Message(&'a [u8]),
+    Refused(Refusal),
+}
+
+/// Sets `NLM_F_ACK` in the message with that sequence number, the last of `bytes`.
+fn acknowledge_last(bytes: &mut [u8], sequence: u32) {
+    let mut start = 0;
+    while let Ok(packet) = NetlinkBuffer::new_checked(&bytes[start..]) {
+        let (length, flags) = (packet.length() as usize, packet.flags());
+        if packet.sequence_number() == sequence {
+            NetlinkBuffer::new(&mut bytes[start..]).set_flags(flags | NLM_F_ACK);
+            return;
+        }
+        start += length.next_multiple_of(4);
+    }
+}
+
+/// What an `NLMSG_ERROR` or `NLMSG_DONE` says; `None` where all is well.
+fn refusal(reply: &Reply<'_>) -> Result<Option<Refusal>, DecodeError> {
+    let Some((code, rest)) = reply.payload.split_at_checked(4) else {
+        // An old kernel's end of a dump is bare.
+        return Ok(None);
+    };
+    let code = parse_i32(code)?;
+    if code == 0 {
+        return Ok(None);
+    }
+    let mut refusal = Refusal { errno: code.wrapping_abs(), text: None, offset: None };
+    if reply.flags & NLM_F_ACK_TLVS != 0 {
+        let attributes = match reply.kind {
+            NLMSG_DONE => rest,
+            _ => {
+                // The request's header comes first, and where it was not capped the rest of it.
+                let request = NetlinkBuffer::new(rest);
+                let length = if reply.flags & NLM_F_CAPPED != 0 || rest.len() < 16 {
+                    16
+                } else {
+                    (request.length() as usize).next_multiple_of(4)
+                };
+                rest.get(length..).unwrap_or_default()
+            }
+        };
+        for attribute in NlasIterator::new(attributes) {
+            let attribute = attribute?;
+            match attribute.kind() {
+                NLMSGERR_ATTR_MSG => refusal.text = Some(text(attribute.value())),
+                NLMSGERR_ATTR_OFFS => refusal.offset = Some(parse_u32(attribute.value())?),
+                _ => {}
+            }
+        }
+    }
+    Ok(Some(refusal))
+}
+
+/// A string of the kernel's: ends at its NUL, and bytes that are no text are shown as such.
+pub fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtnetlink::packet_route::link::LinkMessage;
+
+    fn error_payload(code: i32, attributes: &[u8]) -> Vec<u8> {
+        let mut bytes = code.to_ne_bytes().to_vec();
+        bytes.extend([0u8; 16]);
+        bytes.extend(attributes);
+        bytes
+    }
+
+    #[test]
+    fn an_extended_message_and_its_offset_are_read() {
+        let mut attributes = vec![10, 0, 1, 0, b'w', b'r', b'o', b'n', b'g', 0, 0, 0];
+        attributes.extend([8, 0, 2, 0, 36, 0, 0, 0]);
+        let payload = error_payload(-22, &attributes);
+        let reply = Reply { kind: NLMSG_ERROR, flags: NLM_F_CAPPED | NLM_F_ACK_TLVS, sequence: 1, payload: &payload };
+        let expected = Refusal { errno: 22, text: Some("wrong".into()), offset: Some(36) };
+        assert_eq!(refusal(&reply).unwrap(), Some(expected));
+    }
+
+    #[test]
+    fn an_ack_is_no_refusal_and_a_short_error_is_one_without_text() {
+        let ack = error_payload(0, &[]);
+        assert_eq!(refusal(&Reply { kind: NLMSG_ERROR, flags: 0, sequence: 1, payload: &ack }).unwrap(), None);
+        let payload = (-17i32).to_ne_bytes();
+        let reply = Reply { kind: NLMSG_ERROR, flags: NLM_F_ACK_TLVS, sequence: 1, payload: &payload };
+        assert_eq!(refusal(&reply).unwrap(), Some(Refusal { errno: 17, text: None, offset: None }));
+    }
+
+    #[test]
+    fn only_the_last_message_asks_for_an_ack() {
+        let mut socket = RouteSocket::open().unwrap();
+        let request = Request::new(RouteNetlinkMessage::GetLink(LinkMessage::default()), 0);
+        let mut bytes = Vec::new();
+        socket.encode(&request, false, &mut bytes);
+        let last = socket.encode(&request, false, &mut bytes);
+        acknowledge_last(&mut bytes, last);
+        let first = NetlinkBuffer::new_checked(&bytes[..]).unwrap();
+        assert_eq!(first.flags(), NLM_F_REQUEST);
+        let second = NetlinkBuffer::new_checked(&bytes[first.length() as usize..]).unwrap();
+        assert_eq!(second.flags(), NLM_F_REQUEST | NLM_F_ACK);
+    }
+}

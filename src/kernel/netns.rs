@@ -1,0 +1,235 @@
+//! Network namespaces: the files below `/run/netns` that give them names, and threads that work inside.
+//!
+//! No thread that others use ever changes its namespace: what has to run inside gets a thread of its own.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::OpenOptionsExt,
+    },
+    path::{Path, PathBuf},
+    thread,
+};
+
+use nix::{
+    errno::Errno,
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns, unshare},
+    sys::statfs::{NSFS_MAGIC, fstatfs},
+};
+
+use super::{KernelError, link, netlink::RouteSocket};
+use crate::{model::Netns, op::LinkChange};
+
+/// Where names of network namespaces live.
+pub const DIRECTORY: &str = "/run/netns";
+/// The namespace of the thread that opens it.
+const OWN: &str = "/proc/thread-self/ns/net";
+/// `lo` has this index in every namespace.
+pub const LO: u32 = 1;
+
+/// What a file below `/run/netns` turned out to be.
+#[derive(Debug)]
+pub enum Opened {
+    /// A namespace.
+    Namespace(OwnedFd),
+    /// A file that is none.
+    Stale,
+    /// Nothing any more.
+    Gone,
+}
+
+/// The calling thread's namespace.
+pub fn own() -> io::Result<OwnedFd> {
+    File::open(OWN).map(Into::into)
+}
+
+fn path(name: &str) -> Result<PathBuf, KernelError> {
+    // A name comes from a file or a saved plan; it must not lead out of the folder.
+    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
+        return Err(KernelError::message(
+            format!("cannot use namespace `{}`", name.escape_debug()),
+            "that is no name for a namespace",
+        ));
+    }
+    Ok(Path::new(DIRECTORY).join(name))
+}
+
+/// The names below `/run/netns`, sorted. `host` is left out, since it stands for the namespace that the tool runs in;
+/// so is what is no text.
+pub fn names() -> Result<Vec<String>, KernelError> {
+    let fail = |error| KernelError::io(format!("cannot list {DIRECTORY}"), error);
+    let entries = match fs::read_dir(DIRECTORY) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fail(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(fail)?.file_name().into_string().ok().filter(|name| name != Netns::Host.as_str()));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Opens a name.
+pub fn open(name: &str) -> Result<Opened, KernelError> {
+    let path = path(name)?;
+    let fail = |error| KernelError::io(format!("cannot open {}", path.display()), error);
+    // A FIFO that somebody left there must not make us wait.
+    let file = match OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A symbolic link that leads nowhere is there and is no namespace.
+            return Ok(if path.symlink_metadata().is_ok() { Opened::Stale } else { Opened::Gone });
+        }
+        Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENXIO | nix::libc::ELOOP)) => {
+            return Ok(Opened::Stale);
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    match fstatfs(&file) {
+        Ok(stat) if stat.filesystem_type() == NSFS_MAGIC => Ok(Opened::Namespace(file.into())),
+        Ok(_) => Ok(Opened::Stale),
+        Err(errno) => Err(fail(errno.into())),
+    }
+}
+
+/// Opens a name that has to be there.
+pub fn open_existing(name: &str) -> Result<OwnedFd, KernelError> {
+    match open(name)? {
+        Opened::Namespace(fd) => Ok(fd),
+        Opened::Gone => Err(KernelError::io(format!("cannot enter namespace `{name}`"), Errno::ENOENT.into())),
+        Opened::Stale => Err(KernelError::message(
+            format!("cannot enter namespace `{name}`"),
+            format!("{DIRECTORY}/{name} is no namespace, but a file that was left behind"),
+        )),
+    }
+}
+
+/// Runs `work` on a plain thread inside a namespace.
+pub fn in_netns<T: Send>(
+    netns: impl AsFd,
+    work: impl FnOnce() -> Result<T, KernelError> + Send,
+) -> Result<T, KernelError> {
+    let netns = netns.as_fd();
+    on_thread(move || {
+        enter(netns)?;
+        work()
+    })
+}
+
+/// Moves the calling thread, which must be one of those that nobody else uses.
+pub fn enter(netns: impl AsFd) -> Result<(), KernelError> {
+    setns(netns, CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| KernelError::io("cannot enter a network namespace", errno.into()))
+}
+
+/// A route socket that belongs to a namespace.
+pub fn socket_in(netns: impl AsFd) -> Result<RouteSocket, KernelError> {
+    in_netns(netns, open_socket)
+}
+
+/// A route socket in the calling thread's namespace.
+pub fn open_socket() -> Result<RouteSocket, KernelError> {
+    RouteSocket::open().map_err(|error| KernelError::io("cannot open a netlink socket", error))
+}
+
+fn on_thread<T: Send>(work: impl FnOnce() -> Result<T, KernelError> + Send) -> Result<T, KernelError> {
+    thread::scope(|scope| {
+        let handle = thread::Builder::new()
+            .name("netns".into())
+            .spawn_scoped(scope, work)
+            .map_err(|error| KernelError::io("cannot start a thread", error))?;
+        handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Makes `/run/netns` a shared mount, as `ip netns` does, so that names made later are seen, and names removed later
+/// are freed, in the mount namespaces of others.
+pub fn prepare_directory() -> Result<(), KernelError> {
+    let fail = |error| KernelError::io(format!("cannot prepare {DIRECTORY}"), error);
+    fs::create_dir_all(DIRECTORY).map_err(fail)?;
+    // `ip netns` takes the same lock: two at once would mount the folder on itself twice.
+    let folder = File::open(DIRECTORY).map_err(fail)?;
+    folder.lock().map_err(fail)?;
+    let none = None::<&str>;
+    let share = || mount(none, DIRECTORY, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none);
+    match share() {
+        Err(Errno::EINVAL) => {
+            // It is no mount point yet.
+            mount(Some(DIRECTORY), DIRECTORY, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+                .map_err(|errno| fail(errno.into()))?;
+            share().map_err(|errno| fail(errno.into()))
+        }
+        done => done.map_err(|errno| fail(errno.into())),
+    }
+}
+
+/// Makes a namespace whose `lo` bears the mark before its name is visible, and hands back a socket inside.
+/// [`prepare_directory`] must have run.
+pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelError> {
+    let path = path(name)?;
+    let netns = Netns::Named(name.to_owned());
+    on_thread(|| {
+        let fail = |error| KernelError::io(format!("cannot create namespace `{name}`"), error);
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| {
+            fail(errno.into()).hint((errno == Errno::EINVAL).then_some("this kernel has no network namespaces"))
+        })?;
+        let fd = own().map_err(fail)?;
+        let mut socket = open_socket()?;
+        let alias = LinkChange { alias: Some(mark.to_owned()), ..LinkChange::default() };
+        let what = || format!("cannot mark namespace `{name}`");
+        let refused = socket.send(&link::set(LO, &alias)).map_err(|error| error.into_error(what()))?;
+        if let Some((_, refusal)) = refused.into_iter().next() {
+            return Err(refusal.into_error(what()));
+        }
+        bind(&path).map_err(|error| {
+            let taken = error.kind() == io::ErrorKind::AlreadyExists;
+            fail(error).hint(taken.then(|| format!("{} is already there", path.display())))
+        })?;
+        Ok((fd, socket))
+    })
+    .map_err(|error| error.in_netns(&netns))
+}
+
+/// Gives the calling thread's namespace a name; leaves no file behind where that fails.
+fn bind(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+    let none = None::<&str>;
+    mount(Some(OWN), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
+        let _ = fs::remove_file(path);
+        errno.into()
+    })
+}
+
+/// Takes a name away. The namespace goes once nothing holds it any more.
+pub fn delete(name: &str) -> Result<(), KernelError> {
+    let path = path(name)?;
+    let fail = |error| KernelError::io(format!("cannot delete namespace `{name}`"), error);
+    match umount2(&path, MntFlags::MNT_DETACH) {
+        // EINVAL: no mount point here, such as a file that was left behind, or a symbolic link.
+        Ok(()) | Err(Errno::EINVAL) => {}
+        Err(errno) => return Err(fail(errno.into())),
+    }
+    fs::remove_file(&path).map_err(|error| {
+        let busy = error.raw_os_error() == Some(nix::libc::EBUSY);
+        fail(error).hint(busy.then_some("it is mounted in another mount namespace"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_never_leads_out_of_the_folder() {
+        for bad in ["", ".", "..", "../x", "a/b", "/etc", "a\0b"] {
+            assert!(path(bad).is_err(), "{bad:?} was taken");
+            assert!(open(bad).is_err() && delete(bad).is_err(), "{bad:?} was used");
+        }
+        assert_eq!(path("web..1").unwrap(), Path::new("/run/netns/web..1"));
+    }
+}

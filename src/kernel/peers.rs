@@ -1,0 +1,165 @@
+//! Which namespace a veth's other end is in.
+//!
+//! An end tells its peer's index, and the number that its own namespace has for the peer's. Asking every namespace for
+//! its number of every other would cost the square of their count, so: each is asked for its number of the host only;
+//! being a peer is mutual, which gives the host's ends for nothing; and what is left between named namespaces is asked
+//! for among those that hold a veth with the mirrored pair of indexes.
+
+use std::collections::HashMap;
+
+use super::KernelError;
+use crate::model::snapshot::NetnsState;
+
+/// One namespace as it was read.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Its state; the peers' namespaces are filled in by [`resolve`].
+    pub state: NetnsState,
+    /// Its veths.
+    pub veths: Vec<Veth>,
+    /// The number that it has for the host.
+    pub host_nsid: Option<i32>,
+}
+
+/// One veth end of a reading.
+#[derive(Debug, Clone, Copy)]
+pub struct Veth {
+    /// Its place among the reading's links.
+    pub place: usize,
+    /// The number of the peer's namespace; `None` for its own.
+    pub nsid: Option<i32>,
+}
+
+/// The host's place among the readings.
+pub const HOST: usize = 0;
+
+/// An end: the place of its namespace, and its index there.
+type End = (usize, u32);
+
+/// Finds for every veth the place of its peer's namespace; those of which it cannot be said are left out.
+/// `ask` yields the numbers that a namespace has for others.
+pub fn resolve(
+    readings: &[Reading],
+    mut ask: impl FnMut(usize, &[usize]) -> Result<Vec<Option<i32>>, KernelError>,
+) -> Result<HashMap<End, usize>, KernelError> {
+    let mut found: HashMap<End, usize> = HashMap::new();
+    let mut open = Vec::new();
+    let mut claims: HashMap<End, End> = HashMap::new();
+    for (here, reading) in readings.iter().enumerate() {
+        for veth in &reading.veths {
+            let Some((index, peer)) = pair(reading, veth) else { continue };
+            let there = match veth.nsid {
+                None => Some(here),
+                nsid if nsid == reading.host_nsid => Some(HOST),
+                Some(_) => None,
+            };
+            match there {
+                Some(there) => {
+                    found.insert((here, index), there);
+                    claims.insert((there, peer), (here, index));
+                }
+                None => open.push((here, index, peer, veth.nsid)),
+            }
+        }
+    }
+    open.retain(|&(here, index, peer, _)| match claims.get(&(here, index)) {
+        Some(&(there, its_index)) if its_index == peer => {
+            found.insert((here, index), there);
+            false
+        }
+        _ => true,
+    });
+    let mut mirrored: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
+    for &(here, index, peer, _) in &open {
+        mirrored.entry((index, peer)).or_default().push(here);
+    }
+    let mut known: HashMap<(usize, i32), usize> = HashMap::new();
+    for &(here, index, peer, nsid) in &open {
+        let Some(nsid) = nsid.filter(|&nsid| nsid >= 0) else { continue };
+        if !known.contains_key(&(here, nsid)) && !found.contains_key(&(here, index)) {
+            let others = mirrored.get(&(peer, index)).map(Vec::as_slice).unwrap_or_default();
+            let others: Vec<_> = others.iter().copied().filter(|&other| other != here).collect();
+            let numbers = if others.is_empty() { Vec::new() } else { ask(here, &others)? };
+            for (other, number) in others.into_iter().zip(numbers) {
+                known.extend(number.map(|number| ((here, number), other)));
+            }
+        }
+        if let Some(&there) = known.get(&(here, nsid)) {
+            found.insert((here, index), there);
+            found.entry((there, peer)).or_insert(here);
+        }
+    }
+    Ok(found)
+}
+
+fn pair(reading: &Reading, veth: &Veth) -> Option<(u32, u32)> {
+    let link = reading.state.links.get(veth.place)?;
+    Some((link.index, link.peer.as_ref()?.index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::snapshot::{LinkState, Peer};
+
+    fn veth(index: u32, peer: u32) -> LinkState {
+        LinkState {
+            index,
+            name: format!("veth{index}"),
+            kind: Some("veth".into()),
+            mac: None,
+            mtu: 1500,
+            up: true,
+            carrier: true,
+            master: None,
+            peer: Some(Peer { index: peer, netns: None }),
+            alias: None,
+            group: 0,
+            bridge: None,
+            port: None,
+            queues: 1,
+        }
+    }
+
+    fn reading(host_nsid: Option<i32>, ends: &[(u32, u32, Option<i32>)]) -> Reading {
+        let links = ends.iter().map(|&(index, peer, _)| veth(index, peer)).collect();
+        let veths = ends.iter().enumerate().map(|(place, &(.., nsid))| Veth { place, nsid }).collect();
+        Reading { state: NetnsState { links, ..Default::default() }, veths, host_nsid }
+    }
+
+    #[test]
+    fn a_star_needs_no_question() {
+        let readings = [
+            reading(None, &[(10, 2, Some(0)), (11, 2, Some(1)), (12, 13, None), (13, 12, None), (14, 9, Some(7))]),
+            reading(Some(0), &[(2, 10, Some(0))]),
+            reading(Some(3), &[(2, 11, Some(3))]),
+        ];
+        // 14's peer is in a namespace that is none of these, and no namespace holds its mirror.
+        let found = resolve(&readings, |_, _| panic!("asked")).unwrap();
+        let expected = [((0, 10), 1), ((0, 11), 2), ((0, 12), 0), ((0, 13), 0), ((1, 2), 0), ((2, 2), 0)];
+        assert_eq!(found, expected.into());
+    }
+
+    #[test]
+    fn between_namespaces_with_equal_indexes_only_the_number_tells() {
+        // 1:2 ↔ 2:2 and 3:2 ↔ 4:2: the same pair of indexes everywhere.
+        let end = [(2, 2, Some(5))];
+        let readings =
+            [reading(None, &[]), reading(None, &end), reading(None, &end), reading(None, &end), reading(None, &end)];
+        let mut asked = 0;
+        let found = resolve(&readings, |here, others| {
+            asked += 1;
+            let partner = [0, 2, 1, 4, 3][here];
+            Ok(others.iter().map(|&other| (other == partner).then_some(5)).collect())
+        })
+        .unwrap();
+        assert_eq!(found, [((1, 2), 2), ((2, 2), 1), ((3, 2), 4), ((4, 2), 3)].into());
+        assert_eq!(asked, 2, "the other ends follow");
+    }
+
+    #[test]
+    fn a_peer_without_a_number_stays_unknown() {
+        let readings = [reading(None, &[(10, 2, Some(-1))]), reading(None, &[(2, 10, Some(4))])];
+        assert!(resolve(&readings, |_, others| Ok(vec![None; others.len()])).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,47 @@
+//! Whether this process may do what it will have to, asked before anything is touched.
+
+use std::fs;
+
+use super::KernelError;
+
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_SYS_ADMIN: u32 = 21;
+const STATUS: &str = "/proc/thread-self/status";
+
+/// Both capabilities that namespaces and links need.
+pub fn check() -> Result<(), KernelError> {
+    let status = fs::read_to_string(STATUS).map_err(|error| KernelError::io(format!("cannot read {STATUS}"), error))?;
+    check_status(&status)
+}
+
+fn check_status(status: &str) -> Result<(), KernelError> {
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
+    let effective = u64::from_str_radix(effective.trim(), 16)
+        .map_err(|_| KernelError::message(format!("cannot read {STATUS}"), "it has no CapEff line"))?;
+    let missing: Vec<_> = [(CAP_NET_ADMIN, "CAP_NET_ADMIN"), (CAP_SYS_ADMIN, "CAP_SYS_ADMIN")]
+        .into_iter()
+        .filter(|(bit, _)| effective & (1 << bit) == 0)
+        .map(|(_, name)| name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let why = format!("this process lacks {}", missing.join(" and "));
+    Err(KernelError::message("cannot manage network namespaces", why)
+        .hint(Some("run it with sudo, or try things out without root in `netwright sandbox`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert!(check_status("Name:\tx\nCapEff:\t000001ffffffffff\n").is_ok());
+        let none = check_status("CapEff:\t0000000000000000\n").unwrap_err().to_string();
+        assert!(none.contains("CAP_NET_ADMIN and CAP_SYS_ADMIN") && none.contains("netwright sandbox"), "{none}");
+        let one = check_status("CapEff:\t0000000000001000\n").unwrap_err().to_string();
+        assert!(one.contains("lacks CAP_SYS_ADMIN") && !one.contains("CAP_NET_ADMIN"), "{one}");
+        assert!(check_status("").is_err());
+    }
+}

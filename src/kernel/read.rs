@@ -1,0 +1,220 @@
+//! One reading of the kernel: the host and every named namespace.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::{
+    KernelError, address, borrow, firewall, link,
+    netlink::RouteSocket,
+    netns::{self, Opened},
+    nsid,
+    peers::{self, Reading, Veth},
+    route, sysctl,
+};
+use crate::model::{
+    Netns,
+    snapshot::{NetnsState, ReadRequest, Snapshot},
+};
+
+/// More gain nothing: dumps wait for each other in the kernel.
+const THREADS: usize = 2;
+/// Below this many namespaces a second thread costs more than it saves.
+const WORTH_A_THREAD: usize = 16;
+/// How many namespaces are open at a time while numbers are asked for.
+const OPEN_AT_ONCE: usize = 200;
+
+/// What became of one name.
+enum Found {
+    Namespace(Reading),
+    Stale,
+    Gone,
+}
+
+/// Reads everything that the request asks for.
+pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, KernelError> {
+    let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
+    let mut places = vec![Netns::Host];
+    places.extend(netns::names()?.into_iter().map(Netns::Named));
+    let (mut present, mut readings) = (Vec::new(), Vec::new());
+    for (place, found) in places.iter().zip(read_all(host, &places, Some(request))?) {
+        match (place, found) {
+            (_, Found::Namespace(reading)) => {
+                present.push(place.clone());
+                readings.push(reading);
+            }
+            (Netns::Named(name), Found::Stale) => snapshot.stale_netns.push(name.clone()),
+            (_, Found::Stale | Found::Gone) => {}
+        }
+    }
+    fill_peers(host, &present, &mut readings)?;
+    snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
+    Ok(snapshot)
+}
+
+/// The links of the host and of every named namespace, peers found, and nothing else.
+pub fn links(host: &OwnedFd) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
+    let mut places = vec![Netns::Host];
+    places.extend(netns::names()?.into_iter().map(Netns::Named));
+    let found = read_all(host, &places, None)?;
+    let (present, mut readings): (Vec<_>, Vec<_>) = places
+        .into_iter()
+        .zip(found)
+        .filter_map(|(place, found)| match found {
+            Found::Namespace(reading) => Some((place, reading)),
+            Found::Stale | Found::Gone => None,
+        })
+        .unzip();
+    fill_peers(host, &present, &mut readings)?;
+    Ok(present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect())
+}
+
+/// Reads every place, in their order, on a few threads. Without a request only links are read.
+fn read_all(host: &OwnedFd, places: &[Netns], request: Option<&ReadRequest>) -> Result<Vec<Found>, KernelError> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, Result<Found, KernelError>)>> = Mutex::new(Vec::with_capacity(places.len()));
+    let work = || {
+        let mut own = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(place) = places.get(at) else { break };
+            let found = read_place(host, place, request).map_err(|error| error.in_netns(place));
+            let failed = found.is_err();
+            own.push((at, found));
+            if failed {
+                next.store(places.len(), Ordering::Relaxed);
+            }
+        }
+        results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
+    };
+    thread::scope(|scope| {
+        let threads = if places.len() < WORTH_A_THREAD { 1 } else { THREADS };
+        for _ in 0..threads {
+            thread::Builder::new()
+                .name("read".into())
+                .spawn_scoped(scope, work)
+                .map_err(|error| KernelError::io("cannot start a thread", error))?;
+        }
+        Ok::<_, KernelError>(())
+    })?;
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, found)| found).collect()
+}
+
+/// Runs on a thread of its own, which it moves.
+fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> Result<Found, KernelError> {
+    let opened;
+    let fd = match place {
+        Netns::Host => host,
+        Netns::Named(name) => match netns::open(name)? {
+            Opened::Stale => return Ok(Found::Stale),
+            Opened::Gone => return Ok(Found::Gone),
+            Opened::Namespace(fd) => {
+                opened = fd;
+                &opened
+            }
+        },
+    };
+    match netns::enter(fd) {
+        // A namespace of another kind, such as of processes.
+        Err(error) if error.is(nix::errno::Errno::EINVAL) => return Ok(Found::Stale),
+        entered => entered?,
+    }
+    let mut socket = netns::open_socket()?;
+    let mut reading = read_links(&mut socket)?;
+    if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
+        let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
+        reading.host_nsid = numbers.into_iter().next().flatten();
+    }
+    if let Some(request) = request {
+        read_rest(&mut socket, place, fd, request, &mut reading.state)?;
+    }
+    Ok(Found::Namespace(reading))
+}
+
+fn read_links(socket: &mut RouteSocket) -> Result<Reading, KernelError> {
+    let seen = socket
+        .dump(&link::dump(), |payload| link::decode(payload).map(Some))
+        .map_err(|error| error.into_error("cannot read the links"))?;
+    let mut reading = Reading::default();
+    for (place, link) in seen.into_iter().enumerate() {
+        if link.state.peer.is_some() {
+            reading.veths.push(Veth { place, nsid: link.peer_nsid });
+        }
+        reading.state.links.push(link.state);
+    }
+    Ok(reading)
+}
+
+fn read_rest(
+    socket: &mut RouteSocket,
+    place: &Netns,
+    fd: &OwnedFd,
+    request: &ReadRequest,
+    state: &mut NetnsState,
+) -> Result<(), KernelError> {
+    state.addresses = socket
+        .dump(&address::dump(), address::decode)
+        .map_err(|error| error.into_error("cannot read the addresses"))?;
+    state.routes =
+        socket.dump(&route::dump(), route::decode).map_err(|error| error.into_error("cannot read the routes"))?;
+    for key in request.sysctls.get(place).into_iter().flatten() {
+        state.sysctls.insert(key.clone(), sysctl::read(key)?);
+    }
+    if let Some(wanted) = request.firewalls.get(place) {
+        // On a thread of its own: reading a firewall makes namespaces.
+        state.firewall = netns::in_netns(fd, || firewall::read(wanted))?;
+    }
+    Ok(())
+}
+
+fn fill_peers(host: &OwnedFd, present: &[Netns], readings: &mut [Reading]) -> Result<(), KernelError> {
+    let found = peers::resolve(readings, |here, others| {
+        let others: Vec<_> = others.iter().map(|&other| &present[other]).collect();
+        numbers(host, &present[here], &others)
+    })?;
+    for (here, reading) in readings.iter_mut().enumerate() {
+        for veth in &reading.veths {
+            let Some(link) = reading.state.links.get_mut(veth.place) else { continue };
+            let there = found.get(&(here, link.index)).map(|&there| present[there].clone());
+            if let Some(peer) = &mut link.peer {
+                peer.netns = there;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The numbers that `here` has for others; `None` also for those that have vanished.
+fn numbers(host: &OwnedFd, here: &Netns, others: &[&Netns]) -> Result<Vec<Option<i32>>, KernelError> {
+    let Some(own) = open_place(host, here)? else { return Ok(vec![None; others.len()]) };
+    let mut socket = netns::socket_in(&own)?;
+    let mut numbers = Vec::with_capacity(others.len());
+    for chunk in others.chunks(OPEN_AT_ONCE) {
+        let fds = chunk.iter().map(|other| open_place(host, other)).collect::<Result<Vec<_>, _>>()?;
+        let there: Vec<_> = fds.iter().flatten().map(AsFd::as_fd).collect();
+        let what = || format!("cannot find the peers of {here}");
+        let mut answers = nsid::of(&mut socket, &there).map_err(|error| error.into_error(what()))?.into_iter();
+        numbers.extend(fds.iter().map(|fd| fd.as_ref().and_then(|_| answers.next().flatten())));
+    }
+    Ok(numbers)
+}
+
+/// A place, where it is still there.
+fn open_place(host: &OwnedFd, place: &Netns) -> Result<Option<OwnedFd>, KernelError> {
+    match place {
+        Netns::Host => {
+            host.try_clone().map(Some).map_err(|error| KernelError::io("cannot hold on to the host's namespace", error))
+        }
+        Netns::Named(name) => match netns::open(name)? {
+            Opened::Namespace(fd) => Ok(Some(fd)),
+            Opened::Stale | Opened::Gone => Ok(None),
+        },
+    }
+}

@@ -1,0 +1,351 @@
+//! One batch on the live kernel.
+
+use std::{
+    collections::HashMap,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use nix::errno::Errno;
+
+use super::{
+    BatchError, KernelError, Live, StepFailure, address,
+    borrow::{Records, port_key},
+    delete, dying, firewall,
+    group::{self, Piece},
+    link,
+    netlink::{Refusal, Request, RouteSocket, TransportError},
+    netns::{self, Opened},
+    route, sysctl, words,
+};
+use crate::{
+    model::{Netns, snapshot::Borrowed},
+    op::{Batch, LinkChange, LinkRef, Op, Step},
+};
+
+/// A batch on its way.
+pub struct Run<'a> {
+    live: &'a mut Live,
+    batch: &'a Batch,
+    /// The batch's namespace, once it is needed; the host's is the live kernel's own.
+    place: Option<OwnedFd>,
+    socket: Option<RouteSocket>,
+    failures: Vec<StepFailure>,
+    attempted: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Gets ready; nothing is touched yet.
+    pub fn new(live: &'a mut Live, batch: &'a Batch) -> Self {
+        Self { live, batch, place: None, socket: None, failures: Vec::new(), attempted: 0 }
+    }
+
+    /// Runs piece after piece until one fails.
+    pub fn run(mut self) -> Result<(), BatchError> {
+        while self.attempted < self.batch.steps.len() && self.failures.is_empty() {
+            let start = self.attempted;
+            let (piece, length) = group::first(self.batch, start);
+            match piece {
+                Piece::Messages => self.messages(start, start + length),
+                Piece::Deletes => self.deletes(start, start + length),
+                Piece::Sysctls => self.sysctls(start, start + length),
+                Piece::Single => {
+                    self.attempted += 1;
+                    if let Err(error) = self.single(&self.batch.steps[start]) {
+                        self.fail(start, error, false);
+                    }
+                }
+            }
+        }
+        if self.failures.is_empty() {
+            return Ok(());
+        }
+        self.failures.sort_by_key(|failure| failure.index);
+        Err(BatchError { netns: self.batch.netns.clone(), attempted: self.attempted, failures: self.failures })
+    }
+
+    fn fail(&mut self, index: usize, error: KernelError, partly: bool) {
+        let Step { address, op } = &self.batch.steps[index];
+        self.failures.push(StepFailure {
+            index,
+            address: address.clone(),
+            op: words::words(op),
+            partly,
+            error: error.in_netns(&self.batch.netns),
+        });
+    }
+
+    /// The error of a step that the kernel refused.
+    fn refused(&self, index: usize, refusal: Refusal) -> KernelError {
+        let op = &self.batch.steps[index].op;
+        let hint = words::hint(op, Errno::from_raw(refusal.errno));
+        refusal.into_error(format!("cannot {}", words::words(op))).hint(hint)
+    }
+
+    /// After a broken conversation nobody knows what became of its steps.
+    fn broken(&mut self, start: usize, end: usize, error: TransportError) {
+        self.socket = None;
+        let error = error.into_error(format!("cannot {}", words::words(&self.batch.steps[start].op)));
+        for index in start..end {
+            self.fail(index, error.clone(), true);
+        }
+    }
+
+    fn messages(&mut self, start: usize, end: usize) {
+        if let Err(error) = self.settle_before(start, end).and_then(|()| self.connect()) {
+            self.attempted = start + 1;
+            return self.fail(start, error, false);
+        }
+        let mut peers = HashMap::new();
+        let (mut requests, mut owners) = (Vec::new(), Vec::new());
+        let mut unsendable = None;
+        let mut sent = end;
+        for index in start..end {
+            match self.encode(&self.batch.steps[index].op, &mut peers) {
+                Ok(more) => {
+                    owners.extend(more.iter().map(|_| index));
+                    requests.extend(more);
+                }
+                Err(error) => {
+                    unsendable = Some((index, error));
+                    sent = index;
+                    break;
+                }
+            }
+        }
+        self.attempted = end.min(sent + 1);
+        let Some(socket) = self.socket.as_mut() else { return };
+        match socket.send(&requests) {
+            Err(error) => self.broken(start, sent, error),
+            Ok(refused) => self.note(&owners, refused),
+        }
+        if let Some((index, error)) = unsendable {
+            self.fail(index, error, false);
+        }
+    }
+
+    /// Turns refused messages into failed steps: the first refusal of each.
+    fn note(&mut self, owners: &[usize], refused: Vec<(usize, Refusal)>) {
+        let places: Vec<usize> = refused.iter().map(|(place, _)| *place).collect();
+        for (place, refusal) in refused {
+            let Some(&index) = owners.get(place) else { continue };
+            if self.failures.iter().any(|failure| failure.index == index) {
+                continue;
+            }
+            let partly = owners.iter().enumerate().any(|(at, owner)| *owner == index && !places.contains(&at));
+            let error = self.refused(index, refusal);
+            self.fail(index, error, partly);
+        }
+    }
+
+    fn encode(&self, op: &Op, peers: &mut HashMap<Netns, OwnedFd>) -> Result<Vec<Request>, KernelError> {
+        Ok(match op {
+            Op::VethCreate { end, peer, peer_netns, queues } => {
+                let fd = if *peer_netns == self.batch.netns { None } else { Some(self.peer(peer_netns, peers)?) };
+                vec![link::create_veth(end, peer, fd, *queues)]
+            }
+            Op::BridgeCreate { index, name, mac, mtu, stp, ageing_time } => {
+                link::create_bridge(*index, name.as_str(), *mac, *mtu, *stp, *ageing_time)
+            }
+            Op::LinkSet { link, change } => link::set(link.index, change),
+            Op::LinkDelete { link } => vec![link::delete(link.index)],
+            Op::AddressAdd { link, address } => vec![address::add(link.index, *address)],
+            Op::AddressDelete { link, address } => vec![address::delete(link.index, *address)],
+            Op::RouteAdd { route, replace } => vec![route::add(route, *replace)],
+            Op::RouteDelete { route } => vec![route::delete(route)],
+            _ => Vec::new(),
+        })
+    }
+
+    /// The descriptor of a peer's namespace, which stays open until the message has been sent.
+    fn peer(&self, netns: &Netns, peers: &mut HashMap<Netns, OwnedFd>) -> Result<i32, KernelError> {
+        let Netns::Named(name) = netns else { return Ok(self.live.host.as_raw_fd()) };
+        if let Some(fd) = peers.get(netns) {
+            return Ok(fd.as_raw_fd());
+        }
+        let fd = netns::open_existing(name)?;
+        let raw = fd.as_raw_fd();
+        peers.insert(netns.clone(), fd);
+        Ok(raw)
+    }
+
+    fn deletes(&mut self, start: usize, end: usize) {
+        if let Err(error) = self.connect() {
+            self.attempted = start + 1;
+            return self.fail(start, error, false);
+        }
+        self.attempted = end;
+        let links: Vec<&LinkRef> = self.batch.steps[start..end]
+            .iter()
+            .filter_map(|step| if let Op::LinkDelete { link } = &step.op { Some(link) } else { None })
+            .collect();
+        let Some(socket) = self.socket.as_mut() else { return };
+        match delete::links(socket, &links) {
+            Err(error) => self.broken(start, end, error),
+            Ok(refused) => {
+                let owners: Vec<usize> = (start..end).collect();
+                self.note(&owners, refused);
+            }
+        }
+    }
+
+    fn sysctls(&mut self, start: usize, end: usize) {
+        let batch = self.batch;
+        let outcome = self.inside(|| {
+            for (index, step) in batch.steps.iter().enumerate().take(end).skip(start) {
+                let Op::SysctlSet { key, value } = &step.op else { continue };
+                if let Err(error) = sysctl::write(key, value) {
+                    return Ok(Some((index, error)));
+                }
+            }
+            Ok(None)
+        });
+        match outcome {
+            Ok(None) => self.attempted = end,
+            Ok(Some((index, error))) => {
+                self.attempted = index + 1;
+                self.fail(index, error, false);
+            }
+            Err(error) => {
+                self.attempted = start + 1;
+                self.fail(start, error, false);
+            }
+        }
+    }
+
+    fn single(&mut self, step: &Step) -> Result<(), KernelError> {
+        match &step.op {
+            Op::NetnsCreate { mark } => self.create_netns(mark),
+            Op::NetnsDelete => self.delete_netns(),
+            Op::SysctlBorrow { key, value, before, along, user } => {
+                // The record first: a value that was changed without one could never be given back.
+                Records::lock()?.borrow(key, Some(before), along, user)?;
+                self.inside(|| sysctl::write(key, value))
+            }
+            Op::SysctlGiveBack { key, user } => {
+                let records = Records::lock()?;
+                records.give_back(key, user, |record| self.inside(|| restore_sysctls(key, record)))
+            }
+            Op::PortBorrow { link, master, before, user } => {
+                Records::lock()?.borrow(&port_key(&link.name), before.as_deref(), &Default::default(), user)?;
+                self.set_master(link, *master)
+            }
+            Op::PortGiveBack { link, user } => {
+                let records = Records::lock()?;
+                records.give_back(&port_key(&link.name), user, |record| self.restore_port(link, record))
+            }
+            Op::FirewallLoad { variant, family, table, script } => {
+                self.inside(|| firewall::load(*variant, *family, *table, script))
+            }
+            Op::FlushFlows { flows } => self.inside(|| firewall::flush_flows(flows)),
+            Op::BridgeCreate { .. }
+            | Op::VethCreate { .. }
+            | Op::LinkSet { .. }
+            | Op::LinkDelete { .. }
+            | Op::AddressAdd { .. }
+            | Op::AddressDelete { .. }
+            | Op::RouteAdd { .. }
+            | Op::RouteDelete { .. }
+            | Op::SysctlSet { .. } => {
+                Err(KernelError::message(format!("cannot {}", words::words(&step.op)), "it came in a piece of its own"))
+            }
+        }
+    }
+
+    fn create_netns(&mut self, mark: &str) -> Result<(), KernelError> {
+        let name = self.name()?;
+        self.live.prepare_directory()?;
+        let (place, socket) = netns::create(name, mark)?;
+        self.place = Some(place);
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    fn delete_netns(&mut self) -> Result<(), KernelError> {
+        let name = self.name()?;
+        self.place = None;
+        self.socket = None;
+        match netns::open(name)? {
+            Opened::Namespace(fd) => {
+                let ends = dying::ends(&fd, &self.live.host)?;
+                netns::delete(name)?;
+                self.live.dying.add(fd, name, ends);
+                Ok(())
+            }
+            Opened::Stale => netns::delete(name),
+            Opened::Gone => Err(KernelError::io(format!("cannot delete namespace `{name}`"), Errno::ENOENT.into())),
+        }
+    }
+
+    fn name(&self) -> Result<&'a str, KernelError> {
+        match &self.batch.netns {
+            Netns::Named(name) => Ok(name),
+            Netns::Host => Err(KernelError::message("cannot create or delete the host", "it is no namespace of ours")),
+        }
+    }
+
+    fn set_master(&mut self, link: &LinkRef, master: u32) -> Result<(), KernelError> {
+        self.connect()?;
+        let what = || format!("cannot set the master of {}", link.name);
+        let change = LinkChange { master: Some(master), ..LinkChange::default() };
+        let Some(socket) = self.socket.as_mut() else { return Ok(()) };
+        let refused = socket.send(&link::set(link.index, &change)).map_err(|error| error.into_error(what()))?;
+        match refused.into_iter().next() {
+            Some((_, refusal)) => Err(refusal.into_error(what())),
+            None => Ok(()),
+        }
+    }
+
+    /// Back to the master of before, or to none where that has gone; nothing where the NIC itself has gone.
+    fn restore_port(&mut self, link: &LinkRef, record: &Borrowed) -> Result<(), KernelError> {
+        self.connect()?;
+        let mut master = 0;
+        if let (Some(before), Some(socket)) = (&record.before, self.socket.as_mut()) {
+            let links = socket
+                .dump(&link::dump(), |payload| link::decode(payload).map(|seen| Some(seen.state)))
+                .map_err(|error| error.into_error("cannot read the links"))?;
+            master = links.iter().find(|link| link.name == *before).map_or(0, |link| link.index);
+        }
+        match self.set_master(link, master) {
+            Err(error) if error.is(Errno::ENODEV) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Runs `work` on a thread inside the batch's namespace.
+    fn inside<T: Send>(&mut self, work: impl FnOnce() -> Result<T, KernelError> + Send) -> Result<T, KernelError> {
+        netns::in_netns(self.enter()?, work)
+    }
+
+    fn enter(&mut self) -> Result<&OwnedFd, KernelError> {
+        let Netns::Named(name) = &self.batch.netns else { return Ok(&self.live.host) };
+        let fd = match self.place.take() {
+            Some(fd) => fd,
+            None => netns::open_existing(name)?,
+        };
+        Ok(self.place.insert(fd))
+    }
+
+    fn connect(&mut self) -> Result<(), KernelError> {
+        if self.socket.is_none() {
+            self.socket = Some(netns::socket_in(self.enter()?)?);
+        }
+        Ok(())
+    }
+
+    /// New devices may want the names and indexes of those that are on their way out.
+    fn settle_before(&mut self, start: usize, end: usize) -> Result<(), KernelError> {
+        let makes = self.batch.steps[start..end].iter().any(|step| match &step.op {
+            Op::VethCreate { .. } | Op::BridgeCreate { .. } => true,
+            Op::LinkSet { change, .. } => change.rename.is_some(),
+            _ => false,
+        });
+        if makes && !self.live.dying.is_empty() { self.live.dying.settle(&self.live.host) } else { Ok(()) }
+    }
+}
+
+fn restore_sysctls(key: &str, record: &Borrowed) -> Result<(), KernelError> {
+    if let Some(before) = &record.before {
+        sysctl::restore(key, before)?;
+    }
+    record.along.iter().try_for_each(|(key, value)| sysctl::restore(key, value))
+}

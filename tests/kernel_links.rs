@@ -1,0 +1,455 @@
+//! Namespaces, links, addresses and routes on the real kernel.
+
+#[path = "common/sandbox.rs"]
+mod sandbox;
+#[path = "common/shell.rs"]
+mod shell;
+
+use netwright::{
+    kernel::{Kernel, Live, Outcome},
+    model::{
+        Netns,
+        mark::MARK_GROUP,
+        snapshot::{LinkState, Nexthop, Peer, ReadRequest, RouteState, RouteType, Snapshot},
+    },
+    op::{Batch, LinkChange, LinkRef, NewEnd, Op, RouteOp, Step},
+};
+use shell::sh;
+
+fn ns(name: &str) -> Netns {
+    Netns::from(name.to_owned())
+}
+
+fn batch(netns: &str, ops: Vec<Op>) -> Batch {
+    let step = |op| Step { address: "link.web:eth0".parse().unwrap(), op };
+    Batch { netns: ns(netns), steps: ops.into_iter().map(step).collect() }
+}
+
+fn run(kernel: &mut Live, netns: &str, ops: Vec<Op>) {
+    if let Err(error) = kernel.run(&batch(netns, ops)) {
+        panic!("{error}\n{:#?}", error.failures);
+    }
+}
+
+fn read(kernel: &Live) -> Snapshot {
+    kernel.read(&ReadRequest::default()).unwrap()
+}
+
+fn link<'a>(snapshot: &'a Snapshot, netns: &str, name: &str) -> &'a LinkState {
+    snapshot.namespaces[&ns(netns)].link(name).unwrap_or_else(|| panic!("no {name} in {netns}"))
+}
+
+fn at(index: u32, name: &str) -> LinkRef {
+    LinkRef { index, name: name.into() }
+}
+
+fn end(index: u32, name: &str) -> NewEnd {
+    NewEnd { index, name: name.parse().unwrap(), mac: None, mtu: None }
+}
+
+fn veth(end: NewEnd, peer: NewEnd, netns: &str) -> Op {
+    Op::VethCreate { end, peer, peer_netns: ns(netns), queues: None }
+}
+
+fn set(index: u32, name: &str, change: LinkChange) -> Op {
+    Op::LinkSet { link: at(index, name), change }
+}
+
+fn up(index: u32, name: &str) -> Op {
+    set(index, name, LinkChange { up: Some(true), ..Default::default() })
+}
+
+fn create(mark: &str) -> Op {
+    Op::NetnsCreate { mark: mark.into() }
+}
+
+fn bridge(index: u32, name: &str, mtu: Option<u32>) -> Op {
+    Op::BridgeCreate { index, name: name.parse().unwrap(), mac: None, mtu, stp: None, ageing_time: None }
+}
+
+fn address(index: u32, name: &str, address: &str) -> Op {
+    Op::AddressAdd { link: at(index, name), address: address.parse().unwrap() }
+}
+
+#[test]
+fn a_namespace_bears_its_mark_and_goes_whole() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        let before = read(&kernel);
+        run(
+            &mut kernel,
+            "web",
+            vec![create("netwright:lab/namespace.web"), veth(end(2, "eth0"), end(50, "web-eth0"), "host")],
+        );
+        let snapshot = read(&kernel);
+        assert_eq!(snapshot.namespaces[&ns("web")].mark().unwrap().topology.as_str(), "lab");
+        let lo = link(&snapshot, "web", "lo");
+        assert!(!lo.up && lo.index == 1);
+        assert!(sh("ip netns list").starts_with("web"));
+
+        let error = kernel.run(&batch("web", vec![create("x")])).unwrap_err();
+        assert!(error.to_string().contains("/run/netns/web is already there"), "{error}");
+
+        run(&mut kernel, "web", vec![Op::NetnsDelete]);
+        kernel.settle().unwrap();
+        assert_eq!(read(&kernel), before);
+    });
+}
+
+#[test]
+fn a_name_is_free_again_after_a_deletion() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        for round in 0..5 {
+            run(&mut kernel, "a", vec![create("m"), veth(end(2, "eth0"), end(50, "a-eth0"), "host")]);
+            run(&mut kernel, "b", vec![create("m"), veth(end(2, "eth0"), end(3, "eth1"), "a")]);
+            if round % 2 == 0 {
+                run(&mut kernel, "a", vec![Op::NetnsDelete]);
+                run(&mut kernel, "b", vec![Op::NetnsDelete]);
+            } else {
+                // b stays for a while: the end of its veth goes with a.
+                run(&mut kernel, "a", vec![Op::NetnsDelete]);
+                kernel.settle().unwrap();
+                assert!(read(&kernel).namespaces[&ns("b")].link("eth0").is_none());
+                run(&mut kernel, "b", vec![Op::NetnsDelete]);
+            }
+        }
+    });
+}
+
+#[test]
+fn both_ends_of_a_veth_stand_in_their_places() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        run(&mut kernel, "host", vec![bridge(40, "br0", None)]);
+        let mut eth0 = end(7, "eth0");
+        eth0.mac = Some("02:00:00:00:00:03".parse().unwrap());
+        eth0.mtu = Some(4500);
+        run(
+            &mut kernel,
+            "web",
+            vec![
+                create("netwright:lab/namespace.web"),
+                up(1, "lo"),
+                veth(eth0, end(50, "web-eth0"), "host"),
+                up(7, "eth0"),
+                address(7, "eth0", "192.168.0.2/24"),
+                address(7, "eth0", "fd00:10::2/64"),
+            ],
+        );
+        let change = LinkChange {
+            alias: Some("netwright:lab/link.web:eth0".into()),
+            group: Some(0),
+            master: Some(40),
+            up: Some(true),
+            hairpin: Some(true),
+            ..Default::default()
+        };
+        assert_eq!(link(&read(&kernel), "host", "web-eth0").group, MARK_GROUP);
+        run(&mut kernel, "host", vec![set(50, "web-eth0", change), up(40, "br0")]);
+
+        let snapshot = read(&kernel);
+        let outer = link(&snapshot, "host", "web-eth0");
+        assert_eq!((outer.index, outer.master, outer.group, outer.up), (50, Some(40), 0, true));
+        assert_eq!(outer.peer, Some(Peer { index: 7, netns: Some(ns("web")) }));
+        assert!(outer.port.as_ref().unwrap().hairpin && outer.mark().is_some() && outer.carrier);
+        let inner = link(&snapshot, "web", "eth0");
+        assert_eq!((inner.index, inner.mtu, inner.queues, inner.up), (7, 4500, 1, true));
+        assert_eq!(inner.mac.unwrap().to_string(), "02:00:00:00:00:03");
+        assert_eq!(inner.peer, Some(Peer { index: 50, netns: Some(Netns::Host) }));
+        let bridge = link(&snapshot, "host", "br0").bridge.clone().unwrap();
+        assert_eq!((bridge.stp, bridge.ageing_time), (false, 30000));
+        let web = &snapshot.namespaces[&ns("web")];
+        let six = web.addresses.iter().find(|a| a.address.to_string() == "fd00:10::2/64").unwrap();
+        assert!(six.nodad && !six.dynamic && !six.link_local && six.link == 7);
+        let local = web.addresses.iter().find(|a| a.address.to_string().starts_with("fe80")).unwrap();
+        assert!(local.link_local);
+        let kernels: Vec<_> = web.routes.iter().map(|r| (r.to.to_string(), r.protocol, r.kind)).collect();
+        assert!(kernels.contains(&("192.168.0.0/24".into(), 2, Some(RouteType::Unicast))), "{kernels:?}");
+        assert!(!kernels.iter().any(|(to, ..)| to.starts_with("ff00") || to.ends_with("/32")), "{kernels:?}");
+    });
+}
+
+#[test]
+fn peers_between_namespaces_and_within_one_are_found() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        for name in ["a", "b", "c", "d"] {
+            run(&mut kernel, name, vec![create("m")]);
+        }
+        // The same pair of indexes twice; and a veth with both ends in one place.
+        run(&mut kernel, "a", vec![veth(end(2, "x"), end(2, "x"), "b"), veth(end(8, "y"), end(9, "z"), "a")]);
+        run(&mut kernel, "c", vec![veth(end(2, "x"), end(2, "x"), "d")]);
+        let snapshot = read(&kernel);
+        let peer = |netns, name| link(&snapshot, netns, name).peer.clone().unwrap();
+        for (here, there) in [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")] {
+            assert_eq!(peer(here, "x"), Peer { index: 2, netns: Some(ns(there)) }, "{here}");
+        }
+        assert_eq!(peer("a", "y"), Peer { index: 9, netns: Some(ns("a")) });
+        // A namespace that no name leads to any more, and the file that its name left.
+        run(&mut kernel, "e", vec![create("m"), veth(end(2, "x"), end(60, "e"), "d")]);
+        let held = std::fs::File::open("/run/netns/e").unwrap();
+        sh(
+            "umount -l /run/netns/e; ln -s /nowhere /run/netns/f; mkfifo /run/netns/g; ln -s /proc/self/ns/mnt /run/netns/m",
+        );
+        let snapshot = read(&kernel);
+        assert_eq!(link(&snapshot, "d", "e").peer, Some(Peer { index: 2, netns: None }));
+        assert_eq!(snapshot.stale_netns, ["e", "f", "g", "m"]);
+        drop(held);
+    });
+}
+
+#[test]
+fn a_bridge_keeps_the_mtu_that_was_asked_for() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        let ops = vec![bridge(40, "br0", Some(1500)), bridge(41, "br1", None), bridge(42, "br2", Some(9000))];
+        run(&mut kernel, "host", ops);
+        for (index, master) in [(50, 40), (60, 41)] {
+            let mut big = end(index, &format!("p{index}"));
+            big.mtu = Some(9000);
+            let other = NewEnd { index: index + 1, name: format!("q{index}").parse().unwrap(), ..big.clone() };
+            run(&mut kernel, "host", vec![veth(big, other, "host")]);
+            run(&mut kernel, "host", vec![set(index, "p", LinkChange { master: Some(master), ..Default::default() })]);
+        }
+        let snapshot = read(&kernel);
+        let mtu = |name| link(&snapshot, "host", name).mtu;
+        assert_eq!((mtu("br0"), mtu("br1"), mtu("br2")), (1500, 9000, 9000), "br1 follows its port");
+    });
+}
+
+#[test]
+fn every_attribute_of_a_link_changes_in_place() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        run(&mut kernel, "host", vec![bridge(40, "br0", None), veth(end(50, "p"), end(51, "q"), "host"), up(50, "p")]);
+        let alias = "x".repeat(255);
+        let change = LinkChange {
+            alias: Some(alias.clone()),
+            group: Some(7),
+            mac: Some("02:00:00:00:00:09".parse().unwrap()),
+            mtu: Some(1400),
+            up: Some(false),
+            rename: Some("r".parse().unwrap()),
+            ..Default::default()
+        };
+        run(&mut kernel, "host", vec![set(50, "p", change)]);
+        let snapshot = read(&kernel);
+        let r = link(&snapshot, "host", "r");
+        assert_eq!((r.group, r.mtu, r.up, r.alias.as_ref()), (7, 1400, false, Some(&alias)));
+        let bridge = LinkChange { stp: Some(true), ageing_time: Some(1000), mtu: Some(1450), ..Default::default() };
+        let clear = LinkChange { alias: Some(String::new()), master: Some(40), up: Some(true), ..Default::default() };
+        run(&mut kernel, "host", vec![set(40, "br0", bridge), set(50, "r", clear)]);
+        let snapshot = read(&kernel);
+        let r = link(&snapshot, "host", "r");
+        assert_eq!((r.alias.as_ref(), r.master, r.up), (None, Some(40), true));
+        let br0 = link(&snapshot, "host", "br0");
+        let state = br0.bridge.clone().unwrap();
+        assert_eq!((state.stp, state.ageing_time, br0.mtu), (true, 1000, 1450));
+        let free = LinkChange { master: Some(0), ..Default::default() };
+        run(&mut kernel, "host", vec![set(50, "r", free)]);
+        assert_eq!(link(&read(&kernel), "host", "r").master, None);
+    });
+}
+
+fn route(to: &str) -> RouteOp {
+    RouteOp {
+        to: to.parse().unwrap(),
+        table: 254,
+        metric: 0,
+        protocol: 76,
+        kind: RouteType::Unicast,
+        src: None,
+        mtu: None,
+        nexthops: vec![],
+    }
+}
+
+fn hop(via: &str, link: u32, weight: u16) -> Nexthop {
+    Nexthop { via: Some(via.parse().unwrap()), link: Some(link), weight, onlink: false }
+}
+
+/// What the kernel should say of it: IPv6 routes without a metric get one.
+fn seen_as(route: &RouteOp) -> RouteState {
+    let metric = if route.metric == 0 && route.to.addr().is_ipv6() { 1024 } else { route.metric };
+    RouteState {
+        to: route.to,
+        table: route.table,
+        metric,
+        protocol: route.protocol,
+        kind: Some(route.kind),
+        src: route.src,
+        mtu: route.mtu,
+        nexthops: route.nexthops.clone(),
+    }
+}
+
+fn ours(snapshot: &Snapshot) -> Vec<RouteState> {
+    snapshot.namespaces[&Netns::Host].routes.iter().filter(|route| route.protocol == 76).cloned().collect()
+}
+
+fn routed() -> Live {
+    let mut kernel = Live::new().unwrap();
+    run(
+        &mut kernel,
+        "host",
+        vec![
+            veth(end(50, "p"), end(51, "q"), "host"),
+            up(50, "p"),
+            up(51, "q"),
+            address(50, "p", "192.168.0.1/24"),
+            address(51, "q", "192.168.1.1/24"),
+            address(50, "p", "fd00:1::1/64"),
+            address(51, "q", "fd00:2::1/64"),
+        ],
+    );
+    kernel
+}
+
+#[test]
+fn every_sort_of_route_reads_back_and_goes() {
+    sandbox::run(|| {
+        let mut kernel = routed();
+        let mut full = route("10.1.0.0/16");
+        (full.metric, full.table, full.mtu) = (50, 1000, Some(1400));
+        full.src = Some("192.168.0.1".parse().unwrap());
+        full.nexthops = vec![hop("192.168.0.254", 50, 1)];
+        let mut onlink = route("0.0.0.0/0");
+        onlink.nexthops = vec![Nexthop { onlink: true, ..hop("172.16.0.1", 51, 1) }];
+        let mut direct = route("10.2.0.0/16");
+        direct.nexthops = vec![Nexthop { via: None, link: Some(50), weight: 1, onlink: false }];
+        let mut several = route("10.7.0.0/16");
+        several.nexthops = vec![hop("192.168.0.254", 50, 2), hop("192.168.1.254", 51, 256)];
+        let mut mixed = route("10.8.0.0/16");
+        mixed.nexthops = vec![hop("fd00:1::9", 50, 1)];
+        let mut six = route("::/0");
+        six.nexthops = vec![hop("fd00:1::9", 50, 1)];
+        let mut six_full = route("fd00:9::/48");
+        (six_full.metric, six_full.table, six_full.mtu) = (77, 300, Some(1350));
+        six_full.src = Some("fd00:2::1".parse().unwrap());
+        six_full.nexthops = vec![hop("fd00:2::9", 51, 1)];
+        let mut six_several = route("fd00:8::/48");
+        six_several.nexthops = vec![hop("fd00:1::9", 50, 3), hop("fd00:2::9", 51, 1)];
+        let six_direct = RouteOp { to: "fd00:7::/64".parse().unwrap(), ..direct.clone() };
+        let mut routes = vec![full, onlink, direct, several, mixed, six, six_full, six_several, six_direct];
+        for (n, kind) in [RouteType::Blackhole, RouteType::Unreachable, RouteType::Prohibit].into_iter().enumerate() {
+            routes.push(RouteOp { kind, metric: 9, ..route(&format!("10.6{n}.0.0/16")) });
+            routes.push(RouteOp { kind, ..route(&format!("fd00:6{n}::/48")) });
+        }
+        let add = |route: &RouteOp| Op::RouteAdd { route: route.clone(), replace: false };
+        run(&mut kernel, "host", routes.iter().map(add).collect());
+        let seen = ours(&read(&kernel));
+        for route in &routes {
+            assert!(seen.contains(&seen_as(route)), "{route:#?}\nis none of\n{seen:#?}");
+        }
+        assert_eq!(seen.len(), routes.len());
+        let delete = |route: &RouteOp| Op::RouteDelete { route: route.clone() };
+        run(&mut kernel, "host", routes.iter().map(delete).collect());
+        assert_eq!(ours(&read(&kernel)), []);
+    });
+}
+
+#[test]
+fn a_route_is_replaced_in_place() {
+    sandbox::run(|| {
+        let mut kernel = routed();
+        for to in ["10.1.0.0/16", "fd00:9::/48"] {
+            let (first, second) =
+                if to.starts_with("10") { ("192.168.0.254", "192.168.1.254") } else { ("fd00:1::9", "fd00:2::9") };
+            let shapes = [
+                vec![hop(first, 50, 1)],
+                vec![hop(second, 51, 1)],
+                vec![hop(first, 50, 2), hop(second, 51, 1)],
+                vec![hop(first, 50, 1), hop(second, 51, 1)],
+                vec![hop(second, 51, 1)],
+                vec![Nexthop { via: None, link: Some(51), weight: 1, onlink: false }],
+                vec![hop(first, 50, 1)],
+            ];
+            let mut wanted = route(to);
+            wanted.metric = 100;
+            for nexthops in shapes {
+                wanted.nexthops = nexthops;
+                run(&mut kernel, "host", vec![Op::RouteAdd { route: wanted.clone(), replace: true }]);
+                assert_eq!(ours(&read(&kernel)), [seen_as(&wanted)]);
+            }
+            let again = kernel.run(&batch("host", vec![Op::RouteAdd { route: wanted.clone(), replace: false }]));
+            assert!(again.unwrap_err().to_string().contains("already there"));
+            run(&mut kernel, "host", vec![Op::RouteDelete { route: wanted.clone() }]);
+        }
+        // Without a metric it is the one of 1024 that goes, never the kernel's own prefix route.
+        let gone = kernel.run(&batch(
+            "host",
+            vec![Op::RouteDelete { route: RouteOp { protocol: 2, nexthops: vec![], ..route("fd00:1::/64") } }],
+        ));
+        assert!(gone.is_err());
+    });
+}
+
+#[test]
+fn a_failure_names_everything_and_the_rest_is_accounted_for() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        run(&mut kernel, "host", vec![bridge(40, "br0", None)]);
+        let ops = vec![
+            up(40, "br0"),
+            address(99, "gone0", "10.0.0.1/24"),
+            address(40, "br0", "10.0.0.1/24"),
+            address(40, "br0", "10.0.0.1/24"),
+            bridge(41, "br0", None),
+            up(41, "br0"),
+        ];
+        let error = kernel.run(&batch("host", ops)).unwrap_err();
+        let outcomes: Vec<_> = (0..6).map(|index| error.outcome(index)).collect();
+        let expected =
+            [Outcome::Done, Outcome::Failed, Outcome::Done, Outcome::Failed, Outcome::Failed, Outcome::Untried];
+        assert_eq!(outcomes, expected, "{error:#?}");
+        let first = error.first().unwrap().error.to_string();
+        assert_eq!(
+            first,
+            "cannot add address 10.0.0.1/24 to gone0 on the host: no such device (ENODEV): ipv4: Device not found; \
+             there is no device with index 99 any more"
+        );
+        let third = error.failures[2].error.to_string();
+        assert!(third.contains("a device called br0") && third.contains("EEXIST"), "{third}");
+    });
+}
+
+#[test]
+fn another_programs_device_is_not_touched_when_an_index_is_lost_to_it() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        sh("ip link add foreign index 50 type bridge");
+        let ops = vec![
+            veth(end(50, "p"), end(51, "q"), "host"),
+            set(50, "p", LinkChange { alias: Some("ours".into()), up: Some(true), ..Default::default() }),
+            address(50, "p", "10.0.0.1/24"),
+        ];
+        let error = kernel.run(&batch("host", ops)).unwrap_err();
+        assert_eq!(error.attempted, 1);
+        let snapshot = read(&kernel);
+        let foreign = link(&snapshot, "host", "foreign");
+        assert!(!foreign.up && foreign.alias.is_none());
+    });
+}
+
+#[test]
+fn many_devices_are_deleted_at_once_and_no_others() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        let ops =
+            (0..300).map(|n| veth(end(100 + 2 * n, &format!("p{n}")), end(101 + 2 * n, &format!("q{n}")), "host"));
+        run(&mut kernel, "host", ops.chain([bridge(40, "br0", None)]).collect());
+        assert_eq!(read(&kernel).namespaces[&Netns::Host].links.len(), 602);
+        let mut ops: Vec<_> = (0..299).map(|n| Op::LinkDelete { link: at(100 + 2 * n, "p") }).collect();
+        ops.insert(7, Op::LinkDelete { link: at(99, "gone0") });
+        let error = kernel.run(&batch("host", ops)).unwrap_err();
+        assert_eq!((error.attempted, error.failures.len(), error.failures[0].index), (300, 1, 7));
+        let left: Vec<_> = read(&kernel).namespaces[&Netns::Host].links.iter().map(|l| l.name.clone()).collect();
+        assert_eq!(left, ["lo", "br0", "p299", "q299"].map(String::from));
+        // lo cannot be deleted: the others go all the same.
+        let ops = [(1, "lo"), (40, "br0"), (698, "p299")].map(|(i, n)| Op::LinkDelete { link: at(i, n) });
+        let error = kernel.run(&batch("host", ops.into())).unwrap_err();
+        assert_eq!((error.failures.len(), error.failures[0].index), (1, 0));
+        assert_eq!(read(&kernel).namespaces[&Netns::Host].links.len(), 1);
+    });
+}
