@@ -1,3 +1,4 @@
 //! One file a resource kind, and the registry.
 
 pub mod check;
+pub mod firewall;
