@@ -226,8 +226,9 @@ pub struct FlowMatch {
     pub family: Family,
     /// IP protocol number (6 tcp, 17 udp); any where it is `None`.
     pub protocol: Option<u8>,
-    /// The original destination's address; any where it is `None`.
-    pub destination: Option<IpAddr>,
+    /// The original destination lies in it. Where it is `None`: any, but with `ports` only the namespace's own addresses,
+    /// since nothing else is forwarded by a bare port.
+    pub destination: Option<IpNet>,
     /// The original destination's ports, first and last; any where it is `None`.
     pub ports: Option<(u16, u16)>,
     /// The original source lies in it; any where it is `None`.

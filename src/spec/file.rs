@@ -169,12 +169,6 @@ pub struct PortForward {
     pub namespace: Option<Spanned<Label>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    Tcp,
-    Udp,
-}
 
 /// `PORT`, `PORT-PORT`, `ADDR:PORT[-PORT]`, `[V6]:PORT[-PORT]`; a number or a string.
 #[derive(Debug, Clone, PartialEq, Eq)]

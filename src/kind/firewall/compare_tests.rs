@@ -1,0 +1,268 @@
+use super::*;
+use crate::{
+    kind::firewall::{
+        compose::compose,
+        flows::{flows_of_drifts, flows_of_live},
+        foreign::foreign_jumps,
+        input::{Forward, Input, Interface, NatKind, NatRule, Protocol, Role, forward_rest, nat_rest},
+        script::scripts,
+    },
+    model::{address::KindName, iptables::parse_save},
+};
+
+fn forward(port: u16, to_port: u16) -> Forward {
+    let rest = forward_rest("host", Protocol::Tcp, (port, port), None);
+    Forward {
+        address: Address::new(KindName::PortForward, rest),
+        listen: None,
+        protocol: Protocol::Tcp,
+        ports: (port, port),
+        to: "192.168.0.2".parse().unwrap(),
+        to_ports: (to_port, to_port),
+    }
+}
+
+fn lab(forwards: Vec<Forward>) -> Composed {
+    let range = "192.168.0.0/24".parse().unwrap();
+    compose(&Input {
+        topology: "t".parse().unwrap(),
+        namespace: "host".into(),
+        interfaces: vec![Interface {
+            name: "br0".parse().unwrap(),
+            subnets: vec!["192.168.0.1/24".parse().unwrap()],
+            role: Role::Segment {
+                gateway: Some(Address::new(KindName::Gateway, "br0")),
+                members: None,
+                route_localnet: false,
+            },
+        }],
+        nat: vec![NatRule {
+            address: Address::new(KindName::Nat, nat_rest("host", "masquerade", range)),
+            kind: NatKind::Masquerade(range),
+            out: None,
+        }],
+        forwards,
+    })
+}
+
+/// Composed tables as if they had been loaded into one packet filter; what the tools print differs in its text, but not
+/// to these functions.
+fn loaded(composed: &Composed, variant: Variant) -> Vec<(Variant, Table)> {
+    composed.tables.iter().cloned().map(|table| (variant, table)).collect()
+}
+
+fn save(variant: Variant, text: &str) -> Vec<(Variant, Table)> {
+    parse_save(Family::V4, text).unwrap().into_iter().map(|table| (variant, table)).collect()
+}
+
+fn against(composed: &Composed, live: &[(Variant, Table)]) -> Comparison {
+    compare(composed, &composed.tables, live, Some(Variant::Nft))
+}
+
+fn presence(comparison: &Comparison) -> Vec<(String, Presence)> {
+    comparison.resources.iter().map(|(address, drift)| (address.to_string(), drift.presence())).collect()
+}
+
+fn drifts(comparison: &Comparison) -> Vec<(DriftKind, String, String)> {
+    comparison.drifts.iter().map(|d| (d.kind, d.address.to_string(), format!("{} {}", d.chain, d.rule))).collect()
+}
+
+fn chain_mut<'a>(live: &'a mut [(Variant, Table)], name: &str) -> &'a mut Chain {
+    live.iter_mut().flat_map(|(_, table)| &mut table.chains).find(|chain| chain.name == name).unwrap()
+}
+
+#[test]
+fn what_was_loaded_is_the_same_whatever_stands_beside_it() {
+    let composed = lab(vec![forward(8088, 80)]);
+    let mut live = loaded(&composed, Variant::Nft);
+    chain_mut(&mut live, "FORWARD").rules.insert(0, "-j DOCKER-USER".into());
+    chain_mut(&mut live, "PREROUTING").rules.push("-m addrtype --dst-type LOCAL -j DOCKER".into());
+    live[0].1.chains.push(Chain { name: "DOCKER-USER".into(), policy: None, rules: vec!["-j DROP".into()] });
+    let comparison = against(&composed, &live);
+    assert!(comparison.is_same(), "{:?}", comparison.drifts);
+    assert_eq!(comparison.findings, []);
+    assert!(comparison.resources.values().all(|drift| drift.presence() == Presence::Same));
+    assert_eq!(scripts(&composed.topology, &composed.tables, &live, Some(Variant::Nft)), []);
+}
+
+#[test]
+fn nothing_live_is_all_absent() {
+    let comparison = against(&lab(vec![forward(8088, 80)]), &[]);
+    assert_eq!(
+        presence(&comparison),
+        [
+            ("gateway.br0".into(), Presence::Absent),
+            ("nat.host:masquerade:192.168.0.0/24".into(), Presence::Absent),
+            ("port_forward.host:tcp:8088".into(), Presence::Absent),
+            ("firewall.host".into(), Presence::Absent),
+        ]
+    );
+}
+
+#[test]
+fn with_the_file_lost_the_live_rules_name_what_is_removed() {
+    let live = loaded(&lab(vec![forward(8088, 80)]), Variant::Nft);
+    let gone = Composed::nothing("t".parse().unwrap(), "host");
+    let comparison = against(&gone, &live);
+    assert_eq!(
+        presence(&comparison),
+        [
+            ("gateway.br0".into(), Presence::Unwanted),
+            ("nat.host:masquerade:192.168.0.0/24".into(), Presence::Unwanted),
+            ("port_forward.host:tcp:8088".into(), Presence::Unwanted),
+            ("firewall.host".into(), Presence::Unwanted),
+        ]
+    );
+}
+
+#[test]
+fn a_forward_that_comes_goes_or_changes_is_the_only_one_that_differs() {
+    let one = lab(vec![forward(8088, 80), forward(9000, 90)]);
+    let live = loaded(&one, Variant::Nft);
+    let differing = |composed: &Composed| -> Vec<(String, Presence)> {
+        presence(&against(composed, &live)).into_iter().filter(|(_, p)| *p != Presence::Same).collect()
+    };
+    let all = |extra: Option<Forward>, first: u16| {
+        lab([Some(forward(8088, first)), Some(forward(9000, 90)), extra].into_iter().flatten().collect())
+    };
+    assert_eq!(differing(&all(Some(forward(9001, 91)), 80)), [("port_forward.host:tcp:9001".into(), Presence::Absent)]);
+    assert_eq!(differing(&lab(vec![forward(9000, 90)])), [("port_forward.host:tcp:8088".into(), Presence::Unwanted)]);
+    assert_eq!(differing(&all(None, 81)), [("port_forward.host:tcp:8088".into(), Presence::Differs)]);
+}
+
+#[test]
+fn a_rule_added_deleted_or_moved_by_hand_is_seen() {
+    let composed = lab(vec![forward(8088, 80), forward(9000, 90), forward(9001, 91)]);
+    let mut live = loaded(&composed, Variant::Nft);
+    chain_mut(&mut live, "NW-FWD-t").rules.push("-s 10.0.0.0/8 -j DROP".into());
+    chain_mut(&mut live, "NW-POST-t").rules.pop();
+    chain_mut(&mut live, "NW-DNAT-t").rules.swap(0, 2);
+    let comparison = against(&composed, &live);
+    let mut seen = drifts(&comparison);
+    seen.sort();
+    let moved = seen.iter().filter(|(kind, ..)| *kind == DriftKind::RuleMoved).count();
+    assert!((1..=2).contains(&moved), "{seen:?}");
+    seen.retain(|(kind, ..)| *kind != DriftKind::RuleMoved);
+    assert_eq!(
+        seen,
+        [
+            (
+                DriftKind::RuleMissing,
+                "nat.host:masquerade:192.168.0.0/24".into(),
+                "NW-POST-t -s 192.168.0.0/24 ! -o br0 -j MASQUERADE".into()
+            ),
+            (DriftKind::RuleExtra, "firewall.host".into(), "NW-FWD-t -s 10.0.0.0/8 -j DROP".into()),
+        ]
+    );
+}
+
+#[test]
+fn a_jump_may_stand_anywhere_but_must_stand_once() {
+    let composed = lab(vec![]);
+    let mut live = loaded(&composed, Variant::Nft);
+    let jump = chain_mut(&mut live, "FORWARD").rules[0].clone();
+    chain_mut(&mut live, "FORWARD").rules = vec!["-j DOCKER-USER".into(), jump.clone(), jump.clone()];
+    let twice = against(&composed, &live);
+    assert_eq!(drifts(&twice), [(DriftKind::JumpExtra, "firewall.host".into(), format!("FORWARD {jump}"))]);
+    chain_mut(&mut live, "FORWARD").rules = vec!["-j NW-FWD-t".into()];
+    let foreign = against(&composed, &live);
+    assert_eq!(drifts(&foreign), [(DriftKind::JumpMissing, "firewall.host".into(), format!("FORWARD {jump}"))]);
+    let clinging = foreign_jumps(&composed.topology, &live);
+    assert!(clinging[0].message.contains("`-j NW-FWD-t` in FORWARD of table filter"), "{clinging:?}");
+}
+
+#[test]
+fn the_filter_part_is_wanted_in_each_packet_filter_and_nat_in_one() {
+    let composed = lab(vec![]);
+    let mut live = loaded(&composed, Variant::Nft);
+    live.extend(save(
+        Variant::Legacy,
+        "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n*nat\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n",
+    ));
+    let comparison = against(&composed, &live);
+    assert!(comparison.drifts.iter().all(|d| d.variant == Variant::Legacy && d.table == TableName::Filter));
+    assert_eq!(comparison.resources[&"gateway.br0".parse().unwrap()].presence(), Presence::Differs);
+    // Nat that is in the other packet filter stays there, though the default has changed.
+    let legacy = loaded(&composed, Variant::Legacy);
+    let comparison = against(&composed, &legacy);
+    assert!(comparison.is_same(), "{:?}", comparison.drifts);
+}
+
+#[test]
+fn tables_that_are_no_longer_wanted_are_extra() {
+    let live = loaded(&lab(vec![]), Variant::Nft);
+    let mut only_filter = lab(vec![]);
+    only_filter.tables.retain(|table| table.name == TableName::Filter);
+    let comparison = against(&only_filter, &live);
+    let kinds: Vec<DriftKind> = comparison.drifts.iter().map(|d| d.kind).collect();
+    assert_eq!(kinds, [DriftKind::JumpExtra, DriftKind::ChainExtra, DriftKind::RuleExtra]);
+}
+
+#[test]
+fn a_foreign_drop_before_our_jump_is_named_where_it_would_catch_the_lab() {
+    let composed = lab(vec![forward(8088, 80)]);
+    let found = |rules: &[&str]| -> usize {
+        let mut live = loaded(&composed, Variant::Legacy);
+        let forward = chain_mut(&mut live, "FORWARD");
+        forward.rules.splice(0..0, rules.iter().map(|rule| (*rule).to_owned()));
+        against(&composed, &live).findings.len()
+    };
+    for caught in [
+        "-j REJECT --reject-with icmp-host-prohibited",
+        "-i br0 -j DROP",
+        "-i br+ -o eth0 -j DROP",
+        "! -i docker0 -j DROP",
+        "-d 192.168.0.0/16 -j DROP",
+        "-s 192.168.0.2/32 -p tcp -m tcp --dport 25 -j REJECT",
+        "-i eth0 -m conntrack --ctstate NEW -j DROP",
+        "-m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP",
+    ] {
+        assert_eq!(found(&[caught]), 1, "{caught}");
+    }
+    for harmless in [
+        "-j DOCKER-USER",
+        "-j DOCKER-ISOLATION-STAGE-1",
+        "-o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-i docker0 -o docker0 -j DROP",
+        "-i eth0 -o eth1 -j DROP",
+        "-s 10.0.0.0/8 -i br0 -o eth9 -j DROP",
+        "-m conntrack --ctstate INVALID -j DROP",
+        "-m set --match-set banned src -j DROP",
+        "-m mark --mark 0x1 -j DROP",
+        "-j LOG",
+    ] {
+        assert_eq!(found(&[harmless]), 0, "{harmless}");
+    }
+    let mut live = loaded(&composed, Variant::Legacy);
+    chain_mut(&mut live, "FORWARD").rules.push("-j DROP".into());
+    assert_eq!(against(&composed, &live).findings, [], "behind our jump it drops what is left");
+    let policy = save(Variant::Legacy, "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j DROP\nCOMMIT\n");
+    assert_eq!(against(&composed, &policy).findings, [], "our jump will be put before it");
+}
+
+#[test]
+fn a_foreign_verdict_is_worded_with_its_rule_and_what_to_do() {
+    let composed = lab(vec![]);
+    let mut live = loaded(&composed, Variant::Nft);
+    chain_mut(&mut live, "FORWARD").rules.insert(0, "-i br0 -j DROP".into());
+    let findings = against(&composed, &live).findings;
+    assert_eq!(
+        findings[0].message,
+        "`-i br0 -j DROP` in FORWARD of host (iptables-nft) stands before the jump of t and stops traffic that the \
+         topology lets pass"
+    );
+    assert!(findings[0].help.as_ref().unwrap().contains("iptables-nft -D FORWARD -i br0 -j DROP"));
+}
+
+#[test]
+fn the_flows_of_changed_rules_and_no_others_are_flushed() {
+    let one = lab(vec![forward(8088, 80), forward(9000, 90)]);
+    let live = loaded(&one, Variant::Nft);
+    let changed = against(&lab(vec![forward(8088, 81), forward(9000, 90)]), &live);
+    let flows = flows_of_drifts(&changed.drifts);
+    assert_eq!(flows.len(), 1);
+    assert_eq!((flows[0].protocol, flows[0].ports, flows[0].destination), (Some(6), Some((8088, 8088)), None));
+    let gone = flows_of_live(&one.topology, &live);
+    assert_eq!(gone.len(), 3);
+    assert_eq!(gone[2].source, Some("192.168.0.0/24".parse().unwrap()));
+}

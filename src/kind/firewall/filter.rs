@@ -1,0 +1,93 @@
+//! The rules of `NW-FWD` (what is let pass) and `NW-RAW` (before connection tracking).
+
+use super::{
+    compose::{Line, Scope, Segment, overlap, short},
+    input::{NatKind, Role},
+};
+use crate::model::{IfName, snapshot::Family};
+
+const REPLIES: &str = "-m conntrack --ctstate RELATED,ESTABLISHED";
+const REPLIES_AND_FORWARDS: &str = "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT";
+
+/// The rules of `NW-FWD`.
+pub(super) fn forward(scope: &Scope<'_>) -> Vec<Line> {
+    let mut lines: Vec<Line> = scope.segments.iter().flat_map(|segment| pass_segment(scope, segment)).collect();
+    // With bridge-nf a FORWARD policy of DROP holds between the ports of a bridge too.
+    lines.extend(bystanders(scope).map(|name| scope.shared(format!("-i {name} -o {name} -j ACCEPT"))));
+    lines.extend(pass_ranges(scope));
+    for target in scope.strays() {
+        let target = short(*target);
+        lines.push(scope.shared(format!("-d {target} {REPLIES_AND_FORWARDS} -j ACCEPT")));
+        lines.push(scope.shared(format!("-s {target} {REPLIES} -j ACCEPT")));
+    }
+    lines
+}
+
+fn pass_segment(scope: &Scope<'_>, segment: &Segment<'_>) -> Vec<Line> {
+    let owner = segment.gateway.unwrap_or(&scope.shared);
+    let line = |text: String| Line { text, owner: owner.clone() };
+    let name = segment.interface;
+    match &segment.members {
+        None => vec![line(format!("-i {name} -j ACCEPT")), line(format!("-o {name} {REPLIES_AND_FORWARDS} -j ACCEPT"))],
+        Some(members) => members
+            .iter()
+            .flat_map(|member| {
+                [
+                    line(format!("-s {member} -i {name} -j ACCEPT")),
+                    line(format!("-d {member} -o {name} {REPLIES_AND_FORWARDS} -j ACCEPT")),
+                ]
+            })
+            .collect(),
+    }
+}
+
+/// What is translated but comes from behind no segment of ours, such as a network behind a further router.
+fn pass_ranges(scope: &Scope<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for rule in scope.input.nat.iter().filter(|rule| rule.kind.family() == scope.family) {
+        let range = match &rule.kind {
+            NatKind::Masquerade(range) | NatKind::Snat(range, _) => range.trunc(),
+            NatKind::Dnat(..) => continue,
+        };
+        if scope.segments.iter().flat_map(|segment| &segment.subnets).any(|subnet| overlap(subnet, &range)) {
+            continue;
+        }
+        let range = short(range);
+        let (to, from) = match &rule.out {
+            Some(out) => (format!(" -o {out}"), format!(" -i {out}")),
+            None => (String::new(), String::new()),
+        };
+        lines.push(scope.shared(format!("-s {range}{to} -j ACCEPT")));
+        lines.push(scope.shared(format!("-d {range}{from} {REPLIES} -j ACCEPT")));
+    }
+    lines
+}
+
+fn bystanders<'a>(scope: &Scope<'a>) -> impl Iterator<Item = &'a IfName> {
+    let family = scope.family;
+    scope.input.interfaces.iter().filter_map(move |interface| match &interface.role {
+        Role::Bystander { families } if families.contains(&family) => Some(&interface.name),
+        Role::Bystander { .. } | Role::Segment { .. } | Role::Outer => None,
+    })
+}
+
+/// The rules of `NW-RAW`.
+pub(super) fn raw(scope: &Scope<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if scope.family == Family::V4 {
+        // route_localnet lets 127.0.0.1 be forwarded; without this it would also let members in to it.
+        let open = scope.segments.iter().filter(|segment| segment.route_localnet);
+        lines.extend(open.map(|segment| scope.shared(format!("-i {} -d 127.0.0.0/8 -j DROP", segment.interface))));
+    }
+    // With bridge-nf this namespace tracks a flow as it is switched, before it comes back routed; nat would then take
+    // it for an old one and leave it alone. Where nothing is routed there is nothing to spoil.
+    let routes = !scope.segments.is_empty()
+        || !scope.targets.is_empty()
+        || scope.input.nat.iter().any(|rule| rule.kind.family() == scope.family);
+    if routes {
+        let untracked =
+            |name: &IfName| scope.shared(format!("-i {name} -m addrtype ! --dst-type LOCAL -j CT --notrack"));
+        lines.extend(bystanders(scope).map(untracked));
+    }
+    lines
+}

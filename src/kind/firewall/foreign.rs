@@ -1,0 +1,157 @@
+//! Foreign rules that matter to us: what drops our traffic before we let it pass, and what clings to our chains.
+
+use super::{
+    compose::{Composed, overlap},
+    names::{ChainKind, own_chain, own_jump},
+    rule::{Match, Rule},
+};
+use crate::model::{
+    Diagnostic, TopologyName,
+    snapshot::{Chain, Family, Table, TableName, Variant},
+};
+
+/// DROP and REJECT rules in FORWARD that stand before our jump and would catch the lab's traffic, in either packet
+/// filter. Only the built-in chain itself is judged, and only rules that match by what can be compared with ours: what a
+/// program keeps in chains of its own (Docker, ufw, firewalld), and what depends on sets, marks or limits, is let alone.
+pub fn foreign_verdicts(composed: &Composed, wanted: &[Table], live: &[(Variant, Table)]) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for table in wanted.iter().filter(|table| table.name == TableName::Filter) {
+        let passed = passed(composed, wanted, table);
+        for (variant, live) in live.iter().filter(|(_, t)| t.family == table.family && t.name == table.name) {
+            let Some(forward) = live.chain("FORWARD") else { continue };
+            for rule in before_our_jump(&composed.topology, forward) {
+                let parsed = Rule::parse(rule);
+                if passed.iter().any(|traffic| catches(&parsed, traffic)) {
+                    findings.push(finding(composed, *variant, table.family, rule));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// The rules before our jump; none where it is missing, since it will be put first.
+fn before_our_jump<'a>(topology: &TopologyName, forward: &'a Chain) -> &'a [String] {
+    let jump = forward.rules.iter().position(|rule| own_jump(topology, TableName::Filter, rule));
+    &forward.rules[..jump.unwrap_or(0)]
+}
+
+fn finding(composed: &Composed, variant: Variant, family: Family, rule: &str) -> Diagnostic {
+    let tool = match (variant, family) {
+        (Variant::Nft, Family::V4) => "iptables-nft",
+        (Variant::Nft, Family::V6) => "ip6tables-nft",
+        (Variant::Legacy, Family::V4) => "iptables-legacy",
+        (Variant::Legacy, Family::V6) => "ip6tables-legacy",
+    };
+    Diagnostic::warning(
+        "firewall::foreign_verdict",
+        format!(
+            "`{rule}` in FORWARD of {} ({tool}) stands before the jump of {} and stops traffic that the topology lets pass",
+            composed.namespace, composed.topology
+        ),
+    )
+    .help(format!(
+        "it is not ours to change; if the lab's traffic must pass, delete it (`{tool} -D FORWARD {rule}`) or put it \
+         behind the jump"
+    ))
+}
+
+/// Traffic that one of our rules lets pass.
+struct Traffic {
+    rule: Rule,
+    /// Whether new connections are among it.
+    new: bool,
+    /// Where what comes in by its interface has its source, and what leaves has its destination.
+    behind: Vec<ipnet::IpNet>,
+}
+
+fn passed(composed: &Composed, wanted: &[Table], table: &Table) -> Vec<Traffic> {
+    let forwards = wanted.iter().any(|nat| {
+        let dnat = |chain: &Chain| matches!(ChainKind::split(&chain.name), Some((ChainKind::Dnat, _)));
+        nat.family == table.family && nat.chains.iter().any(dnat)
+    });
+    let own = |chain: &&Chain| own_chain(&composed.topology, TableName::Filter, &chain.name).is_some();
+    let rules = table.chains.iter().filter(own).flat_map(|chain| &chain.rules);
+    rules
+        .map(|text| {
+            let rule = Rule::parse(text);
+            let new = rule.states.as_ref().is_none_or(|s| forwards && s.value.iter().any(|state| state == "DNAT"));
+            let interface = rule.input.as_ref().or(rule.output.as_ref());
+            let behind = interface.map(|name| composed.behind(&name.value, table.family)).unwrap_or_default();
+            Traffic { rule, new, behind }
+        })
+        .collect()
+}
+
+/// Whether a foreign rule ends some of the traffic.
+fn catches(foreign: &Rule, traffic: &Traffic) -> bool {
+    if !matches!(foreign.target.as_deref(), Some("DROP" | "REJECT"))
+        || foreign.unknown
+        || foreign.source_type.is_some()
+        || foreign.destination_type.is_some()
+    {
+        return false;
+    }
+    let ours = &traffic.rule;
+    let sources = if ours.input.is_some() { traffic.behind.as_slice() } else { &[] };
+    let destinations = if ours.input.is_none() { traffic.behind.as_slice() } else { &[] };
+    device(foreign.input.as_ref(), ours.input.as_ref())
+        && device(foreign.output.as_ref(), ours.output.as_ref())
+        && network(foreign.source.as_ref(), ours.source.as_ref(), sources)
+        && network(foreign.destination.as_ref(), ours.destination.as_ref(), destinations)
+        && state(foreign.states.as_ref(), traffic.new)
+}
+
+fn device(foreign: Option<&Match<String>>, ours: Option<&Match<String>>) -> bool {
+    let (Some(foreign), Some(ours)) = (foreign, ours) else { return true };
+    let hit = match foreign.value.strip_suffix('+') {
+        Some(start) => ours.value.starts_with(start),
+        None => ours.value == foreign.value,
+    };
+    hit != foreign.not
+}
+
+fn network(foreign: Option<&Match<ipnet::IpNet>>, ours: Option<&Match<ipnet::IpNet>>, behind: &[ipnet::IpNet]) -> bool {
+    let Some(foreign) = foreign else { return true };
+    let hit = |net: &ipnet::IpNet| match foreign.not {
+        false => overlap(&foreign.value, net),
+        true => !foreign.value.contains(net),
+    };
+    match ours {
+        Some(ours) => hit(&ours.value),
+        None => behind.is_empty() || behind.iter().any(hit),
+    }
+}
+
+fn state(foreign: Option<&Match<Vec<String>>>, new: bool) -> bool {
+    let Some(foreign) = foreign else { return true };
+    let hit = |state: &str| foreign.value.iter().any(|s| s == state) != foreign.not;
+    hit("ESTABLISHED") || (new && hit("NEW"))
+}
+
+/// Foreign rules that jump to chains of ours, which keep the chains from being removed.
+pub fn foreign_jumps(topology: &TopologyName, live: &[(Variant, Table)]) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (_, table) in live {
+        for chain in &table.chains {
+            for rule in chain.rules.iter().filter(|rule| rule.contains("NW-")) {
+                let target = Rule::parse(rule).target.unwrap_or_default();
+                if own_chain(topology, table.name, &target).is_some() && !own_jump(topology, table.name, rule) {
+                    findings.push(
+                        Diagnostic::error(
+                            "firewall::foreign_jump",
+                            format!(
+                                "`{rule}` in {} of table {} is not ours and leads to our chain {target}, which cannot be \
+                                 removed while it does",
+                                chain.name,
+                                table.name.as_str()
+                            ),
+                        )
+                        .help(format!("delete it: `-t {} -D {} {rule}`", table.name.as_str(), chain.name)),
+                    );
+                }
+            }
+        }
+    }
+    findings
+}

@@ -1,0 +1,182 @@
+//! What one namespace's packet filter must do for a topology: names looked up, addresses given.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Address, IfName, TopologyName, snapshot::Family};
+
+/// Everything that the rules of one namespace follow from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Whose rules they are.
+    pub topology: TopologyName,
+    /// How the file calls the namespace: `host`, `edge`.
+    pub namespace: String,
+    /// The topology's interfaces in this namespace, bridges included, in file order. What is left out is taken for an
+    /// interface without addresses of its own.
+    pub interfaces: Vec<Interface>,
+    /// In file order.
+    pub nat: Vec<NatRule>,
+    /// In file order; one per protocol and family.
+    pub forwards: Vec<Forward>,
+}
+
+/// A device of the namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name in the kernel.
+    pub name: IfName,
+    /// The subnets of its own addresses here.
+    pub subnets: Vec<IpNet>,
+    /// What is behind it.
+    pub role: Role,
+}
+
+/// What an interface is to the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// Behind it are those whom this namespace routes for: a gateway's segment, or one that a nat range or the target
+    /// of a forward lies in.
+    Segment {
+        /// The gateway that it is; `None` where only nat or forwards make it a segment.
+        gateway: Option<Address>,
+        /// Of an external bridge: the addresses of the lab's members, who alone are let pass. `None`: everyone is ours.
+        members: Option<Vec<IpAddr>>,
+        /// Whether `route_localnet` is on for it, so that 127.0.0.1 must be shielded.
+        route_localnet: bool,
+    },
+    /// A bridge of ours that this namespace switches for, but does not route for. With bridge-nf its frames meet the
+    /// packet filter all the same.
+    Bystander {
+        /// The families that its members speak.
+        families: Vec<Family>,
+    },
+    /// The way to the rest of the world.
+    Outer,
+}
+
+/// One entry of `nat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatRule {
+    /// Its address, see [`nat_rest`].
+    pub address: Address,
+    /// What it does.
+    pub kind: NatKind,
+    /// The interface by which packets must leave; means nothing for dnat.
+    pub out: Option<IfName>,
+}
+
+/// What a nat rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NatKind {
+    /// Sources in the range get the address of the interface by which they leave.
+    Masquerade(IpNet),
+    /// Sources in the range get these.
+    Snat(IpNet, SnatTo),
+    /// A destination for a destination: addresses, or prefixes of one length.
+    Dnat(IpNet, IpNet),
+}
+
+impl NatKind {
+    /// The word of the language.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Masquerade(_) => "masquerade",
+            Self::Snat(..) => "snat",
+            Self::Dnat(..) => "dnat",
+        }
+    }
+
+    /// What it applies to: the range of sources, or the destination.
+    pub fn matched(&self) -> IpNet {
+        match self {
+            Self::Masquerade(range) | Self::Snat(range, _) | Self::Dnat(range, _) => *range,
+        }
+    }
+
+    /// Its family.
+    pub fn family(&self) -> Family {
+        Family::of(self.matched().addr())
+    }
+}
+
+/// The new sources of a snat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnatTo {
+    /// The first address.
+    pub first: IpAddr,
+    /// The last; the same for a single one.
+    pub last: IpAddr,
+    /// The ports to take, for what has ports.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// A transport protocol that has ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// Its name, for people and iptables alike.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// Its number in the IP header.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+/// One published port or range of them, of one protocol and one family (that of `to`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Its address, see [`forward_rest`]. A bare `listen` that serves both families is two forwards with one address.
+    pub address: Address,
+    /// The address listened on; `None` for every address of the namespace (`8088`, `0.0.0.0:8088`, `[::]:8088`).
+    pub listen: Option<IpAddr>,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// First and last port listened on.
+    pub ports: (u16, u16),
+    /// The target.
+    pub to: IpAddr,
+    /// First and last port there; as many as are listened on.
+    pub to_ports: (u16, u16),
+}
+
+impl Forward {
+    /// The family that it serves.
+    pub fn family(&self) -> Family {
+        Family::of(self.to)
+    }
+}
+
+/// The part of a nat rule's address after `nat.`: `host:masquerade:192.168.0.0/24`. A single address is a /32 or /128.
+pub fn nat_rest(namespace: &str, kind: &str, matched: IpNet) -> String {
+    format!("{namespace}:{kind}:{}", matched.trunc())
+}
+
+/// The part of a forward's address after `port_forward.`: `host:tcp:8088`, `host:udp:9000-9010@203.0.113.5`.
+pub fn forward_rest(namespace: &str, protocol: Protocol, ports: (u16, u16), listen: Option<IpAddr>) -> String {
+    let at = listen.map(|address| format!("@{address}")).unwrap_or_default();
+    format!("{namespace}:{}:{}{at}", protocol.as_str(), port_range(ports, '-'))
+}
+
+/// `80`, or `80-90` with that separator.
+pub(super) fn port_range((first, last): (u16, u16), separator: char) -> String {
+    if first == last { first.to_string() } else { format!("{first}{separator}{last}") }
+}
