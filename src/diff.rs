@@ -91,7 +91,7 @@ fn rejoin(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
         gone.into_iter().map(|pair| (pair.address(), pair)).collect();
     for pair in rest {
         let old = if pair.sides() == (false, true) { gone.remove(&pair.address()) } else { None };
-        joined.push(match (pair, old) {
+        let pair = match (pair, old) {
             (Pair::Namespace(new), Some(Pair::Namespace(old))) => {
                 Pair::Namespace(Both { before: old.before, after: new.after })
             }
@@ -102,7 +102,8 @@ fn rejoin(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
                 joined.extend(old);
                 pair
             }
-        });
+        };
+        joined.push(pair);
     }
     let mut left: Vec<_> = gone.into_iter().collect();
     left.sort_by(|(a, _), (b, _)| a.cmp(b));

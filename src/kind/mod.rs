@@ -22,7 +22,7 @@ pub mod topology;
 pub use topology::Topology;
 
 /// One resource, as the kernel has it and as the file wants it; at least one of the two is there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Both<'a, T> {
     /// In the kernel.
     pub before: Option<&'a T>,
@@ -59,6 +59,15 @@ pub enum Thing {
     /// The forwarding and filtering of a namespace.
     Forwarding(Netns),
 }
+
+// By hand: the derived ones would ask for `T: Copy`, of which there are only references here.
+impl<T> Clone for Both<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Both<'_, T> {}
 
 impl<T> Both<'_, T> {
     /// The one that says what it is: the file's where there is one.

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use ipnet::IpNet;
 
 use crate::{
-    kind::check::Expect,
+    kind::{check::Expect, firewall::Protocol},
     model::{IfName, Label, Mac, Spanned, TopologyName, snapshot::RouteType},
 };
 
