@@ -127,7 +127,7 @@ pub struct Draft<'a> {
 }
 
 /// What the command line wants beside the difference.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Choices {
     /// `-replace`: made anew though they are as they should be.
     pub replace: Vec<Address>,

@@ -186,3 +186,14 @@ fn addresses_of(snapshot: &Snapshot, set: &RuleSet) -> Vec<ipnet::IpNet> {
     let Some(link) = state.link(device) else { return Vec::new() };
     state.addresses.iter().filter(|it| it.link == link.index).map(|it| it.address).collect()
 }
+
+/// The topologies that own something here, by their marks, rules and borrowed values.
+pub fn topologies(snapshot: &Snapshot) -> BTreeSet<TopologyName> {
+    let mut names = BTreeSet::new();
+    for state in snapshot.namespaces.values() {
+        names.extend(state.links.iter().filter_map(|link| link.mark()).map(|mark| mark.topology));
+        names.extend(firewall::topologies_in(&state.firewall.live));
+    }
+    names.extend(snapshot.borrowed.values().flat_map(|record| record.users.iter().cloned()));
+    names
+}

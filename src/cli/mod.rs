@@ -1,8 +1,119 @@
-//! One thin file a verb, and what they share: arguments and the operands that name a topology.
+//! The command line: one thin file a verb.
+
+use std::{ffi::OsString, fmt::Display, io, process::ExitCode};
 
 pub mod args;
-pub mod argv;
-pub mod help;
+mod argv;
+mod apply;
+mod destroy;
+mod help;
+mod list;
+mod load;
 pub mod operand;
-pub mod value;
+mod plan;
+mod session;
+mod show;
+mod test;
+mod validate;
+mod value;
 pub mod version;
+
+use crate::report::style::{self, RED, paint};
+use args::Verb;
+
+/// What a verb came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done, or nothing to do.
+    Done,
+    /// 2: with `-detailed-exitcode`, there is a difference.
+    Differs,
+}
+
+/// Why a verb was not done: exit code 1.
+#[derive(Debug)]
+pub enum Failure {
+    /// It has been said already.
+    Said,
+    /// What is to be said.
+    Message(String),
+    /// Nobody reads the output any more.
+    Output(io::Error),
+}
+
+impl Failure {
+    fn new(message: impl Display) -> Self {
+        Self::Message(message.to_string())
+    }
+
+    fn output(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Runs the command line and gives its exit code.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match args::parse(words) {
+        Ok(cli) => cli,
+        Err(refusal) => return ExitCode::from(refusal.report()),
+    };
+    if cli.no_color {
+        style::without_colours();
+    }
+    let done = match &cli.verb {
+        Verb::Sandbox(args) => return sandbox(args),
+        Verb::Validate(args) => validate::run(args),
+        Verb::Plan(args) => plan::run(args),
+        Verb::Apply(args) => apply::run(args),
+        Verb::Destroy(args) => destroy::run(args),
+        Verb::Test(args) => test::run(args),
+        Verb::List(args) => list::run(args),
+        Verb::Show(args) => show::run(args),
+        Verb::Schema(args) => schema(args),
+        Verb::Version(args) => version(args),
+    };
+    match done {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Differs) => ExitCode::from(2),
+        Err(failure) => {
+            say(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(failure: &Failure) {
+    match failure {
+        Failure::Said => {}
+        Failure::Message(message) => anstream::eprintln!("{} {message}", paint(RED.bold(), "Error:")),
+        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Failure::Output(error) => anstream::eprintln!("{} cannot write the output: {error}", paint(RED.bold(), "Error:")),
+    }
+}
+
+fn version(args: &args::Version) -> Result<Exit, Failure> {
+    match args.json {
+        true => anstream::println!("{:#}", version::json()),
+        false => anstream::print!("{}", version::text()),
+    }
+    Ok(Exit::Done)
+}
+
+fn schema(args: &args::Schema) -> Result<Exit, Failure> {
+    let schema = match args.of {
+        args::SchemaOf::Topology => crate::spec::schema(),
+        args::SchemaOf::Plan => crate::plan::schema(),
+    };
+    anstream::println!("{schema:#}");
+    Ok(Exit::Done)
+}
+
+fn sandbox(args: &args::Sandbox) -> ExitCode {
+    match crate::sandbox::run(&args.command) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&Failure::new(error));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -4,6 +4,7 @@ mod build;
 mod conflicts;
 mod disruption;
 mod lower;
+pub mod saved;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,4 +67,9 @@ impl Plan {
         }
         counts
     }
+}
+
+/// The JSON Schema of a plan, as `show PLAN -json` prints it.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Plan).to_value()
 }

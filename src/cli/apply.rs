@@ -1,0 +1,232 @@
+//! `apply`: shows the plan, asks, does it, and looks whether it is done.
+
+use std::path::Path;
+
+use super::{
+    Exit, Failure,
+    args::{self, Running},
+    load, plan,
+    session::{Session, addresses},
+};
+use crate::{
+    diff::Choices,
+    exec::memo::{self, Memo, Stored},
+    kind::Topology,
+    model::TopologyName,
+    plan::{Prepared, saved::SavedPlan},
+    report::{
+        confirm::{self, Answer},
+        json::Lines,
+        plan::{View, has_errors},
+        progress::Progress,
+        words::{self, Operation},
+    },
+};
+
+/// Runs the verb.
+pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
+    if let Some(saved) = args.file.as_deref().and_then(saved_plan) {
+        return apply_saved(args, saved?);
+    }
+    if args.planning.out.is_some() {
+        return Err(Failure::new("-out is plan's: apply runs what it shows; use `netwright plan -out PATH`"));
+    }
+    if args.planning.refresh_only {
+        let plan = args::Plan { file: args.file.clone(), planning: args.planning.clone(), reading: args.reading.clone() };
+        return plan::run(&plan);
+    }
+    let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
+    let topology = load::read(&bytes, &path, format, &args.reading).topology()?;
+    let job = Job {
+        name: topology.name.clone(),
+        operation: if args.planning.destroy { Operation::Destroy } else { Operation::Apply },
+        topology: (!args.planning.destroy).then_some(topology),
+        source: Some(load::stored(&bytes, &path, format)),
+        choices: plan::choices(&args.planning),
+        json: args.planning.json,
+        approved: None,
+    };
+    let done = job.run(&args.running)?;
+    Ok(if args.planning.detailed_exitcode && done == Done::Changed { Exit::Differs } else { Exit::Done })
+}
+
+/// A saved plan, where the file is one: JSON with a `format_version`. Everything else is a topology.
+fn saved_plan(path: &Path) -> Option<Result<SavedPlan, Failure>> {
+    let bytes = std::fs::read(path).ok()?;
+    super::show::is_plan(&bytes).then(|| super::show::read_plan(path, &bytes))
+}
+
+fn apply_saved(args: &args::Apply, saved: SavedPlan) -> Result<Exit, Failure> {
+    let planning = &args.planning;
+    let flags = planning.destroy || planning.refresh_only || !planning.targets.is_empty() || !planning.replacements.is_empty();
+    if flags || args.reading.name.is_some() || !args.reading.vars.is_empty() {
+        return Err(Failure::new("a saved plan is applied as it is: it takes no planning flags; make another plan"));
+    }
+    let name = saved.plan.topology.clone();
+    let topology = match saved.plan.destroy {
+        true => None,
+        false => {
+            let loaded = load::restore(&saved.source, &name);
+            Some(loaded.ok_or_else(|| Failure::new("the saved plan holds no topology that can be read"))?.topology()?)
+        }
+    };
+    let job = Job {
+        name,
+        operation: if saved.plan.destroy { Operation::Destroy } else { Operation::Apply },
+        topology,
+        source: Some(saved.source.clone()),
+        choices: saved.choices.clone(),
+        json: planning.json,
+        approved: Some(saved),
+    };
+    let done = job.run(&args.running)?;
+    Ok(if planning.detailed_exitcode && done == Done::Changed { Exit::Differs } else { Exit::Done })
+}
+
+/// One run, whichever verb asked for it.
+pub struct Job {
+    /// Whose.
+    pub name: TopologyName,
+    /// How its end is worded.
+    pub operation: Operation,
+    /// What is wanted; `None` to remove everything.
+    pub topology: Option<Topology>,
+    /// Where that was read.
+    pub source: Option<Stored>,
+    /// What the command line wants beside.
+    pub choices: Choices,
+    /// Whether it speaks JSON.
+    pub json: bool,
+    /// A plan that has been approved: this one, or none.
+    pub approved: Option<SavedPlan>,
+}
+
+/// What a job came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// There was nothing to do.
+    Nothing,
+    /// It was done.
+    Changed,
+}
+
+impl Job {
+    /// Plans, asks, runs and verifies.
+    pub fn run(&self, running: &Running) -> Result<Done, Failure> {
+        let timeout = running.lock_timeout(std::env::var_os(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
+        let mut session = Session::open(self.name.clone())?;
+        let _lock = session.lock(timeout)?;
+        let mut prepared = session.plan(self.topology.as_ref(), &self.choices)?;
+        if let Some(saved) = &self.approved {
+            self.refuse_stale(saved, &prepared)?;
+        }
+        plan::show(&prepared.plan, self.json, View::Changes)?;
+        if has_errors(&prepared.plan) {
+            return Err(Failure::Said);
+        }
+        if !prepared.plan.is_empty() && self.approved.is_none() && !running.auto_approve {
+            self.ask()?;
+            // However long the answer took, what was approved is what runs.
+            let now = session.plan(self.topology.as_ref(), &self.choices)?;
+            if now.plan.changes != prepared.plan.changes {
+                return Err(Failure::new("the kernel has changed since the plan was shown; nothing was done, plan again"));
+            }
+            prepared = now;
+        }
+        let empty = prepared.plan.is_empty();
+        if !empty {
+            self.execute(&mut session, &prepared)?;
+            self.verify(&session)?;
+        }
+        self.remember(&session)?;
+        self.say_complete(&prepared)?;
+        Ok(if empty { Done::Nothing } else { Done::Changed })
+    }
+
+    fn refuse_stale(&self, saved: &SavedPlan, now: &Prepared) -> Result<(), Failure> {
+        let moved = saved.moved(&now.plan);
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = moved.iter().map(ToString::to_string).collect();
+        let what = format!("{}: {} changed since the plan was made", words::STALE, names.join(", "));
+        Err(Failure::new(format!("{what}\n\n{}", words::STALE_HELP)))
+    }
+
+    fn ask(&self) -> Result<(), Failure> {
+        if self.json {
+            return Err(Failure::new(words::JSON_CANNOT_ASK));
+        }
+        let mut input = std::io::stdin().lock();
+        let mut out = anstream::stdout().lock();
+        match confirm::ask(self.operation, self.name.as_str(), &mut input, &mut out).map_err(Failure::output)? {
+            Answer::Approved => Ok(()),
+            Answer::Declined => {
+                anstream::println!("{}", self.operation.cancelled());
+                Err(Failure::Said)
+            }
+            Answer::EndOfInput => {
+                anstream::eprintln!("{}", confirm::NOBODY);
+                anstream::println!("{}", self.operation.cancelled());
+                Err(Failure::Said)
+            }
+        }
+    }
+
+    fn execute(&self, session: &mut Session, prepared: &Prepared) -> Result<(), Failure> {
+        let ran = if self.json {
+            let mut lines = Lines::new(std::io::stdout().lock());
+            // Where the reader has gone away the run goes on: half a network is worse than an unread line.
+            session.run(prepared, &mut |event| drop(lines.event(&event)))
+        } else {
+            let mut progress = Progress::stderr(prepared.plan.changes.len());
+            let ran = session.run(prepared, &mut |event| drop(progress.event(&event)));
+            drop(progress.erase());
+            ran
+        };
+        ran.map_err(|error| {
+            let left = "what was done before it stays; run the same command again to go on from there, or destroy";
+            match error {
+                crate::exec::RunError::Batch(_) => Failure::new(format!("the run stopped; {left}")),
+                crate::exec::RunError::Settle(_) => Failure::new(format!("{error}; {left}")),
+            }
+        })
+    }
+
+    /// Looks at the kernel again: a run that went well leaves nothing to do.
+    fn verify(&self, session: &Session) -> Result<(), Failure> {
+        let choices = Choices { replace: Vec::new(), ..self.choices.clone() };
+        let left = session.plan(self.topology.as_ref(), &choices)?;
+        if left.plan.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = left.plan.changes.iter().map(|change| change.address.to_string()).collect();
+        anstream::eprint!("{}", crate::report::plan::render(&left.plan, View::Changes));
+        Err(Failure::new(format!(
+            "every operation succeeded, but the kernel does not match the plan in: {}; \
+             another program may be changing them: plan again",
+            names.join(", ")
+        )))
+    }
+
+    fn remember(&self, session: &Session) -> Result<(), Failure> {
+        let fail = |error| Failure::new(format!("cannot write {}: {error}", memo::folder(&self.name).display()));
+        match (&self.topology, &self.source) {
+            (Some(_), Some(source)) => {
+                let addresses = addresses(&session.plan(None, &Choices::default())?);
+                memo::store(&self.name, &Memo { source: source.clone(), addresses }).map_err(fail)
+            }
+            (None, _) if self.choices.targets.is_empty() => memo::forget(&self.name).map_err(fail),
+            _ => Ok(()),
+        }
+    }
+
+    fn say_complete(&self, prepared: &Prepared) -> Result<(), Failure> {
+        let counts = prepared.plan.counts();
+        if self.json {
+            return Lines::new(std::io::stdout().lock()).complete(self.operation, counts).map_err(Failure::output);
+        }
+        anstream::println!("\n{}", self.operation.complete(counts));
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! From a file name to a topology, with everything that is wrong said on stderr.
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Failure,
+    args::Reading,
+    operand::{self, Format},
+};
+use crate::{
+    exec::memo::Stored,
+    kind::Topology,
+    model::{Diagnostics, TopologyName},
+    report::{diagnostic, style},
+    spec::{self, Source, resolve},
+};
+
+/// The most that is read of a file: far more than any lab has, far less than memory.
+const LARGEST: u64 = 64 << 20;
+
+/// What reading a topology came to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The text, for diagnostics.
+    pub source: Source,
+    /// What was found.
+    pub diagnostics: Diagnostics,
+    /// The topology, where no error stands.
+    pub topology: Option<Topology>,
+    /// Its name, also where errors stand, as far as it can be told.
+    pub name: Option<TopologyName>,
+}
+
+/// The bytes of FILE, and how they are to be read again.
+pub fn bytes(file: Option<&Path>, reading: &Reading) -> Result<(Vec<u8>, PathBuf, Format), Failure> {
+    let source = operand::source(file, reading.format, Path::new("")).map_err(Failure::new)?;
+    match source {
+        operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),
+        operand::Source::File(path) => {
+            let shown = style::clean(&path.to_string_lossy()).into_owned();
+            let open = std::fs::File::open(&path).map_err(|error| {
+                Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error)))
+            })?;
+            let bytes = read_all(open, &shown)?;
+            let Some(format) = reading.format.or_else(|| Format::of(&path)) else {
+                let why = "its ending tells no format; name it .yaml, .toml or .json, or give -format";
+                return Err(Failure::new(format!("cannot read the topology file {shown}: {why}")));
+            };
+            Ok((bytes, path, format))
+        }
+    }
+}
+
+fn read_all(from: impl Read, shown: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error))))?;
+    Ok(bytes)
+}
+
+/// An I/O error in lower case, without its number.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().collect::<String>() + letters.as_str()).unwrap_or_default()
+}
+
+/// Reads and resolves, and says nothing yet.
+pub fn read(bytes: &[u8], path: &Path, format: Format, reading: &Reading) -> Loaded {
+    let (source, file, mut diagnostics) = spec::parse(bytes, &path.to_string_lossy(), format.into());
+    let options = resolve::Options { name: reading.name.clone() };
+    let name = file.as_ref().map(|file| reading.name.clone().unwrap_or_else(|| file.name.value.clone()));
+    let resolved = file.filter(|_| !diagnostics.has_errors()).map(|file| resolve::resolve(&file, &options));
+    let topology = resolved.and_then(|(topology, more)| {
+        diagnostics.0.extend(more.0);
+        topology
+    });
+    diagnostics.sort();
+    Loaded { source, diagnostics, topology, name }
+}
+
+impl Loaded {
+    /// Says on stderr what was found.
+    pub fn say(&self) {
+        if !self.diagnostics.0.is_empty() {
+            let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
+            anstream::eprint!("{}", diagnostic::render(&self.diagnostics, std::slice::from_ref(&self.source), style));
+        }
+    }
+
+    /// The topology; without it what was found has been said, and that is all there is to say.
+    pub fn topology(self) -> Result<Topology, Failure> {
+        self.say();
+        self.topology.ok_or(Failure::Said)
+    }
+}
+
+/// A topology with its text, to be stored in a memo or a saved plan.
+pub fn stored(bytes: &[u8], path: &Path, format: Format) -> Stored {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Stored { path, format: format.to_string(), text: String::from_utf8_lossy(bytes).into_owned() }
+}
+
+/// Reads a topology that was stored, under the name that it was applied by.
+pub fn restore(stored: &Stored, name: &TopologyName) -> Option<Loaded> {
+    let format = stored.format.parse().ok()?;
+    let reading = Reading { name: Some(name.clone()), ..Reading::default() };
+    Some(read(stored.text.as_bytes(), &stored.path, format, &reading))
+}

@@ -1,0 +1,86 @@
+//! `plan`: what apply would do now.
+
+use std::path::Path;
+
+use super::{
+    Exit, Failure,
+    args::{self, Planning},
+    load,
+    session::Session,
+};
+use crate::{
+    diff::Choices,
+    kind::Topology,
+    plan::{Plan, saved::SavedPlan},
+    report::{
+        json::Lines,
+        plan::{View, findings, has_errors, render},
+        words,
+    },
+};
+
+/// Runs the verb.
+pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
+    let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
+    let topology = load::read(&bytes, &path, format, &args.reading).topology()?;
+    let session = Session::open(topology.name.clone())?;
+    if args.planning.refresh_only {
+        return refresh_only(&session, &topology, &args.planning);
+    }
+    let wanted = (!args.planning.destroy).then_some(&topology);
+    let choices = choices(&args.planning);
+    let prepared = session.plan(wanted, &choices)?;
+    show(&prepared.plan, args.planning.json, View::Changes)?;
+    if has_errors(&prepared.plan) {
+        return Err(Failure::Said);
+    }
+    if let Some(out) = &args.planning.out {
+        let stored = load::stored(&bytes, &path, format);
+        save(out, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices })?;
+        if !args.planning.json {
+            anstream::print!("{}", words::saved(&out.to_string_lossy()));
+        }
+    }
+    Ok(exit(&prepared.plan, args.planning.detailed_exitcode))
+}
+
+/// What the flags say of the plan.
+pub fn choices(planning: &Planning) -> Choices {
+    Choices { replace: planning.replacements.clone(), targets: planning.targets.clone() }
+}
+
+/// 2 with `-detailed-exitcode` where there is a difference.
+pub fn exit(plan: &Plan, detailed: bool) -> Exit {
+    if detailed && !plan.is_empty() { Exit::Differs } else { Exit::Done }
+}
+
+/// Prints a plan: results to stdout, what was found on the way to stderr.
+pub fn show(plan: &Plan, json: bool, view: View) -> Result<(), Failure> {
+    if json {
+        let mut lines = Lines::new(std::io::stdout().lock());
+        lines.version().map_err(Failure::output)?;
+        let written = match view {
+            View::Changes => lines.plan(plan),
+            View::Drift => lines.drift(plan),
+        };
+        return written.map_err(Failure::output);
+    }
+    anstream::print!("{}", render(plan, view));
+    anstream::eprint!("{}", findings(&plan.findings));
+    Ok(())
+}
+
+/// What has happened to the kernel since the last apply: the plan back to it, read backwards.
+fn refresh_only(session: &Session, topology: &Topology, planning: &Planning) -> Result<Exit, Failure> {
+    let applied = session.memo().and_then(|memo| load::restore(&memo.source, &topology.name));
+    let applied = applied.and_then(|loaded| loaded.topology);
+    let prepared = session.plan(Some(applied.as_ref().unwrap_or(topology)), &choices(planning))?;
+    show(&prepared.plan, planning.json, View::Drift)?;
+    Ok(exit(&prepared.plan, planning.detailed_exitcode))
+}
+
+fn save(path: &Path, saved: &SavedPlan) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(saved).map_err(Failure::new)?;
+    std::fs::write(path, text + "\n")
+        .map_err(|error| Failure::new(format!("cannot save the plan to {}: {}", path.display(), load::plain(&error))))
+}

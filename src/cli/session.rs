@@ -1,0 +1,72 @@
+//! What plan, apply, destroy, list and show have in common: a kernel, a name, and a plan made of them.
+
+use std::time::Duration;
+
+use super::Failure;
+use crate::{
+    diff::Choices,
+    exec::{
+        self,
+        lock::Lock,
+        memo::{self, Memo},
+    },
+    kernel::{Kernel, Live},
+    kind::Topology,
+    model::{Address, Snapshot, TopologyName, event::Event},
+    observe,
+    plan::{Inputs, Prepared, build},
+};
+
+/// One topology on this host.
+pub struct Session {
+    kernel: Live,
+    name: TopologyName,
+    memo: Option<Memo>,
+}
+
+impl Session {
+    /// The kernel of this host, after a look at what this process may do.
+    pub fn open(name: TopologyName) -> Result<Self, Failure> {
+        Live::check().map_err(Failure::new)?;
+        let kernel = Live::new().map_err(Failure::new)?;
+        let memo = memo::load(&name);
+        Ok(Self { kernel, name, memo })
+    }
+
+    /// What the last apply left behind for the next one.
+    pub fn memo(&self) -> Option<&Memo> {
+        self.memo.as_ref()
+    }
+
+    /// The lock of this topology.
+    pub fn lock(&self, timeout: Duration) -> Result<Lock, Failure> {
+        Lock::take(&self.name, timeout, &mut |text| anstream::eprintln!("{text}")).map_err(Failure::new)
+    }
+
+    /// Reads the kernel as a plan of `topology` needs it.
+    pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
+        self.kernel.read(&observe::request(topology)).map_err(Failure::new)
+    }
+
+    /// Reads the kernel and makes the plan.
+    pub fn plan(&self, topology: Option<&Topology>, choices: &Choices) -> Result<Prepared, Failure> {
+        let snapshot = self.read(topology)?;
+        Ok(self.plan_of(topology, choices, &snapshot))
+    }
+
+    /// Makes the plan of a reading.
+    pub fn plan_of(&self, topology: Option<&Topology>, choices: &Choices, snapshot: &Snapshot) -> Prepared {
+        let memo: &[Address] = self.memo.as_ref().map_or(&[], |memo| &memo.addresses);
+        build(&Inputs { name: &self.name, topology, snapshot, memo, choices })
+    }
+
+    /// Runs a plan.
+    pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::RunError> {
+        exec::run(&mut self.kernel, prepared, tell)
+    }
+}
+
+/// The addresses of everything that a plan to destroy would remove: what a topology has now.
+pub fn addresses(prepared: &Prepared) -> Vec<Address> {
+    prepared.plan.changes.iter().map(|change| change.address.clone()).collect()
+}

@@ -1,0 +1,100 @@
+//! `show`: a running lab, or a saved plan.
+
+use std::path::Path;
+
+use super::{Exit, Failure, args, list, plan};
+use crate::{
+    exec::memo,
+    kernel::{Kernel, Live},
+    model::{Netns, Snapshot, TopologyName, snapshot::LinkState},
+    observe,
+    plan::saved::SavedPlan,
+    report::{
+        plan::View,
+        show::{self, Lab, Resource},
+    },
+};
+
+/// Runs the verb.
+pub fn run(args: &args::Show) -> Result<Exit, Failure> {
+    if let Some(path) = args.operand.as_deref().filter(|path| path.is_file()) {
+        return show_plan(path, args.json);
+    }
+    Live::check().map_err(Failure::new)?;
+    let kernel = Live::new().map_err(Failure::new)?;
+    let snapshot = kernel.read(&observe::request(None)).map_err(Failure::new)?;
+    let name = name(args.operand.as_deref(), &snapshot)?;
+    let (summary, everything) = list::summary(&name, &snapshot)?;
+    if everything.plan.changes.is_empty() {
+        return Err(Failure::new(format!("no topology `{name}` has anything on this host")));
+    }
+    let resources = everything.plan.changes.iter().map(Resource::from_delete).collect();
+    let lab = Lab { summary, resources, foreign: foreign(&name, &snapshot) };
+    if args.json {
+        anstream::println!("{:#}", show::show_json(&lab));
+    } else {
+        anstream::print!("{}", show::show(&lab));
+    }
+    Ok(Exit::Done)
+}
+
+/// The named topology; the only one of this host where none is named.
+fn name(operand: Option<&Path>, snapshot: &Snapshot) -> Result<TopologyName, Failure> {
+    if let Some(operand) = operand {
+        let text = operand.to_string_lossy();
+        return text.parse().map_err(|why| Failure::new(format!("`{text}` is neither a file nor a topology's name: it {why}")));
+    }
+    let mut names = observe::topologies(snapshot);
+    names.extend(memo::names());
+    match names.len() {
+        1 => names.pop_first().ok_or(Failure::Said),
+        0 => Err(Failure::new("no topology owns anything on this host")),
+        _ => {
+            let names: Vec<&str> = names.iter().map(TopologyName::as_str).collect();
+            Err(Failure::new(format!("there are several topologies on this host; name one: {}", names.join(", "))))
+        }
+    }
+}
+
+/// Devices that others made inside the topology's namespaces: left alone, and said.
+fn foreign(name: &TopologyName, snapshot: &Snapshot) -> Vec<String> {
+    let ours = |state: &&crate::model::snapshot::NetnsState| state.mark().is_some_and(|mark| mark.topology == *name);
+    let spaces = snapshot.namespaces.iter().filter(|(netns, state)| **netns != Netns::Host && ours(state));
+    let theirs = |link: &&LinkState| link.name != "lo" && link.mark().is_none();
+    let lines = spaces.flat_map(|(netns, state)| {
+        let links = state.links.iter().filter(theirs);
+        links.map(move |link| format!("{netns}: device {} is not of this topology", link.name))
+    });
+    lines.collect()
+}
+
+fn show_plan(path: &Path, json: bool) -> Result<Exit, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::new(format!("cannot read {}: {}", path.display(), super::load::plain(&error))))?;
+    let saved = read_plan(path, &bytes)?;
+    if json {
+        let document = serde_json::to_string_pretty(&saved.plan).map_err(Failure::new)?;
+        anstream::println!("{document}");
+        return Ok(Exit::Done);
+    }
+    plan::show(&saved.plan, false, View::Changes)?;
+    Ok(Exit::Done)
+}
+
+/// Whether a file is a saved plan: JSON with a `format_version`.
+pub fn is_plan(bytes: &[u8]) -> bool {
+    let begins = bytes.trim_ascii_start().starts_with(b"{");
+    let document: Option<serde_json::Value> = begins.then(|| serde_json::from_slice(bytes).ok()).flatten();
+    document.is_some_and(|document| document.get("format_version").is_some())
+}
+
+/// Reads a saved plan.
+pub fn read_plan(path: &Path, bytes: &[u8]) -> Result<SavedPlan, Failure> {
+    let saved: SavedPlan = serde_json::from_slice(bytes)
+        .map_err(|error| Failure::new(format!("{} is not a saved plan: {error}", path.display())))?;
+    if saved.plan.format_version != crate::plan::FORMAT_VERSION {
+        let (has, wants) = (&saved.plan.format_version, crate::plan::FORMAT_VERSION);
+        return Err(Failure::new(format!("{} is a plan of format {has}; this version reads {wants}", path.display())));
+    }
+    Ok(saved)
+}

@@ -1,0 +1,106 @@
+//! One run a topology at a time.
+
+use std::{
+    fs::{File, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::Path,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::memo;
+use crate::model::TopologyName;
+
+/// How often a lock that is held is tried again.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The right to change a topology, for as long as it lives. The kernel ends it with the process, so that a dead
+/// holder's lock is no lock.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("`{topology}` is being changed by another run{holder}; wait for it, or give -lock-timeout")]
+    Held {
+        /// Of what.
+        topology: TopologyName,
+        /// Who has it, as far as it says.
+        holder: String,
+    },
+    /// The file cannot be had.
+    #[error("cannot lock `{topology}` ({path}): {error}")]
+    File {
+        /// Of what.
+        topology: TopologyName,
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Lock {
+    /// Waits for `timeout` at most; `waiting` is told once for whom.
+    pub fn take(name: &TopologyName, timeout: Duration, waiting: &mut dyn FnMut(&str)) -> Result<Self, LockError> {
+        let path = memo::folder(name).join("lock");
+        let fail =
+            |error| LockError::File { topology: name.clone(), path: path.display().to_string(), error };
+        let mut file = open(&path).map_err(fail)?;
+        let deadline = Instant::now() + timeout;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let holder = holder(&path);
+            if Instant::now() >= deadline {
+                return Err(LockError::Held { topology: name.clone(), holder });
+            }
+            if !told {
+                waiting(&format!("waiting for another run of `{name}`{holder}"));
+                told = true;
+            }
+            thread::sleep(INTERVAL);
+        }
+        sign(&mut file).map_err(fail)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    File::options().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// Writes who holds it, for those who wait.
+fn sign(file: &mut File) -> io::Result<()> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let command: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}\n{since}\n{}\n", std::process::id(), command.join(" "))
+}
+
+/// ` (pid 42, netwright apply lab.yaml, for 3 s)`; empty where it does not say.
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    if File::open(path).and_then(|mut file| file.read_to_string(&mut text)).is_err() {
+        return String::new();
+    }
+    let mut lines = text.lines();
+    let (Some(pid), Some(since), Some(command)) = (lines.next(), lines.next(), lines.next()) else {
+        return String::new();
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = since.parse().map_or(0, |since: u64| now.saturating_sub(since));
+    format!(" (pid {pid}, `{command}`, for {seconds} s)")
+}

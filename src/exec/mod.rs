@@ -1,0 +1,111 @@
+//! Plan → batches → events. It makes no choices: what runs, and in which order, is in the plan.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use crate::{
+    kernel::{BatchError, Kernel, KernelError},
+    model::{
+        Address,
+        event::{Action, Event},
+    },
+    plan::Prepared,
+};
+
+pub mod lock;
+pub mod memo;
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An op failed: already told as an event.
+    #[error("{0}")]
+    Batch(Box<BatchError>),
+    /// What was deleted did not go.
+    #[error("{0}")]
+    Settle(KernelError),
+}
+
+/// Runs every batch, telling what happens.
+pub fn run(kernel: &mut dyn Kernel, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), RunError> {
+    let mut tracker = Tracker::new(prepared);
+    for batch in &prepared.batches {
+        for step in &batch.steps {
+            tracker.start(&step.address, tell);
+        }
+        if let Err(error) = kernel.run(batch) {
+            tracker.fail(&error, tell);
+            return Err(RunError::Batch(Box::new(error)));
+        }
+        for step in &batch.steps {
+            tracker.done_one(&step.address, tell);
+        }
+    }
+    kernel.settle().map_err(RunError::Settle)?;
+    tracker.finish(tell);
+    Ok(())
+}
+
+/// How far each resource is.
+struct Tracker {
+    resources: BTreeMap<Address, Progress>,
+}
+
+struct Progress {
+    action: Action,
+    steps_left: usize,
+    started: Option<Instant>,
+    told: bool,
+}
+
+impl Tracker {
+    fn new(prepared: &Prepared) -> Self {
+        let progress = |action| Progress { action, steps_left: 0, started: None, told: false };
+        let changes = prepared.plan.changes.iter();
+        let mut resources: BTreeMap<Address, Progress> =
+            changes.map(|change| (change.address.clone(), progress(change.action))).collect();
+        for step in prepared.batches.iter().flat_map(|batch| &batch.steps) {
+            if let Some(resource) = resources.get_mut(&step.address) {
+                resource.steps_left += 1;
+            }
+        }
+        Self { resources }
+    }
+
+    fn start(&mut self, address: &Address, tell: &mut dyn FnMut(Event)) {
+        let Some(resource) = self.resources.get_mut(address) else { return };
+        if resource.started.is_none() {
+            resource.started = Some(Instant::now());
+            tell(Event::Start { address: address.clone(), action: resource.action });
+        }
+    }
+
+    fn done_one(&mut self, address: &Address, tell: &mut dyn FnMut(Event)) {
+        let Some(resource) = self.resources.get_mut(address) else { return };
+        resource.steps_left = resource.steps_left.saturating_sub(1);
+        if resource.steps_left == 0 {
+            Self::tell_done(address, resource, tell);
+        }
+    }
+
+    fn tell_done(address: &Address, resource: &mut Progress, tell: &mut dyn FnMut(Event)) {
+        if !std::mem::replace(&mut resource.told, true) {
+            let elapsed = resource.started.map(|started| started.elapsed()).unwrap_or_default();
+            tell(Event::Done { address: address.clone(), action: resource.action, elapsed });
+        }
+    }
+
+    fn fail(&mut self, error: &BatchError, tell: &mut dyn FnMut(Event)) {
+        for failure in &error.failures {
+            let address = failure.address.clone();
+            let action = self.resources.get(&address).map_or(Action::Update, |resource| resource.action);
+            tell(Event::Failed { address, action, message: failure.error.to_string() });
+        }
+    }
+
+    /// Resources without an op of their own (a nat rule, whose rules the namespace's firewall loads) are done with the run.
+    fn finish(&mut self, tell: &mut dyn FnMut(Event)) {
+        for (address, resource) in &mut self.resources {
+            Self::tell_done(address, resource, tell);
+        }
+    }
+}
