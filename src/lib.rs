@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod diff;
+pub mod exec;
 pub mod graph;
 pub mod kernel;
 pub mod kind;
@@ -9,5 +10,7 @@ pub mod model;
 pub mod observe;
 pub mod op;
 pub mod plan;
+pub mod probe;
 pub mod report;
+pub mod sandbox;
 pub mod spec;

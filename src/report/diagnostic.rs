@@ -1,0 +1,319 @@
+//! Draws diagnostics for people, and spells them out for machines.
+
+use std::fmt;
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents, ThemeCharacters, ThemeStyles,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Diagnostic, Diagnostics, Severity, Span, diagnostic::Labelled},
+    spec::Source,
+};
+
+/// A line longer than this is shown in part.
+const LINE_MAX: usize = 400;
+/// How much of a long line is shown on each side of a place.
+const MARGIN: usize = 60;
+
+/// How diagnostics are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// With terminal colours.
+    pub color: bool,
+    /// With box drawing characters, else ASCII.
+    pub unicode: bool,
+    /// How many columns there are.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { color: false, unicode: true, width: 100 }
+    }
+}
+
+/// Draws all of them, one after the other, with the lines of the files that they are about.
+pub fn render(diagnostics: &Diagnostics, sources: &[Source], style: Style) -> String {
+    let pages: Vec<Page> = sources.iter().map(Page::new).collect();
+    let characters = if style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let styles = if style.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
+        .with_width(style.width.max(40))
+        .with_links(false)
+        .with_urls(false)
+        .with_context_lines(1)
+        .tab_width(4);
+    let mut out = String::new();
+    for diagnostic in &diagnostics.0 {
+        let drawn = Drawn::new(diagnostic, &pages);
+        // Writing to a string fails only where miette does, and then the words alone must do.
+        if handler.render_report(&mut out, &drawn).is_err() {
+            out.push_str(&diagnostic.message);
+        }
+        out.push('\n');
+    }
+    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    let mut out = lines.join("\n");
+    out.push('\n');
+    out
+}
+
+/// A diagnostic for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DiagnosticJson {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable name, such as `name::undefined`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The places, the main one first; empty for what is about no place of a file.
+    pub labels: Vec<LabelJson>,
+}
+
+/// A place in a file, for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LabelJson {
+    /// The path, as it was given.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters, counted from 1.
+    pub column: usize,
+    /// The first byte, counted from 0 without a byte order mark.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    /// What is to be said of it.
+    pub text: String,
+}
+
+/// One diagnostic for machines.
+pub fn json(diagnostic: &Diagnostic, sources: &[Source]) -> DiagnosticJson {
+    let label = |label: &Labelled| {
+        let source = sources.get(label.span.source as usize);
+        let (line, column) = source.map_or((0, 0), |source| position(&source.text, label.span.start as usize));
+        LabelJson {
+            file: source.map_or_else(String::new, |source| source.name.clone()),
+            line,
+            column,
+            start: label.span.start,
+            end: label.span.end,
+            text: label.text.clone(),
+        }
+    };
+    DiagnosticJson {
+        severity: diagnostic.severity,
+        code: diagnostic.code.to_owned(),
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone(),
+        labels: diagnostic.labels.iter().map(label).collect(),
+    }
+}
+
+/// Line and column of a byte, both counted from 1.
+pub fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..text.floor_char_boundary(at)).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (line, before.get(start..).unwrap_or_default().chars().count() + 1)
+}
+
+/// A source made ready to be shown: its lines are known, and nothing in it drives the terminal.
+#[derive(Debug)]
+struct Page {
+    name: String,
+    text: String,
+    lines: Vec<usize>,
+}
+
+impl Page {
+    fn new(source: &Source) -> Self {
+        let text = harmless(&source.text);
+        let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        Self { name: source.name.clone(), text, lines }
+    }
+
+    /// The number of the line of a byte, from 0.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// Where a line begins and ends, its line break left out.
+    fn bounds(&self, line: usize) -> (usize, usize) {
+        let start = self.lines.get(line).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        (start, end)
+    }
+
+    fn is_long(&self, line: usize) -> bool {
+        let (start, end) = self.bounds(line);
+        end - start > LINE_MAX
+    }
+
+    /// The bytes to mark for a span: inside of the text, and not much of a long line.
+    fn marked(&self, span: Span) -> SourceSpan {
+        let len = self.text.len();
+        let start = self.text.floor_char_boundary((span.start as usize).min(len));
+        let mut end = self.text.ceil_char_boundary((span.end as usize).clamp(start, len));
+        if self.is_long(self.line(start)) {
+            end = self.text.ceil_char_boundary(end.min(start + MARGIN));
+        }
+        SourceSpan::new(start.into(), end - start)
+    }
+}
+
+/// The text, byte for byte as long, with `?` for what a terminal would act on.
+fn harmless(text: &str) -> String {
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\r' => out.push(' '),
+            c if c.is_control() || hidden(c) => out.extend(std::iter::repeat_n('?', c.len_utf8())),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+impl SourceCode for Page {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let (from, to) = (span.offset(), span.offset() + span.len());
+        let first = self.line(from).saturating_sub(before);
+        let last_byte = if span.is_empty() { from } else { to - 1 };
+        let last = (self.line(last_byte) + after).min(self.lines.len() - 1);
+        let mut start = self.bounds(first).0;
+        let mut end = self.bounds(last).1;
+        let mut line = first;
+        let mut column = 0;
+        if before == 0 || (first..=last).any(|line| self.is_long(line)) {
+            line = self.line(from);
+            let begin = self.bounds(line).0;
+            start = if before == 0 { from } else { begin.max(from.saturating_sub(MARGIN)) };
+            start = self.text.floor_char_boundary(start);
+            column = self.text.get(begin..start).map_or(0, |text| text.chars().count());
+            end = self.text.ceil_char_boundary(self.bounds(self.line(last_byte)).1.min(to + MARGIN));
+        }
+        let data = self.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
+        let shown = SourceSpan::new(start.into(), end - start);
+        let contents = MietteSpanContents::new_named(self.name.clone(), data.as_bytes(), shown, line, column, last - first + 1);
+        Ok(Box::new(contents))
+    }
+}
+
+/// One diagnostic as miette wants it: about one source; what is in others goes into its own part.
+#[derive(Debug)]
+struct Drawn<'a> {
+    code: String,
+    message: String,
+    help: Option<String>,
+    severity: miette::Severity,
+    page: Option<&'a Page>,
+    labels: Vec<LabeledSpan>,
+    elsewhere: Vec<Self>,
+}
+
+impl<'a> Drawn<'a> {
+    fn new(diagnostic: &Diagnostic, pages: &'a [Page]) -> Self {
+        let severity = match diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        };
+        let mut drawn = Self {
+            code: diagnostic.code.to_owned(),
+            message: harmless(&diagnostic.message),
+            help: diagnostic.help.as_deref().map(harmless),
+            severity,
+            page: None,
+            labels: Vec::new(),
+            elsewhere: Vec::new(),
+        };
+        let Some(main) = diagnostic.labels.first() else { return drawn };
+        drawn.page = pages.get(main.span.source as usize);
+        for label in &diagnostic.labels {
+            if label.span.source == main.span.source {
+                drawn.labels.extend(drawn.page.and_then(|page| label_in(page, label, main)));
+            } else {
+                drawn.elsewhere.push(Self::other(label, pages));
+            }
+        }
+        drawn
+    }
+
+    /// A label in another source than the main one.
+    fn other(label: &Labelled, pages: &'a [Page]) -> Self {
+        let page = pages.get(label.span.source as usize);
+        Self {
+            code: String::new(),
+            message: harmless(&label.text),
+            help: None,
+            severity: miette::Severity::Advice,
+            labels: page.and_then(|page| label_in(page, label, label)).into_iter().collect(),
+            page,
+            elsewhere: Vec::new(),
+        }
+    }
+}
+
+/// A label for miette; none for one that a long line keeps far from the main one.
+fn label_in(page: &Page, label: &Labelled, main: &Labelled) -> Option<LabeledSpan> {
+    let line = page.line(label.span.start as usize);
+    let far = label.span.start.abs_diff(main.span.start) as usize > LINE_MAX;
+    if far && (page.is_long(line) || page.is_long(page.line(main.span.start as usize))) {
+        return None;
+    }
+    let (text, span) = (Some(harmless(&label.text)), page.marked(label.span));
+    Some(if label == main { LabeledSpan::new_primary_with_span(text, span) } else { LabeledSpan::new_with_span(text, span) })
+}
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Drawn<'_> {}
+
+impl miette::Diagnostic for Drawn<'_> {
+    fn code<'c>(&'c self) -> Option<Box<dyn fmt::Display + 'c>> {
+        if self.code.is_empty() { None } else { Some(Box::new(&self.code)) }
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'c>(&'c self) -> Option<Box<dyn fmt::Display + 'c>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display + 'c>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.page.map(|page| page as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        if self.labels.is_empty() { None } else { Some(Box::new(self.labels.iter().cloned())) }
+    }
+
+    fn related<'r>(&'r self) -> Option<Box<dyn Iterator<Item = &'r dyn miette::Diagnostic> + 'r>> {
+        if self.elsewhere.is_empty() {
+            return None;
+        }
+        Some(Box::new(self.elsewhere.iter().map(|drawn| drawn as &dyn miette::Diagnostic)))
+    }
+}

@@ -1,0 +1,150 @@
+//! `checks`.
+
+use serde_json::{Value as Json, json};
+
+use super::ForwardTo;
+use crate::{
+    kind::check::Expect,
+    model::{Diagnostic, Label, Spanned},
+    spec::{
+        address,
+        de::{
+            Decode, Decoder, Key,
+            section::{self, section},
+        },
+        schema::Definitions,
+        tree::{Node, Scalar, Style, Value},
+    },
+};
+
+/// At most one of `ping: true`, `tcp: true | PORT`, `udp: true | PORT`.
+#[derive(Debug)]
+pub struct Check {
+    /// The namespace that asks.
+    pub from: Spanned<Label>,
+    /// `NS`, `NS:PORT`, `ADDR`, `ADDR:PORT`.
+    pub to: Spanned<ForwardTo>,
+    /// How it asks.
+    pub probe: Option<Spanned<CheckProbe>>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// How a check asks, as written. A port given twice is the same twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckProbe {
+    /// An ICMP echo.
+    Ping,
+    /// A connection, to this port or to that of `to`.
+    Tcp(Option<u16>),
+    /// A datagram and its answer, to this port or to that of `to`.
+    Udp(Option<u16>),
+}
+
+section! {
+    /// The keys of a check.
+    struct RawCheck as "Check": "a check", reserved [] {
+        /// The namespace that asks.
+        from: Spanned<Label> => "from" { example: r#""web""# },
+        /// Who is asked: a namespace or an address, with :PORT after it.
+        to: Spanned<ForwardTo> => "to" { example: r#""db:5432""# },
+        /// Asks with an ICMP echo.
+        ping: Option<Spanned<bool>> => "ping" { left_out: "true where there is neither a port nor another probe", example: "true" },
+        /// Asks with a TCP connection; `true` for the port of `to`, or a port.
+        tcp: Option<Spanned<Port>> => "tcp" { left_out: "true where `to` has a port and there is no other probe", example: "22" },
+        /// Asks with a UDP datagram that must be answered; `true` for the port of `to`, or a port.
+        udp: Option<Spanned<Port>> => "udp" { left_out: "no", example: "true" },
+        /// What must come of it: `blocked` means no answer, or a refusal by the network.
+        expect: Option<Expect> => "expect" { default: r#""reachable""#, example: r#""blocked""# },
+    }
+}
+
+/// `true`, `false` or a port.
+#[derive(Debug, Clone, Copy)]
+enum Port {
+    Off,
+    On,
+    Number(u16),
+}
+
+impl Decode for Port {
+    fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(Scalar { text, style: Style::Bool | Style::Plain }) if text == "true" => Some(Self::On),
+            Value::Scalar(Scalar { text, style: Style::Bool | Style::Plain }) if text == "false" => Some(Self::Off),
+            Value::Scalar(Scalar { text, style: Style::Number | Style::Plain }) => match address::port(text) {
+                Ok(port) => Some(Self::Number(port)),
+                Err(wrong) => {
+                    cx.wrong(node, wrong.help("write a port, or true for that of `to`"));
+                    None
+                }
+            },
+            _ => {
+                cx.wrong_type(node, "true or a port");
+                None
+            }
+        }
+    }
+
+    fn schema(_: &Key, _: &mut Definitions) -> Json {
+        json!({ "anyOf": [{ "type": "boolean" }, { "type": "integer", "minimum": 1, "maximum": 65535 }] })
+    }
+}
+
+impl Decode for Check {
+    fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        let RawCheck { from, to, ping, tcp, udp, expect } = section::decode(node, cx)?;
+        let ping = ping.filter(|on| on.value).map(|on| on.map(|_| CheckProbe::Ping));
+        let port = |port: Option<Spanned<Port>>, probe: fn(Option<u16>) -> CheckProbe| match port?.map_port() {
+            (Port::Off, _) => None,
+            (Port::On, span) => Some(Spanned { value: probe(None), span }),
+            (Port::Number(number), span) => Some(Spanned { value: probe(Some(number)), span }),
+        };
+        let probes: Vec<_> =
+            [ping, port(tcp, CheckProbe::Tcp), port(udp, CheckProbe::Udp)].into_iter().flatten().collect();
+        if let [first, second, ..] = probes.as_slice() {
+            let error = Diagnostic::error("check::probe", "a check asks in one way");
+            cx.push(error.at(second.span, "another").at(first.span, "one").help("write one check for each"));
+        }
+        let probe = probes.into_iter().next();
+        judge_ports(&to, probe, cx);
+        Some(Self { from, to, probe, expect: expect.unwrap_or_default() })
+    }
+
+    fn schema(_: &Key, definitions: &mut Definitions) -> Json {
+        section::schema::<RawCheck>(definitions)
+    }
+}
+
+impl Spanned<Port> {
+    fn map_port(self) -> (Port, crate::model::Span) {
+        (self.value, self.span)
+    }
+}
+
+/// One port, named once, and only where the probe has one.
+fn judge_ports(to: &Spanned<ForwardTo>, probe: Option<Spanned<CheckProbe>>, cx: &mut Decoder<'_>) {
+    let error = |message: String| Diagnostic::error("check::port", message);
+    if let Some((first, last)) = to.ports.filter(|(first, last)| first != last) {
+        let message = format!("a check asks one port, not {first} to {last}");
+        cx.push(error(message).at(to.span, "several ports").help("write one check for each port that matters"));
+        return;
+    }
+    let port = to.ports.map(|(port, _)| port);
+    let Some(probe) = probe else { return };
+    match (probe.value, port) {
+        (CheckProbe::Ping, Some(port)) => {
+            let error = error(format!("a ping knows no ports, and `to` has port {port}"));
+            cx.push(error.at(to.span, "has a port").at(probe.span, "a ping").help("take the port away, or write `tcp: true`"));
+        }
+        (CheckProbe::Tcp(None) | CheckProbe::Udp(None), None) => {
+            let error = error("the check names no port".into());
+            cx.push(error.at(probe.span, "which port?").help("write it here, or after `to` as NAME:PORT"));
+        }
+        (CheckProbe::Tcp(Some(here)) | CheckProbe::Udp(Some(here)), Some(there)) if here != there => {
+            let error = error(format!("the check names two ports, {here} and {there}"));
+            cx.push(error.at(probe.span, "one").at(to.span, "another").help("write one of them"));
+        }
+        (CheckProbe::Ping, None) | (CheckProbe::Tcp(_) | CheckProbe::Udp(_), _) => {}
+    }
+}

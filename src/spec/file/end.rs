@@ -1,0 +1,211 @@
+//! One end of a link.
+
+use ipnet::IpNet;
+use serde_json::{Value as Json, json};
+
+use super::bridge::MTU;
+use crate::{
+    model::{Diagnostic, IfName, Label, Mac, Spanned},
+    spec::{
+        address,
+        de::{
+            Decode, Decoder, Key, NetForm, Step,
+            section::{self, section},
+            text::{Text, Wrong},
+        },
+        schema::Definitions,
+        tree::{Node, Scalar, Style, Value},
+    },
+};
+
+/// One end: `"NS:IF [ADDR…]"`, `"BRIDGE"`, `"BRIDGE:IF"` or the long form. The short form cannot tell a namespace from a
+/// bridge; whoever resolves names can.
+#[derive(Debug)]
+pub struct End {
+    /// Where it is.
+    pub place: Place,
+    /// Its device's name.
+    pub interface: Option<Spanned<IfName>>,
+    /// Its addresses; an empty list asks for none.
+    pub addresses: Option<Vec<Spanned<IpNet>>>,
+    /// Its hardware address.
+    pub mac: Option<Spanned<Mac>>,
+    /// Its MTU.
+    pub mtu: Option<Spanned<u32>>,
+    /// Whether it is up.
+    pub up: Option<Spanned<bool>>,
+}
+
+/// Where an end is.
+#[derive(Debug)]
+pub enum Place {
+    /// The short form: the first word of `NAME`, `NAME:IF`.
+    Named(Spanned<Label>),
+    /// `{ namespace: … }`.
+    Namespace(Spanned<Label>),
+    /// `{ bridge: … }`.
+    Bridge(Spanned<Label>),
+}
+
+section! {
+    /// The long form of an end.
+    struct RawEnd as "End": "an end of a link", reserved [] {
+        /// The namespace that it is in; either this or `bridge`.
+        namespace: Option<Spanned<Label>> => "namespace" { left_out: "it is a port of `bridge`", example: r#""db""# },
+        /// The bridge that it is a port of.
+        bridge: Option<Spanned<Label>> => "bridge" { left_out: "it is in `namespace`", example: r#""br0""# },
+        /// The name of its device.
+        interface: Option<Spanned<IfName>> => "interface" {
+            left_out: "made up for a port of a bridge, as NAMESPACE-INTERFACE of the other end", example: r#""eth0""#
+        },
+        /// Its addresses; an empty list asks for none.
+        addresses: Option<Vec<Spanned<IpNet>>> => "addresses" {
+            left_out: "the next free address of each subnet of the segment", example: r#"["192.168.0.3/24"]"#
+        },
+        /// Its hardware address.
+        mac: Option<Spanned<Mac>> => "mac" { left_out: "one that stays the same", example: r#""02:00:00:00:00:03""# },
+        /// The largest packet that it carries, in bytes.
+        mtu: Option<Spanned<u32>> => "mtu" { left_out: "that of the link", example: "4500", range: MTU },
+        /// Whether it is up.
+        up: Option<Spanned<bool>> => "up" { default: "true", example: "false" },
+    }
+}
+
+/// Both ends of a link.
+impl Decode for [Spanned<End>; 2] {
+    fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            cx.wrong_type(node, "a list of two ends");
+            return None;
+        };
+        let mut ends = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            ends.push(cx.within(Step::Item(index), |cx| Spanned::<End>::decode(item, key, cx)));
+        }
+        if ends.len() != 2 {
+            let place = cx.head(node);
+            let found = match ends.len() {
+                0 => "none".to_owned(),
+                count => count.to_string(),
+            };
+            cx.lost = true;
+            let error = Diagnostic::error("link::ends", format!("a link has two ends, and here is {found}"));
+            cx.push(error.at(place, "not two").help("write `endpoints: [\"web:eth0\", br0]`, one link for each pair"));
+            return None;
+        }
+        let mut ends = ends.into_iter().flatten();
+        Some([ends.next()?, ends.next()?])
+    }
+
+    fn schema(key: &Key, definitions: &mut Definitions) -> Json {
+        let end = End::schema(key, definitions);
+        json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
+    }
+}
+
+impl Decode for End {
+    fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(Scalar { text, style: Style::Text | Style::Plain }) => short(text, node, key, cx),
+            Value::Map(_) => long(node, cx),
+            _ => {
+                cx.wrong_type(node, "an end: \"NAMESPACE:INTERFACE\", \"BRIDGE\" or a map");
+                None
+            }
+        }
+    }
+
+    fn schema(_: &Key, definitions: &mut Definitions) -> Json {
+        let name = "[A-Za-z0-9_][A-Za-z0-9_.-]*";
+        let pattern = format!("^\\s*{name}(:{name})?(\\s+[0-9A-Fa-f:.]+/[0-9]{{1,3}})*\\s*$");
+        let long = section::schema::<RawEnd>(definitions);
+        let either = json!([{ "required": ["namespace", "interface"] }, { "required": ["bridge"] }]);
+        definitions.refine("End", "oneOf", either);
+        json!({ "anyOf": [{ "type": "string", "pattern": pattern }, long] })
+    }
+}
+
+fn long<'n>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<End> {
+    let before = cx.found();
+    let mut raw: RawEnd = section::decode(node, cx)?;
+    let place = match (raw.namespace.take(), raw.bridge.take()) {
+        (Some(namespace), None) => Place::Namespace(namespace),
+        (None, Some(bridge)) => Place::Bridge(bridge),
+        (Some(namespace), Some(bridge)) => {
+            let error = Diagnostic::error("link::place", "an end is in a namespace or a port of a bridge, not both");
+            cx.push(error.at(bridge.span, "a bridge").at(namespace.span, "and a namespace").help("take one away"));
+            return None;
+        }
+        (None, None) => {
+            if cx.found() == before {
+                let error = Diagnostic::error("link::place", "an end says neither `namespace` nor `bridge`");
+                let place = cx.head(node);
+                cx.push(error.at(place, "where is it?").help("write `namespace: web` or `bridge: br0`"));
+            }
+            cx.lost = true;
+            return None;
+        }
+    };
+    let RawEnd { interface, addresses, mac, mtu, up, .. } = raw;
+    Some(End { place, interface, addresses, mac, mtu, up })
+}
+
+/// The words of a text, each with its first byte.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split(char::is_whitespace).filter_map(move |word| {
+        let start = at;
+        at += word.len() + text.get(at + word.len()..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        (!word.is_empty()).then_some((start, word))
+    })
+}
+
+fn short(text: &str, node: &Node, key: &Key, cx: &mut Decoder<'_>) -> Option<End> {
+    let mut words = words(text);
+    let Some((at, first)) = words.next() else {
+        cx.wrong(node, Wrong::new("link::place", "an end is empty", "where is it?").help("write NAMESPACE:INTERFACE"));
+        return None;
+    };
+    let place = first_word(at, first, node, key, cx);
+    let mut addresses = Vec::new();
+    for (at, word) in words {
+        match address::net(word, NetForm::Interface) {
+            Ok(net) => addresses.push(Spanned { value: net, span: cx.part(node, at..at + word.len()) }),
+            Err(wrong) => cx.wrong(node, wrong.shifted(at, word.len())),
+        }
+    }
+    let (place, interface) = place?;
+    let addresses = if addresses.is_empty() { None } else { Some(addresses) };
+    Some(End { place: Place::Named(place), interface, addresses, mac: None, mtu: None, up: None })
+}
+
+/// `NAME` or `NAME:IF`.
+fn first_word(
+    at: usize,
+    word: &str,
+    node: &Node,
+    key: &Key,
+    cx: &mut Decoder<'_>,
+) -> Option<(Spanned<Label>, Option<Spanned<IfName>>)> {
+    let (name, interface) = match word.split_once(':') {
+        Some((name, interface)) => (name, Some((at + name.len() + 1, interface))),
+        None => (word, None),
+    };
+    let label = part::<Label>(at, name, node, key, cx);
+    let interface = match interface {
+        Some((at, interface)) => Some(part::<IfName>(at, interface, node, key, cx)?),
+        None => None,
+    };
+    Some((label?, interface))
+}
+
+/// Reads a part of a scalar that begins at byte `at` of its text.
+fn part<T: Text>(at: usize, text: &str, node: &Node, key: &Key, cx: &mut Decoder<'_>) -> Option<Spanned<T>> {
+    match T::read(text, key) {
+        Ok(value) => Some(Spanned { value, span: cx.part(node, at..at + text.len()) }),
+        Err(wrong) => {
+            cx.wrong(node, wrong.shifted(at, text.len()));
+            None
+        }
+    }
+}

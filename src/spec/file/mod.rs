@@ -1,0 +1,173 @@
+//! The shape of a topology file, as written: spans kept, names not looked up yet. One data model for TOML, YAML and JSON.
+//!
+//! Each section is declared once, with the description, default and example of every key; from that it is read, and the
+//! JSON Schema is made.
+
+mod bridge;
+mod check;
+mod end;
+mod forward;
+mod gateway;
+mod link;
+mod namespace;
+mod nat;
+mod route;
+mod sysctl;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+pub use self::{
+    bridge::Bridge,
+    check::{Check, CheckProbe},
+    end::{End, Place},
+    forward::{ForwardTo, Listen, PortForward, Protocol, Target},
+    gateway::{Gateway, GatewayAt},
+    link::Link,
+    namespace::Namespace,
+    nat::{Nat, NatRule, SnatTo},
+    route::{Destination, Nexthop, Route, Via},
+};
+use super::{
+    de::{
+        Decode, Decoder, Key,
+        section::{self, section},
+        text::Wrong,
+    },
+    schema::Definitions,
+    tree::Node,
+};
+use crate::model::{Label, Spanned, TopologyName};
+
+/// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
+pub type Map<K, V> = IndexMap<Spanned<K>, V>;
+
+/// A whole file.
+#[derive(Debug)]
+pub struct File {
+    /// The owner of everything that is made from this file. `unnamed` where the file gives none, which is an error.
+    pub name: Spanned<TopologyName>,
+    /// What the lab is for.
+    pub description: Option<String>,
+    /// What is put before kernel names; `${name}` in it stands for the topology's name.
+    pub prefix: Option<Spanned<String>>,
+    /// Whether IPv6 is on in the lab's namespaces.
+    pub ipv6: Option<bool>,
+    /// `namespaces`.
+    pub namespaces: Map<Label, Namespace>,
+    /// `bridges`.
+    pub bridges: Map<Label, Bridge>,
+    /// `links`.
+    pub links: Vec<Link>,
+    /// `gateways`.
+    pub gateways: Vec<Gateway>,
+    /// `nat`, in its order.
+    pub nat: Vec<Spanned<Nat>>,
+    /// `port_forwards`.
+    pub port_forwards: Vec<Spanned<PortForward>>,
+    /// `checks`.
+    pub checks: Vec<Spanned<Check>>,
+    /// Whether something of the file was dropped because it could not be read. Errors have been reported then, and a name
+    /// that seems undefined may stand in what was dropped.
+    pub incomplete: bool,
+}
+
+section! {
+    /// The keys of a whole file.
+    struct RawFile as "File": "a topology", reserved [
+        "vars", "include", "moved", "hosts", "firewall", "firewall_backend"
+    ] {
+        /// The name of the topology, which owns everything made from this file: 1 to 32 of a-z, 0-9 and `-`.
+        name: Needed<Spanned<TopologyName>> => "name" { example: r#""web-lab""# },
+        /// What the lab is for.
+        description: Option<String> => "description" { left_out: "nothing", example: r#""two web servers behind a router""# },
+        /// What is put before the names of the namespaces and host devices that are made. `${name}` in it stands for the
+        /// topology's name, so that a second copy of a lab can run beside the first.
+        prefix: Option<Spanned<String>> => "prefix" { default: r#""""#, example: r#""${name}-""#, check: prefix },
+        /// Whether IPv6 is on in the namespaces of the lab. A bridge with a thousand ports keeps the kernel busy with it.
+        ipv6: Option<bool> => "ipv6" { default: "true", example: "false" },
+        /// The network namespaces, by name. `host` is always there, the one that the tool runs in; it may be written to
+        /// give it routes, sysctls and forwarding.
+        namespaces: Map<Label, Namespace> => "namespaces" {
+            default: "{}", example: r#"{ "web": {}, "db": { "addresses": ["10.255.0.2/32"] } }"#
+        },
+        /// The bridges, by name. Namespaces and bridges share one space of names.
+        bridges: Map<Label, Bridge> => "bridges" {
+            default: "{}", example: r#"{ "br0": { "addresses": ["192.168.0.1/24"] } }"#
+        },
+        /// The links: each has two ends, of which each is an interface of a namespace or a port of a bridge.
+        links: Vec<Link> => "links" { default: "[]", example: r#"[{ "endpoints": ["web:eth0", "br0"] }]"# },
+        /// Bridges, or interfaces of routers, that are the way out for everyone on their segment.
+        gateways: Vec<Gateway> => "gateways" { default: "[]", example: r#"[{ "bridge": "br0" }]"# },
+        /// Rules that rewrite addresses, in their order.
+        nat: Vec<Spanned<Nat>> => "nat" { default: "[]", example: r#"[{ "masquerade": "192.168.0.0/24" }]"# },
+        /// Ports that are published.
+        port_forwards: Vec<Spanned<PortForward>> => "port_forwards" {
+            default: "[]", example: r#"[{ "listen": 8088, "to": "web:80" }]"#
+        },
+        /// What `netwright test` proves on the running lab.
+        checks: Vec<Spanned<Check>> => "checks" {
+            default: "[]", example: r#"[{ "from": "web", "to": "db", "ping": true }]"#
+        },
+    }
+}
+
+/// A required value without which the rest can still be read.
+#[derive(Debug)]
+struct Needed<T>(Option<T>);
+
+impl<T: Decode> Decode for Needed<T> {
+    fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        Some(Self(T::decode(node, key, cx)))
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self(None))
+    }
+
+    fn schema(key: &Key, definitions: &mut Definitions) -> Json {
+        T::schema(key, definitions)
+    }
+}
+
+impl Decode for File {
+    fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        let raw: RawFile = section::decode(node, cx)?;
+        let name = match raw.name.0 {
+            Some(name) => name,
+            None => Spanned { value: "unnamed".parse().ok()?, span: cx.head(node) },
+        };
+        Some(Self {
+            name,
+            description: raw.description,
+            prefix: raw.prefix,
+            ipv6: raw.ipv6,
+            namespaces: raw.namespaces,
+            bridges: raw.bridges,
+            links: raw.links,
+            gateways: raw.gateways,
+            nat: raw.nat,
+            port_forwards: raw.port_forwards,
+            checks: raw.checks,
+            incomplete: cx.lost,
+        })
+    }
+
+    fn schema(_: &Key, definitions: &mut Definitions) -> Json {
+        section::schema::<RawFile>(definitions)
+    }
+}
+
+/// A prefix must be able to begin a name, once the topology's name stands in it.
+fn prefix(text: &str) -> Result<(), Wrong> {
+    let wrong = |message: String| Wrong::new("name::prefix", message, "not a prefix");
+    let rest = text.replace("${name}", "n");
+    if let Some(at) = rest.find('$') {
+        let part = rest.get(at..).unwrap_or_default();
+        return Err(wrong(format!("the prefix holds `{}`", part.escape_debug())).help("only ${name} is known in it"));
+    }
+    match rest.parse::<Label>() {
+        Err(error) if !rest.is_empty() => Err(wrong(format!("the prefix `{}` {error}", text.escape_debug()))),
+        _ => Ok(()),
+    }
+}

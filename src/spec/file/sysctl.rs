@@ -1,0 +1,105 @@
+//! `sysctls`: keys with dots or slashes, or nested maps whose keys join by dots.
+
+use serde_json::{Value as Json, json};
+
+use super::Map;
+use crate::{
+    model::{Span, Spanned},
+    spec::{
+        de::{Decode, Decoder, Key, Step, text::Wrong},
+        schema::Definitions,
+        tree::{Entry, Node, Scalar, Style, Value, duplicate_key},
+    },
+};
+
+impl Decode for Map<String, Spanned<String>> {
+    fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            cx.wrong_type(node, "a map from sysctls to their values");
+            return None;
+        };
+        let mut out = Self::new();
+        collect("", entries, cx, &mut out);
+        Some(out)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+
+    fn schema(_: &Key, definitions: &mut Definitions) -> Json {
+        if definitions.begin("Sysctls") {
+            let value = json!({ "type": ["string", "integer", "boolean", "null"] });
+            let nested = json!({ "$ref": "#/$defs/Sysctls" });
+            let whole = json!({ "type": "object", "additionalProperties": { "anyOf": [value, nested] } });
+            definitions.finish("Sysctls", whole);
+        }
+        json!({ "$ref": "#/$defs/Sysctls" })
+    }
+}
+
+fn collect<'n>(above: &str, entries: &'n [Entry], cx: &mut Decoder<'n>, out: &mut Map<String, Spanned<String>>) {
+    for entry in entries {
+        let key = if above.is_empty() { entry.key.value.clone() } else { format!("{above}.{}", entry.key.value) };
+        cx.within(Step::Key(&entry.key.value), |cx| match &entry.value.value {
+            Value::Null => {}
+            Value::Map(below) => collect(&key, below, cx, out),
+            _ => {
+                let value = value(&entry.value, cx);
+                if let (Some(value), true) = (value, is_key(&key, entry, cx)) {
+                    add(key, entry.key.span, value, cx, out);
+                }
+            }
+        });
+    }
+}
+
+fn add(key: String, span: Span, value: Spanned<String>, cx: &mut Decoder<'_>, out: &mut Map<String, Spanned<String>>) {
+    let key = Spanned { value: key, span };
+    match out.get_key_value(&key) {
+        // The same sysctl as `a.b` and as `b` under `a`.
+        Some((first, _)) => cx.push(duplicate_key(&key.value, span, Some(first.span))),
+        None => {
+            out.insert(key, value);
+        }
+    }
+}
+
+/// What is written into the sysctl's file.
+fn value(node: &Node, cx: &mut Decoder<'_>) -> Option<Spanned<String>> {
+    let Value::Scalar(Scalar { text, style }) = &node.value else {
+        cx.wrong_type(node, "a number, true, false or a string");
+        return None;
+    };
+    if text.chars().any(char::is_control) {
+        cx.wrong(node, Wrong::new("value::sysctl", format!("{} holds a control character", cx.here()), "one line only"));
+        return None;
+    }
+    let text = match (style, text.as_str()) {
+        (Style::Date, _) => {
+            cx.wrong_type(node, "a number, true, false or a string");
+            return None;
+        }
+        (Style::Bool | Style::Plain, "true") => "1",
+        (Style::Bool | Style::Plain, "false") => "0",
+        (_, text) => text,
+    };
+    Some(Spanned { value: text.to_owned(), span: node.span })
+}
+
+/// Whether `key` names a file below /proc/sys/net and nothing else.
+fn is_key(key: &str, entry: &Entry, cx: &mut Decoder<'_>) -> bool {
+    let shown = key.escape_debug();
+    let letters = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '@'));
+    let parts = key.split(['.', '/']);
+    let (message, help) = if !letters || parts.clone().any(str::is_empty) {
+        (format!("`{shown}` is not the name of a sysctl"), "write it as `sysctl -a` does: net.ipv4.ip_forward")
+    } else if parts.clone().next() != Some("net") || parts.count() < 2 {
+        (format!("the sysctl `{shown}` belongs to the whole machine, not to a namespace"), "only those below net can be set")
+    } else {
+        return true;
+    };
+    let at = Node::scalar(entry.key.span, entry.key.value.as_str(), Style::Plain);
+    cx.wrong(&at, Wrong::new("name::sysctl", message, "this key").help(help));
+    false
+}
