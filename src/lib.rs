@@ -4,3 +4,5 @@ pub mod kind;
 pub mod model;
 pub mod op;
 pub mod plan;
+pub mod probe;
+pub mod report;
