@@ -11,6 +11,7 @@ mod netns;
 mod ping;
 mod refusal;
 mod responder;
+mod settle;
 mod sockets;
 mod tcp;
 mod udp;
@@ -25,16 +26,16 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::task::JoinSet;
+use tokio::{sync::OnceCell, task::JoinSet};
 
 use crate::kind::check::{Check, Expect, Probe};
 use responder::Responders;
 use verdict::Seen;
 use volley::Patience;
 
-/// How many checks run at the same time. Each holds up to three sockets per address and a listener, and a process
-/// may usually have 1024 files open.
-const AT_ONCE: usize = 128;
+/// How many checks run at the same time. Per address each holds a listener and three tries of two handles in the worst
+/// case, and a process may usually have 1024 files open.
+const AT_ONCE: usize = 64;
 
 /// How long silence is listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,20 +92,26 @@ pub fn run(checks: &[Check], limits: Limits) -> io::Result<Vec<Outcome>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut outcomes = Vec::with_capacity(checks.len());
+        let settled = Arc::new(OnceCell::new());
         for some in checks.chunks(AT_ONCE) {
-            outcomes.extend(run_together(some, limits).await);
+            outcomes.extend(run_together(some, limits, &settled).await);
         }
         Ok(outcomes)
     })
 }
 
 /// Runs checks at the same time. Their listeners start before the first and stop after the last.
-async fn run_together(checks: &[Check], limits: Limits) -> Vec<Outcome> {
+async fn run_together(checks: &[Check], limits: Limits, settled: &Arc<OnceCell<()>>) -> Vec<Outcome> {
     let responders = Arc::new(Responders::start(checks));
     let mut running = JoinSet::new();
     for (index, check) in checks.iter().cloned().enumerate() {
-        let responders = Arc::clone(&responders);
-        running.spawn(async move { (index, run_one(check, &responders, limits).await) });
+        let (responders, settled) = (Arc::clone(&responders), Arc::clone(settled));
+        running.spawn(async move {
+            if check.targets.iter().any(IpAddr::is_ipv6) {
+                settled.get_or_init(settle::settle).await;
+            }
+            (index, run_one(check, &responders, limits).await)
+        });
     }
     let mut outcomes: Vec<Option<Outcome>> = vec![None; checks.len()];
     while let Some(done) = running.join_next().await {

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::task::yield_now;
+
 use super::{
     icmp::{Echo, Heard},
     refusal, sockets,
@@ -19,6 +21,8 @@ pub(super) async fn attempt(from: Netns, target: IpAddr, seq: u16) -> Result<Dur
     let echo = Echo { target, ident: random as u16, seq, token: random.to_be_bytes() };
     let to = SocketAddr::new(target, 0);
     let socket = sockets::icmp(&from, target)?;
+    // The others' sockets first: their making would count as waiting for our answer.
+    yield_now().await;
     let sent = Instant::now();
     socket.send_to(&echo.request(), to).await.map_err(|error| refusal::local(&error, &from, to))?;
     // An answer to our echo is short; of a longer packet its beginning is enough.

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::task::yield_now;
+
 use super::{
     refusal,
     responder::{UDP_QUESTION, Who},
@@ -34,6 +36,8 @@ pub(super) async fn attempt(from: Netns, target: SocketAddr, who: Who) -> Result
     };
     let socket = sockets::udp(&from, target.ip())?;
     let told = |error| refusal::received(&error, socket.as_fd(), &from, Transport::Udp, target);
+    // The others' sockets first: their making would count as waiting for our answer.
+    yield_now().await;
     // Connected, so that only the target's answers and errors about this datagram come in.
     socket.connect(target).await.map_err(told)?;
     let sent = Instant::now();
