@@ -1,7 +1,9 @@
 //! The only place that formats for people or machines.
 
 pub mod attributes;
+pub mod checks;
 pub mod confirm;
+pub mod diagnostic;
 pub mod json;
 pub mod plan;
 pub mod progress;
