@@ -1,5 +1,7 @@
 //! Namespaces, links, addresses and routes on the real kernel.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "common/sandbox.rs"]
 mod sandbox;
 #[path = "common/shell.rs"]

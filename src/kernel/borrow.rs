@@ -73,21 +73,22 @@ impl Records {
         load(&self.path(key))
     }
 
-    /// Notes that `user` needs a value. The first user's `before` stays.
+    /// Notes that `user` needs a value, and says whether it is new to it. The first user's `before` stays.
     pub fn borrow(
         &self,
         key: &str,
         before: Option<&str>,
         along: &BTreeMap<String, String>,
         user: &TopologyName,
-    ) -> Result<(), KernelError> {
+    ) -> Result<bool, KernelError> {
         let mut record = self.get(key)?.unwrap_or_else(|| Borrowed {
             before: before.map(str::to_owned),
             along: along.clone(),
             users: Default::default(),
         });
-        record.users.insert(user.clone());
-        self.put(key, &record)
+        let fresh = record.users.insert(user.clone());
+        self.put(key, &record)?;
+        Ok(fresh)
     }
 
     /// Ends `user`'s need; for the last user `restore` gets what to put back, and the record goes only after that,

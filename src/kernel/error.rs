@@ -8,7 +8,10 @@ use crate::model::{Address, Netns};
 
 /// One thing that the kernel, or a file that stands for it, did not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KernelError {
+pub struct KernelError(Box<Detail>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Detail {
     what: String,
     netns: Option<Netns>,
     errno: Option<i32>,
@@ -22,69 +25,70 @@ impl KernelError {
     pub fn io(what: impl Into<String>, err: io::Error) -> Self {
         let errno = err.raw_os_error();
         let why = errno.map_or_else(|| err.to_string(), errno_words);
-        Self { what: what.into(), netns: None, errno, why, told: None, hint: None }
+        Self(Box::new(Detail { what: what.into(), netns: None, errno, why, told: None, hint: None }))
     }
 
     /// Something that failed for a reason that is no errno.
     pub fn message(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { what: what.into(), netns: None, errno: None, why: why.into(), told: None, hint: None }
+        let (what, why) = (what.into(), why.into());
+        Self(Box::new(Detail { what, netns: None, errno: None, why, told: None, hint: None }))
     }
 
     /// Says in which namespace it was.
     #[must_use]
     pub fn in_netns(mut self, netns: &Netns) -> Self {
-        self.netns.get_or_insert_with(|| netns.clone());
+        self.0.netns.get_or_insert_with(|| netns.clone());
         self
     }
 
     /// Adds the kernel's extended message.
     #[must_use]
     pub fn told(mut self, text: Option<String>) -> Self {
-        self.told = text;
+        self.0.told = text;
         self
     }
 
     /// Adds what to know or to do.
     #[must_use]
     pub fn hint(mut self, text: Option<impl Into<String>>) -> Self {
-        self.hint = text.map(Into::into);
+        self.0.hint = text.map(Into::into);
         self
     }
 
     /// The operation with its object.
     pub fn what(&self) -> &str {
-        &self.what
+        &self.0.what
     }
 
     /// The error number, where the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
-        self.errno
+        self.0.errno
     }
 
     /// The kernel's extended message, where it gave one.
     pub fn kernel_text(&self) -> Option<&str> {
-        self.told.as_deref()
+        self.0.told.as_deref()
     }
 
     /// Whether the kernel's answer was this error.
     pub fn is(&self, errno: Errno) -> bool {
-        self.errno == Some(errno as i32)
+        self.0.errno == Some(errno as i32)
     }
 }
 
 impl fmt::Display for KernelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.what)?;
-        match &self.netns {
+        write!(f, "{}", self.0.what)?;
+        match &self.0.netns {
             Some(Netns::Host) => write!(f, " on the host")?,
             Some(Netns::Named(name)) => write!(f, " in namespace `{name}`")?,
             None => {}
         }
-        write!(f, ": {}", self.why)?;
-        if let Some(told) = &self.told {
+        write!(f, ": {}", self.0.why)?;
+        if let Some(told) = &self.0.told {
             write!(f, ": {}", told.trim_end_matches('.'))?;
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.0.hint {
             write!(f, "; {hint}")?;
         }
         Ok(())

@@ -17,7 +17,7 @@ const HEADER: usize = 4;
 
 /// The numbers that the socket's namespace has for others; `None` for those that it does not know.
 pub fn of<F: AsFd>(socket: &mut RouteSocket, others: &[F]) -> Result<Vec<Option<i32>>, TransportError> {
-    let requests: Vec<_> = others.iter().map(|other| request(other)).collect();
+    let requests: Vec<_> = others.iter().map(request).collect();
     let answers = socket.query(&requests, decode)?;
     Ok(answers.into_iter().map(|answer| answer.ok().flatten()).collect())
 }

@@ -18,7 +18,7 @@ use super::{
     route, sysctl, words,
 };
 use crate::{
-    model::{Netns, snapshot::Borrowed},
+    model::{Netns, TopologyName, snapshot::Borrowed},
     op::{Batch, LinkChange, LinkRef, Op, Step},
 };
 
@@ -218,16 +218,21 @@ impl<'a> Run<'a> {
             Op::NetnsDelete => self.delete_netns(),
             Op::SysctlBorrow { key, value, before, along, user } => {
                 // The record first: a value that was changed without one could never be given back.
-                Records::lock()?.borrow(key, Some(before), along, user)?;
-                self.inside(|| sysctl::write(key, value))
+                let records = Records::lock()?;
+                let fresh = records.borrow(key, Some(before), along, user)?;
+                let done = self.inside(|| sysctl::write(key, value));
+                undo_unless(done, &records, key, user, fresh)
             }
             Op::SysctlGiveBack { key, user } => {
                 let records = Records::lock()?;
                 records.give_back(key, user, |record| self.inside(|| restore_sysctls(key, record)))
             }
             Op::PortBorrow { link, master, before, user } => {
-                Records::lock()?.borrow(&port_key(&link.name), before.as_deref(), &Default::default(), user)?;
-                self.set_master(link, *master)
+                let records = Records::lock()?;
+                let key = port_key(&link.name);
+                let fresh = records.borrow(&key, before.as_deref(), &Default::default(), user)?;
+                let done = self.set_master(link, *master);
+                undo_unless(done, &records, &key, user, fresh)
             }
             Op::PortGiveBack { link, user } => {
                 let records = Records::lock()?;
@@ -341,6 +346,20 @@ impl<'a> Run<'a> {
         });
         if makes && !self.live.dying.is_empty() { self.live.dying.settle(&self.live.host) } else { Ok(()) }
     }
+}
+
+/// Takes a user that has just come out of the record again where what it needs could not be had.
+fn undo_unless(
+    done: Result<(), KernelError>,
+    records: &Records,
+    key: &str,
+    user: &TopologyName,
+    fresh: bool,
+) -> Result<(), KernelError> {
+    if done.is_err() && fresh {
+        records.give_back(key, user, |_| Ok(()))?;
+    }
+    done
 }
 
 fn restore_sysctls(key: &str, record: &Borrowed) -> Result<(), KernelError> {
