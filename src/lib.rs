@@ -1,5 +1,6 @@
 //! netwright keeps a Linux machine's virtual network equal to a file. ARCHITECTURE.md is the map.
 
+pub mod kernel;
 pub mod kind;
 pub mod model;
 pub mod op;
