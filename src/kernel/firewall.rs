@@ -1,22 +1,97 @@
-//! The packet filter of the namespace that the calling thread is in. A placeholder until the real one is merged.
+//! The packet filter of the namespace that the calling thread is in, through the tools that the machine's other
+//! programs use too, so that everybody sees the same tables.
 
-use super::KernelError;
 use crate::{
-    model::snapshot::{Family, FirewallState, Table, TableName, Variant},
+    model::{
+        iptables::parse_save,
+        snapshot::{Family, FirewallState, Table, TableName, Variant},
+    },
     op::FlowMatch,
 };
 
-/// Reads the live tables and the wanted ones in canonical form.
-pub fn read(_wanted: &[Table]) -> Result<FirewallState, KernelError> {
-    Ok(FirewallState::default())
+use super::KernelError;
+
+mod canonical;
+mod conntrack;
+mod in_use;
+mod netfilter;
+mod tools;
+
+use in_use::InUse;
+use tools::Action;
+
+/// Reads the live tables of each packet filter that is in use, and has the tools print the wanted ones, which proves
+/// that this machine and kernel support them. Where nothing is wanted and nothing is there, nothing is run.
+pub fn read(wanted: &[Table]) -> Result<FirewallState, KernelError> {
+    let in_use = InUse::read()?;
+    if wanted.is_empty() && in_use.is_empty() {
+        return Ok(FirewallState::default());
+    }
+    let default_variant = tools::default_variant()?;
+    let live = read_live(&in_use, wanted, default_variant)?;
+    let wanted = match (wanted, default_variant) {
+        ([], _) => Vec::new(),
+        (_, None) => return Err(tools::missing()),
+        (wanted, Some(variant)) => canonical::print(wanted, variant)?,
+    };
+    Ok(FirewallState { default_variant, live, wanted })
 }
 
-/// Feeds a script to `iptables-restore --noflush`.
-pub fn load(_variant: Variant, _family: Family, _table: TableName, _script: &str) -> Result<(), KernelError> {
-    Err(KernelError::message("cannot load firewall rules", "this build has no firewall support"))
+fn read_live(
+    in_use: &InUse,
+    wanted: &[Table],
+    default_variant: Option<Variant>,
+) -> Result<Vec<(Variant, Table)>, KernelError> {
+    let mut live = Vec::new();
+    for (variant, family) in in_use.pairs() {
+        let Some(tool) = tools::find(variant, family, Action::Save, default_variant) else {
+            // Nothing of ours can have been loaded without the tools; but where rules are to be loaded, a DROP in the
+            // tables that cannot be read would win over them unseen.
+            if wanted.is_empty() {
+                continue;
+            }
+            return Err(tools::missing_variant(variant, family));
+        };
+        let text = tools::save(&tool)?;
+        // Said by iptables-nft of a table with rules that only nft itself can express: it neither prints nor changes it.
+        let refused = |table: &&Table| {
+            table.family == family && text.contains(&format!("# Table `{}' is incompatible", table.name.as_str()))
+        };
+        if let Some(table) = wanted.iter().find(refused).filter(|_| Some(variant) == default_variant) {
+            return Err(KernelError::message(
+                format!("cannot use the {} table of {}", table.name.as_str(), family_name(family)),
+                format!(
+                    "it holds rules that were made by nft and that {tool} cannot read; move them to a table of their own"
+                ),
+            ));
+        }
+        let tables = parse_save(family, &text)
+            .map_err(|error| KernelError::message(format!("cannot read what {tool} printed"), error.to_string()))?;
+        live.extend(tables.into_iter().map(|table| (variant, table)));
+    }
+    Ok(live)
 }
 
-/// Deletes tracked connections.
-pub fn flush_flows(_flows: &[FlowMatch]) -> Result<(), KernelError> {
-    Err(KernelError::message("cannot delete tracked connections", "this build has no firewall support"))
+/// Feeds a script about one table to `iptables-restore --noflush` of a variant and family: all of it is done, or nothing.
+pub fn load(variant: Variant, family: Family, table: TableName, script: &str) -> Result<(), KernelError> {
+    let tool = match tools::find(variant, family, Action::Restore, tools::default_variant()?) {
+        Some(tool) => tool,
+        None => return Err(tools::missing_variant(variant, family)),
+    };
+    tools::restore(&tool, &["--noflush", "-w", "5"], script).map_err(|refusal| {
+        let what = format!("cannot change the {} table of {} with {tool}", table.as_str(), family_name(family));
+        KernelError::message(what, refusal.to_string())
+    })
+}
+
+/// Deletes the tracked connections that match any of these, each by its exact tuple.
+pub fn flush_flows(flows: &[FlowMatch]) -> Result<(), KernelError> {
+    conntrack::flush(flows)
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    }
 }

@@ -93,6 +93,11 @@ fn catches(foreign: &Rule, traffic: &Traffic) -> bool {
         return false;
     }
     let ours = &traffic.rule;
+    // A rule about the way between two interfaces is somebody's own where ours does not say by which it lets pass.
+    let named = |m: &Option<Match<String>>| m.as_ref().is_some_and(|m| !m.not);
+    if ours.input.is_none() && ours.output.is_none() && named(&foreign.input) && named(&foreign.output) {
+        return false;
+    }
     let sources = if ours.input.is_some() { traffic.behind.as_slice() } else { &[] };
     let destinations = if ours.input.is_none() { traffic.behind.as_slice() } else { &[] };
     device(foreign.input.as_ref(), ours.input.as_ref())

@@ -1,0 +1,103 @@
+//! The wanted rules as this machine's tools print them: loaded into a namespace that is thrown away, and saved there.
+//! What this kernel or its iptables cannot do is found here, before anything is touched.
+
+use std::{collections::BTreeSet, io, thread};
+
+use nix::sched::{CloneFlags, unshare};
+
+use super::{
+    super::KernelError,
+    family_name,
+    tools::{self, Action, Refusal, Tool},
+};
+use crate::model::{
+    iptables::{is_builtin, parse_save, write_restore},
+    snapshot::{Chain, Family, Table, Variant},
+};
+
+/// The wanted tables, in their order, as the tools of that packet filter print them.
+pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, KernelError> {
+    in_throwaway_namespace(|| {
+        let mut printed = Vec::new();
+        let families: BTreeSet<Family> = wanted.iter().map(|table| table.family).collect();
+        for family in families {
+            let tables: Vec<&Table> = wanted.iter().filter(|table| table.family == family).collect();
+            printed.extend(print_family(&tables, variant, family)?);
+        }
+        wanted.iter().map(|table| same_table(table, &mut printed)).collect()
+    })
+}
+
+/// Runs `work` on a thread of its own in a new network namespace, which the kernel removes when the thread ends. The
+/// processes that it starts are in there too.
+fn in_throwaway_namespace<T: Send>(work: impl FnOnce() -> Result<T, KernelError> + Send) -> Result<T, KernelError> {
+    let what = "cannot make a namespace to try the firewall rules in";
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("firewall-trial".into()).spawn_scoped(scope, || {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| KernelError::io(what, errno.into()))?;
+            work()
+        });
+        let thread = thread.map_err(|error| KernelError::io(what, error))?;
+        thread.join().unwrap_or_else(|_| Err(KernelError::io(what, io::Error::other("its thread panicked"))))
+    })
+}
+
+fn print_family(wanted: &[&Table], variant: Variant, family: Family) -> Result<Vec<Table>, KernelError> {
+    let tool = |action| {
+        tools::find(variant, family, action, tools::default_variant()?)
+            .ok_or_else(|| tools::missing_variant(variant, family))
+    };
+    let (restore, save) = (tool(Action::Restore)?, tool(Action::Save)?);
+    if let Err(refusal) = tools::restore(&restore, &[], &write_restore(wanted.iter().copied())) {
+        return Err(explain(wanted, family, &restore, refusal));
+    }
+    let text = tools::save(&save)?;
+    parse_save(family, &text)
+        .map_err(|error| KernelError::message(format!("cannot read what {save} printed"), error.to_string()))
+}
+
+/// Names the rule that was refused. Where the tool named none (legacy names the COMMIT), each is tried alone.
+fn explain(wanted: &[&Table], family: Family, restore: &Tool, refusal: Refusal) -> KernelError {
+    let refusal = match &refusal.line {
+        Some(line) if line.starts_with("-A ") => refusal,
+        _ => culprit(wanted, restore).unwrap_or(refusal),
+    };
+    KernelError::message(
+        format!("this machine cannot do the {} firewall rules that the topology needs", family_name(family)),
+        format!("{restore} refuses {refusal}"),
+    )
+}
+
+fn culprit(wanted: &[&Table], restore: &Tool) -> Option<Refusal> {
+    wanted.iter().find_map(|table| {
+        let chains: Vec<Chain> =
+            table.chains.iter().map(|chain| Chain { rules: Vec::new(), ..chain.clone() }).collect();
+        table.chains.iter().enumerate().find_map(|(place, chain)| {
+            chain.rules.iter().find_map(|rule| {
+                let mut alone = Table { chains: chains.clone(), ..**table };
+                alone.chains[place].rules.push(rule.clone());
+                let refusal = tools::restore(restore, &[], &write_restore([&alone])).err()?;
+                Some(Refusal { line: Some(format!("-A {} {rule}", chain.name)), said: refusal.said })
+            })
+        })
+    })
+}
+
+/// The printed form of a wanted table: its own chains with as many rules each, and the built-in chains that it uses.
+fn same_table(wanted: &Table, printed: &mut Vec<Table>) -> Result<Table, KernelError> {
+    let place = printed.iter().position(|table| table.family == wanted.family && table.name == wanted.name);
+    let same = |table: &Table| {
+        wanted.chains.iter().all(|chain| table.chain(&chain.name).is_some_and(|it| it.rules.len() == chain.rules.len()))
+    };
+    match place.map(|place| printed.swap_remove(place)).filter(same) {
+        Some(mut table) => {
+            table.chains.retain(|chain| !is_builtin(&chain.name) || wanted.chain(&chain.name).is_some());
+            table.chains.sort_by_key(|chain| wanted.chains.iter().position(|it| it.name == chain.name));
+            Ok(table)
+        }
+        None => Err(KernelError::message(
+            format!("cannot try the {} firewall rules", family_name(wanted.family)),
+            format!("the {} table was loaded, but is not printed as it was loaded", wanted.name.as_str()),
+        )),
+    }
+}

@@ -1,0 +1,77 @@
+//! Which packet filters hold tables in this namespace, found without running anything.
+
+use std::{collections::BTreeSet, fs, io};
+
+use super::{
+    super::KernelError,
+    netfilter::{self, Netfilter},
+};
+use crate::model::snapshot::{Family, TableName, Variant};
+
+const SUBSYSTEM_NFTABLES: u16 = 10;
+const GETTABLE: u16 = 1;
+const NFTA_TABLE_NAME: u16 = 1;
+
+/// The packet filters and families that hold a table of a name that we use.
+#[derive(Debug, Default)]
+pub(super) struct InUse(BTreeSet<(Variant, Family)>);
+
+impl InUse {
+    /// Asks the kernel.
+    pub(super) fn read() -> Result<Self, KernelError> {
+        let mut found = BTreeSet::new();
+        found.extend(nft()?.into_iter().map(|family| (Variant::Nft, family)));
+        for family in Family::ALL {
+            if legacy(family)? {
+                found.insert((Variant::Legacy, family));
+            }
+        }
+        Ok(Self(found))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Variant, Family)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// The families that have a table in nf_tables; none where the kernel lacks it.
+fn nft() -> Result<BTreeSet<Family>, KernelError> {
+    let failed = |error| KernelError::io("cannot list the nf_tables tables", error);
+    let socket = match Netfilter::open() {
+        Ok(socket) => socket,
+        Err(error) if error.raw_os_error() == Some(nix::libc::EPROTONOSUPPORT) => return Ok(BTreeSet::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut families = BTreeSet::new();
+    let result = socket.dump(SUBSYSTEM_NFTABLES, GETTABLE, nix::libc::AF_UNSPEC as u8, |family, payload| {
+        let name = netfilter::attributes(payload).find(|(kind, _)| *kind == NFTA_TABLE_NAME).map(|(_, value)| value);
+        let name = name.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|text| text.trim_end_matches('\0'));
+        if let (Some(family), Some(_)) = (netfilter::family(family), name.and_then(TableName::named)) {
+            families.insert(family);
+        }
+    });
+    match result {
+        Ok(()) => Ok(families),
+        Err(error) if netfilter::is_unsupported(&error) => Ok(BTreeSet::new()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Whether the family has a table in the legacy packet filter. The file lists them without making any, which the
+/// `iptables-legacy -S` of one does not.
+fn legacy(family: Family) -> Result<bool, KernelError> {
+    // `/proc/net` would be the main thread's.
+    let path = match family {
+        Family::V4 => "/proc/thread-self/net/ip_tables_names",
+        Family::V6 => "/proc/thread-self/net/ip6_tables_names",
+    };
+    match fs::read_to_string(path) {
+        Ok(names) => Ok(names.lines().any(|name| TableName::named(name.trim()).is_some())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(KernelError::io(format!("cannot read {path}"), error)),
+    }
+}

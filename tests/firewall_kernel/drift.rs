@@ -1,0 +1,216 @@
+//! Reading, comparing, repairing and removing.
+
+use netwright::{
+    kernel::firewall::{load, read},
+    kind::firewall::{Composed, DriftKind, Presence, compose, scripts, topologies_in},
+    model::snapshot::{Chain, Family, Table, TableName, Variant},
+};
+
+use crate::{
+    lab::{apply, apply_input, input, judge, observe},
+    sandbox::{sandbox, sh},
+};
+
+/// Every table of both packet filters, without the counters and dates.
+fn saved() -> String {
+    let text = sh("for tool in iptables ip6tables; do for variant in nft legacy; do
+        echo \"== $tool-$variant\"; $tool-$variant-save; done; done");
+    let lines = text.lines().filter(|line| !line.starts_with('#')).map(|line| match line.split_once(" [") {
+        Some((chain, _)) if line.starts_with(':') => chain,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The saves without tables that hold nothing: what the tools leave behind, since they never remove a table.
+fn without_empty_tables(saved: &str) -> String {
+    let mut kept = Vec::new();
+    let mut table: Vec<&str> = Vec::new();
+    for line in saved.lines() {
+        if line.starts_with("==") {
+            kept.push(line);
+            continue;
+        }
+        table.push(line);
+        if line == "COMMIT" {
+            let empty = |line: &&str| line.starts_with('*') || *line == "COMMIT" || line.ends_with(" ACCEPT");
+            if !table.iter().all(empty) {
+                kept.append(&mut table);
+            }
+            table.clear();
+        }
+    }
+    kept.join("\n")
+}
+
+const FOREIGN: &str = "
+    iptables -P FORWARD DROP; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -A FORWARD -j DOCKER-USER
+    iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+    iptables -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -m comment --comment 'a \"quoted\" one' -j MASQUERADE
+    iptables-legacy -A FORWARD -i eth9 -j DROP
+    ip6tables -A INPUT -p tcp --dport 22 -j ACCEPT
+    ip6tables -t raw -A PREROUTING -i eth9 -j DROP; iptables -t raw -A PREROUTING -i eth9 -j DROP
+    ip6tables -t nat -A POSTROUTING -o eth9 -j MASQUERADE";
+
+fn remove(composed: &Composed) {
+    let state = read(&[]).unwrap();
+    for script in scripts(&composed.topology, &[], &state.live, state.default_variant) {
+        load(script.variant, script.family, script.table, &script.text).unwrap();
+    }
+}
+
+#[test]
+fn an_empty_namespace_is_read_without_making_tables() {
+    sandbox("drift::an_empty_namespace_is_read_without_making_tables", || {
+        let state = read(&[]).unwrap();
+        assert!(state.is_empty() && state.default_variant.is_none());
+        assert_eq!(sh("nft list tables; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names"), "");
+        let composed = compose(&input());
+        let state = observe(&composed);
+        assert!(state.live.is_empty(), "trying the rules out leaves nothing here");
+        assert_eq!(sh("nft list tables; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names"), "");
+        assert_eq!(state.wanted.len(), composed.tables.len());
+    });
+}
+
+#[test]
+fn what_was_loaded_reads_back_as_wanted_and_goes_without_a_trace() {
+    sandbox("drift::what_was_loaded_reads_back_as_wanted_and_goes_without_a_trace", || {
+        sh(FOREIGN);
+        let before = saved();
+        let composed = apply_input(&input());
+        let comparison = judge(&composed, &observe(&composed));
+        assert!(comparison.is_same(), "{:#?}", comparison.drifts);
+        assert_eq!(comparison.findings, []);
+        assert!(comparison.resources.values().all(|drift| drift.presence() == Presence::Same));
+        assert!(apply(&composed).is_empty(), "a second apply does nothing");
+        let state = read(&[]).unwrap();
+        assert_eq!(topologies_in(&state.live).into_iter().collect::<Vec<_>>(), [composed.topology.clone()]);
+        remove(&composed);
+        assert_eq!(saved(), before, "every table was there before, so nothing remains");
+    });
+}
+
+#[test]
+fn with_no_tables_before_only_empty_tables_remain() {
+    sandbox("drift::with_no_tables_before_only_empty_tables_remain", || {
+        let composed = apply_input(&input());
+        remove(&composed);
+        let left = saved();
+        assert_eq!(
+            without_empty_tables(&left),
+            "== iptables-nft\n== iptables-legacy\n== ip6tables-nft\n== ip6tables-legacy"
+        );
+        assert!(!left.contains("NW-"));
+    });
+}
+
+#[test]
+fn every_drift_is_seen_and_repaired() {
+    sandbox("drift::every_drift_is_seen_and_repaired", || {
+        sh(FOREIGN);
+        let composed = apply_input(&input());
+        for (damage, kinds) in [
+            ("iptables -t nat -D NW-DNAT-web-lab 1", vec![DriftKind::RuleMissing]),
+            ("ip6tables -t nat -F NW-POST-web-lab", vec![DriftKind::RuleMissing]),
+            ("iptables -A NW-FWD-web-lab -s 10.0.0.0/8 -j DROP", vec![DriftKind::RuleExtra]),
+            ("iptables -R NW-FWD-web-lab 1 -i br9 -j ACCEPT", vec![DriftKind::RuleMissing, DriftKind::RuleExtra]),
+            ("iptables -D NW-FWD-web-lab 1; iptables -A NW-FWD-web-lab -i br0 -j ACCEPT", vec![DriftKind::RuleMoved]),
+            (
+                "iptables -D FORWARD -m comment --comment netwright:web-lab -j NW-FWD-web-lab",
+                vec![DriftKind::JumpMissing],
+            ),
+            (
+                "iptables -A FORWARD -m comment --comment netwright:web-lab -j NW-FWD-web-lab",
+                vec![DriftKind::JumpExtra],
+            ),
+            ("iptables-legacy -D NW-FWD-web-lab 1", vec![DriftKind::RuleMissing]),
+            (
+                "iptables -t raw -D PREROUTING -m comment --comment netwright:web-lab -j NW-RAW-web-lab
+                 iptables -t raw -F NW-RAW-web-lab; iptables -t raw -X NW-RAW-web-lab",
+                vec![DriftKind::ChainMissing, DriftKind::JumpMissing, DriftKind::RuleMissing],
+            ),
+        ] {
+            let good = saved();
+            sh(damage);
+            let damaged = saved();
+            let comparison = judge(&composed, &observe(&composed));
+            let mut seen: Vec<DriftKind> = comparison.drifts.iter().map(|drift| drift.kind).collect();
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen, kinds, "{damage}\n{:#?}", comparison.drifts);
+            // Taking a repair back is exact, and so is the repair.
+            let repair = apply(&composed);
+            for script in repair.iter().rev() {
+                load(script.variant, script.family, script.table, &script.undo).unwrap();
+            }
+            assert_eq!(saved(), damaged, "{damage}: taken back");
+            apply(&composed);
+            assert!(judge(&composed, &observe(&composed)).is_same(), "{damage}: repaired");
+            let sorted = |text: &str| {
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                // A jump is put back at the head of its chain, wherever it stood.
+                if kinds.contains(&DriftKind::JumpMissing) || kinds == [DriftKind::JumpExtra] {
+                    lines.sort();
+                }
+                lines
+            };
+            assert_eq!(sorted(&saved()), sorted(&good), "{damage}: repaired");
+        }
+    });
+}
+
+#[test]
+fn a_jump_that_others_were_put_before_is_left_where_it_is() {
+    sandbox("drift::a_jump_that_others_were_put_before_is_left_where_it_is", || {
+        let composed = apply_input(&input());
+        sh(
+            "iptables -N DOCKER-USER; iptables -I FORWARD 1 -j DOCKER-USER; iptables -I FORWARD 1 -i docker0 -o docker0 -j DROP",
+        );
+        let comparison = judge(&composed, &observe(&composed));
+        assert!(comparison.is_same());
+        assert_eq!(comparison.findings, []);
+        sh("iptables -I FORWARD 1 -i br0 -p tcp --dport 25 -j REJECT");
+        let comparison = judge(&composed, &observe(&composed));
+        assert!(comparison.is_same());
+        let finding = &comparison.findings[0];
+        let named =
+            "`-i br0 -p tcp -m tcp --dport 25 -j REJECT --reject-with icmp-port-unreachable` in FORWARD of host";
+        assert!(finding.message.starts_with(named), "{}", finding.message);
+    });
+}
+
+#[test]
+fn rules_that_this_machine_cannot_do_are_named_before_anything_is_touched() {
+    sandbox("drift::rules_that_this_machine_cannot_do_are_named_before_anything_is_touched", || {
+        // The first is refused by the tool as it reads, the second by the kernel.
+        for rule in ["-m nosuch -j ACCEPT", "-j MASQUERADE"] {
+            let chain = |rules: &[&str]| Chain {
+                name: "NW-FWD-t".into(),
+                policy: None,
+                rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+            };
+            let chains = vec![chain(&["-i br0 -j ACCEPT", rule])];
+            let error = read(&[Table { family: Family::V4, name: TableName::Filter, chains }]).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("`-A NW-FWD-t {rule}`")), "{text}");
+            assert!(text.starts_with("this machine cannot do the IPv4 firewall rules"), "{text}");
+            assert_eq!(sh("nft list tables"), "");
+        }
+    });
+}
+
+#[test]
+fn a_load_that_fails_changes_nothing_and_says_why() {
+    sandbox("drift::a_load_that_fails_changes_nothing_and_says_why", || {
+        sh("iptables -N NW-FWD-t; iptables -A NW-FWD-t -i br0 -j ACCEPT; iptables -A FORWARD -j NW-FWD-t
+            iptables-legacy -N NW-FWD-t; iptables-legacy -A FORWARD -j NW-FWD-t");
+        let before = saved();
+        for variant in [Variant::Nft, Variant::Legacy] {
+            let script = "*filter\n-F NW-FWD-t\n-X NW-FWD-t\nCOMMIT\n";
+            let error = load(variant, Family::V4, TableName::Filter, script).unwrap_err().to_string();
+            assert!(error.starts_with("cannot change the filter table of IPv4 with iptables-"), "{error}");
+            assert_eq!(saved(), before);
+        }
+    });
+}
