@@ -45,7 +45,7 @@ pub fn bytes(file: Option<&Path>, reading: &Reading) -> Result<(Vec<u8>, PathBuf
                 Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error)))
             })?;
             let bytes = read_all(open, &shown)?;
-            let Some(format) = reading.format.or_else(|| Format::of(&path)) else {
+            let Some(format) = reading.format.or_else(|| Format::of_path(&path)) else {
                 let why = "its ending tells no format; name it .yaml, .toml or .json, or give -format";
                 return Err(Failure::new(format!("cannot read the topology file {shown}: {why}")));
             };
@@ -72,7 +72,7 @@ pub fn plain(error: &io::Error) -> String {
 
 /// Reads and resolves, and says nothing yet.
 pub fn read(bytes: &[u8], path: &Path, format: Format, reading: &Reading) -> Loaded {
-    let (source, file, mut diagnostics) = spec::parse(bytes, &path.to_string_lossy(), format.into());
+    let (source, file, mut diagnostics) = spec::parse(bytes, &path.to_string_lossy(), format);
     let options = resolve::Options { name: reading.name.clone() };
     let name = file.as_ref().map(|file| reading.name.clone().unwrap_or_else(|| file.name.value.clone()));
     let resolved = file.filter(|_| !diagnostics.has_errors()).map(|file| resolve::resolve(&file, &options));
@@ -103,12 +103,12 @@ impl Loaded {
 /// A topology with its text, to be stored in a memo or a saved plan.
 pub fn stored(bytes: &[u8], path: &Path, format: Format) -> Stored {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Stored { path, format: format.to_string(), text: String::from_utf8_lossy(bytes).into_owned() }
+    Stored { path, format: format.as_str().to_owned(), text: String::from_utf8_lossy(bytes).into_owned() }
 }
 
 /// Reads a topology that was stored, under the name that it was applied by.
 pub fn restore(stored: &Stored, name: &TopologyName) -> Option<Loaded> {
-    let format = stored.format.parse().ok()?;
+    let format = Format::of_path(format!("x.{}", stored.format))?;
     let reading = Reading { name: Some(name.clone()), ..Reading::default() };
     Some(read(stored.text.as_bytes(), &stored.path, format, &reading))
 }

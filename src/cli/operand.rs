@@ -5,28 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use crate::spec::Format;
 use crate::{model::TopologyName, report::style::clean};
 
-/// How a topology is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// TOML.
-    Toml,
-    /// YAML.
-    Yaml,
-    /// JSON.
-    Json,
-}
+impl clap::ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Toml, Self::Yaml, Self::Json]
+    }
 
-impl Format {
-    /// What a file's ending says; `None` where it says nothing.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "toml" => Some(Self::Toml),
-            "yaml" | "yml" => Some(Self::Yaml),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.as_str()))
     }
 }
 
@@ -91,7 +79,7 @@ pub fn operand(word: Option<&Path>, format: Option<Format>, dir: &Path) -> Resul
     let is_path = path.as_os_str() == "-"
         || path.components().count() > 1
         || path.is_absolute()
-        || Format::of(path).is_some()
+        || Format::of_path(path).is_some()
         || dir.join(path).is_file();
     if is_path {
         return source(word, format, dir).map(Operand::Source);

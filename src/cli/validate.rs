@@ -1,7 +1,7 @@
 //! `validate`: the file alone.
 
 use super::{Exit, Failure, args, load};
-use crate::report::diagnostic;
+use crate::{model::Severity, report::diagnostic};
 
 /// Runs the verb.
 pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
@@ -24,12 +24,12 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
         }
     }
     if args.json {
-        let count = |word: &str| documents.iter().filter(|it| it.severity_is(word)).count();
+        let count = |severity| documents.iter().filter(|it| it.severity == severity).count();
         let document = serde_json::json!({
             "format_version": crate::plan::FORMAT_VERSION,
             "valid": valid,
-            "error_count": count("error"),
-            "warning_count": count("warning"),
+            "error_count": count(Severity::Error),
+            "warning_count": count(Severity::Warning),
             "diagnostics": documents,
         });
         anstream::println!("{document:#}");

@@ -46,6 +46,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Its name, which is also its file ending.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Toml => "toml",
+            Self::Yaml => "yaml",
+            Self::Json => "json",
+        }
+    }
+
     /// By the ending of a path; `None` where it says nothing.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Self> {
         let ending = path.as_ref().extension()?.to_str()?.to_ascii_lowercase();

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use serde_json::{Value as Json, json};
 
 use super::route::mixed;
+pub use crate::kind::firewall::Protocol;
 use crate::{
     model::{Diagnostic, Label, Spanned},
     spec::{
@@ -33,18 +34,6 @@ section! {
         /// The namespace that listens.
         namespace: Option<Spanned<Label>> => "namespace" { default: r#""host""#, example: r#""edge""# },
     }
-}
-
-/// A protocol with ports.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
 }
 
 /// `PORT`, `PORT-PORT`, `ADDR:PORT[-PORT]`, `[V6]:PORT[-PORT]`; a number or a string.
