@@ -39,6 +39,7 @@ enum Found {
 /// Reads everything that the request asks for.
 pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, KernelError> {
     let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
+    let request = &with_borrowed(request, &snapshot);
     let mut places = vec![Netns::Host];
     places.extend(netns::names()?.into_iter().map(Netns::Named));
     let (mut present, mut readings) = (Vec::new(), Vec::new());
@@ -55,6 +56,14 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     fill_peers(host, &present, &mut readings)?;
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
     Ok(snapshot)
+}
+
+/// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.
+fn with_borrowed(request: &ReadRequest, snapshot: &Snapshot) -> ReadRequest {
+    let mut request = request.clone();
+    let borrowed = snapshot.borrowed.keys().filter(|key| key.starts_with("net/")).cloned();
+    request.sysctls.entry(Netns::Host).or_default().extend(borrowed);
+    request
 }
 
 /// The links of the host and of every named namespace, peers found, and nothing else.
@@ -165,12 +174,16 @@ fn read_rest(
     state.routes =
         socket.dump(&route::dump(), route::decode).map_err(|error| error.into_error("cannot read the routes"))?;
     for key in request.sysctls.get(place).into_iter().flatten() {
-        state.sysctls.insert(key.clone(), sysctl::read(key)?);
+        for key in sysctl::expand(key)? {
+            let value = sysctl::read(&key)?;
+            state.sysctls.insert(key, value);
+        }
     }
-    if let Some(wanted) = request.firewalls.get(place) {
-        // On a thread of its own: reading a firewall makes namespaces.
-        state.firewall = netns::in_netns(fd, || firewall::read(wanted))?;
-    }
+    state.firewall = match request.firewalls.get(place) {
+        // On a thread of its own: trying rules out makes namespaces.
+        Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || firewall::read(wanted))?,
+        Some(_) | None => firewall::read(&[])?,
+    };
     Ok(())
 }
 

@@ -23,6 +23,21 @@ pub fn read(key: &str) -> Result<Option<String>, KernelError> {
     }
 }
 
+/// The keys that a key with a `*` for one of its parts stands for here; any other stands for itself.
+pub fn expand(key: &str) -> Result<Vec<String>, KernelError> {
+    let Some((head, tail)) = key.split_once("/*/") else { return Ok(vec![key.to_owned()]) };
+    let folder = path(head)?;
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(KernelError::io(format!("cannot list the sysctls below {head}"), error)),
+    };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut keys: Vec<String> = names.map(|name| format!("{head}/{name}/{tail}")).collect();
+    keys.sort();
+    Ok(keys)
+}
+
 /// A value as it is compared: columns one space apart.
 pub fn normal(value: &str) -> String {
     value.split_whitespace().collect::<Vec<_>>().join(" ")

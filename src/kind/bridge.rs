@@ -110,7 +110,7 @@ impl Bridge {
     /// What differs.
     pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
         let mut comparison = Comparison::default();
-        comparison.attribute("name", before.map(|it| (&*it.label).into()), after.map(|it| (&*it.label).into()));
+        comparison.identity("name", before.map(|it| (&*it.label).into()), after.map(|it| (&*it.label).into()), false);
         let netns = |it: &Self| Value::from(it.netns.as_str());
         comparison.forcing("namespace", before.map(netns), after.map(netns));
         let device = |it: &Self| Value::from(&*it.device);

@@ -115,13 +115,13 @@ impl Link {
     /// What differs. `before` must be the pair that [`Link::is_like`] has found for `after`.
     pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
         let mut comparison = Comparison::default();
-        comparison.attribute("name", before.map(|it| (&*it.name).into()), after.map(|it| (&*it.name).into()));
+        comparison.identity("name", before.map(|it| (&*it.name).into()), after.map(|it| (&*it.name).into()), false);
         let places = |it: &Self| {
             let mut places: Vec<String> = it.ends.iter().map(|end| end.netns.to_string()).collect();
             places.sort();
             Value::List(places)
         };
-        comparison.forcing("namespaces", before.map(places), after.map(places));
+        comparison.identity("namespaces", before.map(places), after.map(places), true);
         if let Some(queues) = after.and_then(|it| it.queues) {
             let has = before.map(|it| it.queues.unwrap_or(1).into());
             comparison.forcing("queues", has, Some(queues.into()));

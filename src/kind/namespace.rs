@@ -77,9 +77,9 @@ impl Namespace {
     pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
         let mut comparison = Comparison::default();
         let label = |it: &Self| Value::from(&*it.label);
-        comparison.attribute("name", before.map(label), after.map(label));
+        comparison.identity("name", before.map(label), after.map(label), false);
         let netns = |it: &Self| Value::from(it.netns.as_str());
-        comparison.forcing("netns", before.map(netns), after.map(netns));
+        comparison.identity("netns", before.map(netns), after.map(netns), true);
         let loopback = |it: &Self| Value::from(it.loopback);
         comparison.attribute("loopback", before.map(loopback), after.map(loopback));
         if after.is_none_or(|it| it.addresses.is_some()) {

@@ -119,6 +119,13 @@ impl Comparison {
         self.push(name.into(), before, after, true, None);
     }
 
+    /// Compares what a resource is told by: shown only where it differs, since its address says it already.
+    pub fn identity(&mut self, name: impl Into<String>, before: Option<Value>, after: Option<Value>, forces: bool) {
+        if before.is_some() && after.is_some() && before != after {
+            self.push(name.into(), before, after, forces, None);
+        }
+    }
+
     /// Adds an attribute with a few words on it, whether or not it differs.
     pub fn noted(
         &mut self,

@@ -13,7 +13,8 @@ use super::{Mac, Mark, Netns, TopologyName};
 /// What of the kernel a plan needs to see beside links, addresses and routes, which are always read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadRequest {
-    /// Sysctls by namespace: keys below `/proc/sys` with slashes, such as `net/ipv4/ip_forward`.
+    /// Sysctls by namespace: keys below `/proc/sys` with slashes, such as `net/ipv4/ip_forward`. A part that is `*`
+    /// stands for every device.
     pub sysctls: BTreeMap<Netns, BTreeSet<String>>,
     /// The firewall rules that are wanted, so that the reader can have this kernel's own tools print them the way
     /// they print the live ones, which also proves that the kernel supports them.
