@@ -164,8 +164,17 @@ fn both_ends_of_a_veth_stand_in_their_places() {
         let web = &snapshot.namespaces[&ns("web")];
         let six = web.addresses.iter().find(|a| a.address.to_string() == "fd00:10::2/64").unwrap();
         assert!(six.nodad && !six.dynamic && !six.link_local && six.link == 7);
-        let local = web.addresses.iter().find(|a| a.address.to_string().starts_with("fe80")).unwrap();
-        assert!(local.link_local);
+        let local = |snapshot: &Snapshot| {
+            let mut all = snapshot.namespaces[&ns("web")].addresses.clone();
+            all.retain(|address| address.address.to_string().starts_with("fe80"));
+            all.pop()
+        };
+        // The kernel gives it once it has noticed the carrier.
+        let noticed = (0..200).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            local(&read(&kernel))
+        });
+        assert!(noticed.unwrap().link_local);
         let kernels: Vec<_> = web.routes.iter().map(|r| (r.to.to_string(), r.protocol, r.kind)).collect();
         assert!(kernels.contains(&("192.168.0.0/24".into(), 2, Some(RouteType::Unicast))), "{kernels:?}");
         assert!(!kernels.iter().any(|(to, ..)| to.starts_with("ff00") || to.ends_with("/32")), "{kernels:?}");
@@ -453,5 +462,37 @@ fn many_devices_are_deleted_at_once_and_no_others() {
         let error = kernel.run(&batch("host", ops.into())).unwrap_err();
         assert_eq!((error.failures.len(), error.failures[0].index), (1, 0));
         assert_eq!(read(&kernel).namespaces[&Netns::Host].links.len(), 1);
+    });
+}
+
+#[test]
+fn no_reply_is_lost_however_many_steps_fail() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        let ops: Vec<_> = (0..450).map(|n| address(1000 + n, "gone", "10.0.0.1/24")).collect();
+        let error = kernel.run(&batch("host", ops)).unwrap_err();
+        assert_eq!((error.attempted, error.failures.len()), (200, 200));
+        assert!(error.to_string().ends_with("(and 199 more failures of the same batch)"), "{error}");
+    });
+}
+
+#[test]
+fn a_process_inside_does_not_keep_the_ends_of_a_deleted_namespace() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        let before = read(&kernel);
+        run(&mut kernel, "web", vec![create("m"), veth(end(2, "eth0"), end(50, "web-eth0"), "host")]);
+        let mut inside =
+            std::process::Command::new("nsenter").args(["--net=/run/netns/web", "sleep", "60"]).spawn().unwrap();
+        while sh(&format!("readlink /proc/{}/ns/net", inside.id())) != sh("stat -Lc net:[%i] /run/netns/web") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        run(&mut kernel, "web", vec![Op::NetnsDelete]);
+        let settled = kernel.settle();
+        let after = read(&kernel);
+        inside.kill().unwrap();
+        inside.wait().unwrap();
+        settled.unwrap();
+        assert_eq!(after, before);
     });
 }

@@ -2,19 +2,25 @@
 //! until then the other ends of their veths still hold their names and indexes.
 
 use std::{
+    collections::BTreeSet,
     os::fd::OwnedFd,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{KernelError, link, netns, nsid, read};
-use crate::model::{
-    Netns,
-    snapshot::{LinkState, NetnsState},
+use super::{KernelError, delete, link, netns, nsid, read};
+use crate::{
+    model::{
+        Netns,
+        snapshot::{LinkState, NetnsState},
+    },
+    op::LinkRef,
 };
 
 /// How long to wait for the kernel. It needs less than a second; a process that lives inside holds it for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// When to stop leaving it to the kernel.
+const HELP_AFTER: Duration = Duration::from_millis(1500);
 /// Between two looks: short at first, since a few devices are gone in 20 ms.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(40);
@@ -58,25 +64,47 @@ impl Dying {
     /// Lets them all go together, and waits until the kernel is done.
     pub fn settle(&mut self, host: &OwnedFd) -> Result<(), KernelError> {
         self.held.clear();
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
+        let mut helped = false;
         loop {
-            let left = std::mem::take(&mut self.orphans);
-            self.orphans = still_there(host, left)?;
-            let Some(orphan) = self.orphans.first() else { return Ok(()) };
-            if Instant::now() >= deadline {
+            // Whatever becomes of this, the next call starts afresh.
+            let left = still_there(host, std::mem::take(&mut self.orphans))?;
+            let Some((_, orphan)) = left.first() else { return Ok(()) };
+            if begun.elapsed() >= PATIENCE {
                 let error = KernelError::message(
                     format!("cannot finish the deletion of namespace `{}`", orphan.netns),
-                    format!("it still holds its devices after {} s", PATIENCE.as_secs()),
+                    format!("the other ends of its veths are still there after {} s", PATIENCE.as_secs()),
                 );
-                // The next call starts afresh.
-                self.orphans.clear();
                 return Err(error.hint(Some("a process or an open socket keeps it alive; end it and try again")));
             }
+            if begun.elapsed() >= HELP_AFTER && !helped {
+                helped = true;
+                delete_ends(host, &left)?;
+            }
+            self.orphans = left.into_iter().map(|(_, orphan)| orphan).collect();
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+/// A process that lives on inside keeps the devices; deleting an end takes its veth away all the same, as the kernel
+/// would have done.
+fn delete_ends(host: &OwnedFd, ends: &[(Netns, Orphan)]) -> Result<(), KernelError> {
+    let places: BTreeSet<&Netns> = ends.iter().map(|(place, _)| place).collect();
+    for place in places {
+        let Some(fd) = read::open_place(host, place)? else { continue };
+        let here = ends.iter().filter(|(other, _)| other == place);
+        let links: Vec<LinkRef> =
+            here.map(|(_, orphan)| LinkRef { index: orphan.index, name: orphan.netns.clone() }).collect();
+        let mut socket = netns::socket_in(&fd)?;
+        // One that went in the meantime is refused, and that is well.
+        delete::links(&mut socket, &links.iter().collect::<Vec<_>>()).map_err(|error| {
+            error.into_error("cannot delete the ends of a deleted namespace's veths").in_netns(place)
+        })?;
+    }
+    Ok(())
 }
 
 /// The veth ends of a namespace whose peers are elsewhere, and whether that is on the host.
@@ -94,23 +122,25 @@ pub fn ends(fd: &OwnedFd, host: &OwnedFd) -> Result<Vec<(LinkState, bool)>, Kern
     Ok(outward.into_iter().map(|link| (link.state, link.peer_nsid == host_nsid)).collect())
 }
 
-fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<Orphan>, KernelError> {
+/// Those of the ends that are still somewhere, and where.
+fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<(Netns, Orphan)>, KernelError> {
     if orphans.is_empty() {
-        return Ok(orphans);
+        return Ok(Vec::new());
     }
-    if orphans.iter().all(|orphan| orphan.on_host) {
+    let places = if orphans.iter().all(|orphan| orphan.on_host) {
         let mut socket = netns::socket_in(host)?;
         let links = socket
             .dump(&link::dump(), |payload| link::decode(payload).map(|seen| Some(seen.state)))
             .map_err(|error| error.into_error("cannot read the links of the host"))?;
-        let state = NetnsState { links, ..NetnsState::default() };
-        return Ok(orphans.into_iter().filter(|orphan| is_orphan(&state, orphan)).collect());
-    }
-    let places = read::links(host)?;
-    let left = orphans.into_iter().filter(|orphan| {
-        places.iter().filter(|(place, _)| !orphan.on_host || *place == Netns::Host).any(|(_, s)| is_orphan(s, orphan))
-    });
-    Ok(left.collect())
+        vec![(Netns::Host, NetnsState { links, ..NetnsState::default() })]
+    } else {
+        read::links(host)?
+    };
+    let place_of = |orphan: &Orphan| {
+        let mut possible = places.iter().filter(|(place, _)| !orphan.on_host || *place == Netns::Host);
+        possible.find(|(_, state)| is_orphan(state, orphan)).map(|(place, _)| place.clone())
+    };
+    Ok(orphans.into_iter().filter_map(|orphan| place_of(&orphan).map(|place| (place, orphan))).collect())
 }
 
 /// Whether this namespace holds the end: one with its indexes, whose peer is in no namespace that has a name.

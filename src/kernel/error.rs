@@ -118,7 +118,8 @@ pub struct StepFailure {
     pub address: Address,
     /// The op in words, such as `add address 10.0.0.1/24 to eth0`.
     pub op: String,
-    /// Whether a part of it was done all the same (an op of several messages of which a later one failed).
+    /// Whether a part of it may have been done all the same: an op of several messages of which one was done, or one
+    /// that sets several attributes of a device, which the kernel does one after the other until it refuses one.
     pub partly: bool,
     /// Why.
     pub error: KernelError,
@@ -131,7 +132,7 @@ pub enum Outcome {
     Done,
     /// It failed, and nothing of it was done.
     Failed,
-    /// It failed after a part of it had been done.
+    /// It failed after a part of it may have been done: read again to know.
     Partly,
     /// It was not tried, since an earlier one had failed.
     Untried,

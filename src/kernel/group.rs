@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     model::Netns,
-    op::{Batch, Op, Step},
+    op::{Batch, LinkChange, Op, Step},
 };
 
 /// Enough to save the round trips, few enough for the descriptors of as many peers.
@@ -97,6 +97,27 @@ pub fn is_message(op: &Op) -> bool {
     }
 }
 
+/// Whether an op that was refused may have been done in part: the kernel changes one attribute of a device after the
+/// other, and stays where it is when one is refused.
+pub fn may_be_half_done(op: &Op) -> bool {
+    let Op::LinkSet { change, .. } = op else { return false };
+    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
+    let set = [
+        alias.is_some(),
+        group.is_some(),
+        mac.is_some(),
+        mtu.is_some(),
+        master.is_some(),
+        up.is_some(),
+        rename.is_some(),
+        hairpin.is_some(),
+        stp.is_some(),
+        ageing_time.is_some(),
+    ];
+    // A port leaves its old master before the new one is asked.
+    master.is_some_and(|master| master != 0) || set.into_iter().filter(|&set| set).count() > 1
+}
+
 /// The indexes of devices that a message is about.
 fn used(op: &Op) -> Vec<u32> {
     match op {
@@ -112,7 +133,7 @@ fn used(op: &Op) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{LinkChange, LinkRef, NewEnd};
+    use crate::op::{LinkRef, NewEnd};
 
     fn link(index: u32) -> LinkRef {
         LinkRef { index, name: format!("d{index}") }

@@ -176,7 +176,12 @@ pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelEr
     on_thread(|| {
         let fail = |error| KernelError::io(format!("cannot create namespace `{name}`"), error);
         unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| {
-            fail(errno.into()).hint((errno == Errno::EINVAL).then_some("this kernel has no network namespaces"))
+            fail(errno.into()).hint(match errno {
+                Errno::EINVAL => Some("this kernel has no network namespaces"),
+                Errno::ENOSPC => Some("raise the sysctl user.max_net_namespaces"),
+                Errno::EPERM => Some("this needs CAP_SYS_ADMIN"),
+                _ => None,
+            })
         })?;
         let fd = own().map_err(fail)?;
         let mut socket = open_socket()?;

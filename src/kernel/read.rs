@@ -148,9 +148,10 @@ fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> R
 }
 
 fn read_links(socket: &mut RouteSocket) -> Result<Reading, KernelError> {
-    let seen = socket
+    let mut seen = socket
         .dump(&link::dump(), |payload| link::decode(payload).map(Some))
         .map_err(|error| error.into_error("cannot read the links"))?;
+    seen.sort_unstable_by_key(|link| link.state.index);
     let mut reading = Reading::default();
     for (place, link) in seen.into_iter().enumerate() {
         if link.state.peer.is_some() {
@@ -220,7 +221,7 @@ fn numbers(host: &OwnedFd, here: &Netns, others: &[&Netns]) -> Result<Vec<Option
 }
 
 /// A place, where it is still there.
-fn open_place(host: &OwnedFd, place: &Netns) -> Result<Option<OwnedFd>, KernelError> {
+pub fn open_place(host: &OwnedFd, place: &Netns) -> Result<Option<OwnedFd>, KernelError> {
     match place {
         Netns::Host => {
             host.try_clone().map(Some).map_err(|error| KernelError::io("cannot hold on to the host's namespace", error))

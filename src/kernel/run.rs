@@ -131,7 +131,9 @@ impl<'a> Run<'a> {
             if self.failures.iter().any(|failure| failure.index == index) {
                 continue;
             }
-            let partly = owners.iter().enumerate().any(|(at, owner)| *owner == index && !places.contains(&at));
+            let half_done = group::may_be_half_done(&self.batch.steps[index].op);
+            let partly =
+                half_done || owners.iter().enumerate().any(|(at, owner)| *owner == index && !places.contains(&at));
             let error = self.refused(index, refusal);
             self.fail(index, error, partly);
         }

@@ -72,6 +72,9 @@ pub fn hint(op: &Op, errno: Errno) -> Option<String> {
     match (op, errno) {
         (Op::VethCreate { .. }, Errno::EOPNOTSUPP) => Some("this kernel has no veth support".into()),
         (Op::BridgeCreate { .. }, Errno::EOPNOTSUPP) => Some("this kernel has no bridge support".into()),
+        (Op::VethCreate { peer, peer_netns, .. }, Errno::EBUSY) => {
+            Some(format!("a device with index {} is already in {peer_netns}", peer.index))
+        }
         (Op::VethCreate { end, peer, .. }, Errno::EEXIST) => Some(format!(
             "a device called {} or {}, or one with index {} or {}, is already there",
             end.name, peer.name, end.index, peer.index

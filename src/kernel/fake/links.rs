@@ -87,10 +87,21 @@ pub fn create_veth(
     peer_netns: &Netns,
     queues: Option<u32>,
 ) -> Result<(), Errno> {
-    free(snapshot.namespaces.get(netns).ok_or(Errno::ENOENT)?, end.index, &end.name)?;
-    free(snapshot.namespaces.get(peer_netns).ok_or(Errno::ENOENT)?, peer.index, &peer.name)?;
-    if netns == peer_netns && (end.index == peer.index || end.name == peer.name) {
+    let here = snapshot.namespaces.get(netns).ok_or(Errno::ENOENT)?;
+    let there = snapshot.namespaces.get(peer_netns).ok_or(Errno::ENOENT)?;
+    let same_place = netns == peer_netns;
+    // The kernel's order: the end's index, all of the peer, then the end's name.
+    if here.link_at(end.index).is_some() || there.link(peer.name.as_str()).is_some() {
         return Err(Errno::EEXIST);
+    }
+    if there.link_at(peer.index).is_some() {
+        return Err(Errno::EBUSY);
+    }
+    if here.link(end.name.as_str()).is_some() || (same_place && end.name == peer.name) {
+        return Err(Errno::EEXIST);
+    }
+    if same_place && end.index == peer.index {
+        return Err(Errno::EBUSY);
     }
     for (here, own, there, other) in [(netns, end, peer_netns, peer), (peer_netns, peer, netns, end)] {
         let link = LinkState {
@@ -107,73 +118,78 @@ pub fn create_veth(
     Ok(())
 }
 
+/// Changes a device as the kernel does: one attribute after the other, so that what comes before one that is refused
+/// stays changed.
 pub fn set(state: &mut NetnsState, index: u32, change: &LinkChange) -> Result<(), Errno> {
     let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
-    check(state, index, change)?;
     let link = find(state, index)?;
-    if let Some(name) = rename {
-        link.name = name.to_string();
-    }
-    if let Some(alias) = alias {
-        link.alias = Some(alias.clone()).filter(|alias| !alias.is_empty());
-    }
-    link.group = group.unwrap_or(link.group);
-    link.mac = mac.or(link.mac);
-    link.mtu = mtu.unwrap_or(link.mtu);
-    if let Some(master) = master {
-        let before = link.master;
-        link.master = Some(*master).filter(|&master| master != 0);
-        if link.master != before {
-            link.port = link.master.map(|_| PortState::default());
-        }
-    }
-    if let (Some(hairpin), Some(port)) = (hairpin, &mut link.port) {
-        port.hairpin = *hairpin;
-    }
-    if let Some(bridge) = &mut link.bridge {
+    if stp.is_some() || ageing_time.is_some() {
+        let bridge = link.bridge.as_mut().ok_or(Errno::EOPNOTSUPP)?;
         bridge.stp = stp.unwrap_or(bridge.stp);
         bridge.ageing_time = ageing_time.unwrap_or(bridge.ageing_time);
     }
-    if let Some(up) = *up {
-        let fell = link.up && !up;
-        link.up = up;
-        if fell {
-            addresses::link_down(state, index);
-            routes::link_down(state, index);
-        }
+    link.mac = mac.or(link.mac);
+    link.mtu = mtu.unwrap_or(link.mtu);
+    link.group = group.unwrap_or(link.group);
+    if let Some(name) = rename {
+        set_name(state, index, name)?;
+    }
+    if let Some(alias) = alias {
+        find(state, index)?.alias = Some(alias.clone()).filter(|alias| !alias.is_empty());
+    }
+    if let Some(master) = master {
+        set_master(state, index, *master)?;
+    }
+    if let Some(up) = up {
+        set_up(state, index, *up)?;
+    }
+    if let Some(hairpin) = hairpin {
+        find(state, index)?.port.as_mut().ok_or(Errno::EOPNOTSUPP)?.hairpin = *hairpin;
     }
     Ok(())
 }
 
-/// What the kernel would refuse, before anything is changed.
-fn check(state: &NetnsState, index: u32, change: &LinkChange) -> Result<(), Errno> {
-    let link = state.link_at(index).ok_or(Errno::ENODEV)?;
-    if let Some(name) = &change.rename
-        && state.link(name.as_str()).is_some_and(|other| other.index != index)
-    {
+fn set_name(state: &mut NetnsState, index: u32, name: &IfName) -> Result<(), Errno> {
+    if state.link(name.as_str()).is_some_and(|other| other.index != index) {
         return Err(Errno::EEXIST);
     }
-    if let Some(master) = change.master.filter(|&master| master != 0) {
-        let master = state.link_at(master).ok_or(Errno::EINVAL)?;
-        if master.bridge.is_none() {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        if link.bridge.is_some() {
-            return Err(Errno::ELOOP);
-        }
-        if link.kind.is_none() && link.name == "lo" {
-            return Err(Errno::EINVAL);
-        }
+    find(state, index)?.name = name.to_string();
+    Ok(())
+}
+
+fn set_master(state: &mut NetnsState, index: u32, master: u32) -> Result<(), Errno> {
+    let before = find(state, index)?.master;
+    let wanted = Some(master).filter(|&master| master != 0);
+    if wanted == before {
+        return Ok(());
     }
-    if (change.stp.is_some() || change.ageing_time.is_some()) && link.bridge.is_none() {
+    // It leaves the old one before the new one is looked at.
+    let link = find(state, index)?;
+    (link.master, link.port) = (None, None);
+    let (is_bridge, is_loopback) = (link.bridge.is_some(), link.name == "lo");
+    let Some(wanted) = wanted else { return Ok(()) };
+    let master = state.link_at(wanted).ok_or(Errno::EINVAL)?;
+    if master.bridge.is_none() {
         return Err(Errno::EOPNOTSUPP);
     }
-    let port = match change.master {
-        Some(master) => master != 0,
-        None => link.master.is_some(),
-    };
-    if change.hairpin.is_some() && !port {
-        return Err(Errno::EOPNOTSUPP);
+    if is_bridge {
+        return Err(Errno::ELOOP);
+    }
+    if is_loopback {
+        return Err(Errno::EINVAL);
+    }
+    let link = find(state, index)?;
+    (link.master, link.port) = (Some(wanted), Some(PortState::default()));
+    Ok(())
+}
+
+fn set_up(state: &mut NetnsState, index: u32, up: bool) -> Result<(), Errno> {
+    let link = find(state, index)?;
+    let fell = link.up && !up;
+    link.up = up;
+    if fell {
+        addresses::link_down(state, index);
+        routes::link_down(state, index);
     }
     Ok(())
 }

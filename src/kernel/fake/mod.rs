@@ -209,7 +209,8 @@ impl Kernel for Fake {
                 if let Err(error) = self.step(&batch.netns, step) {
                     let op = words::words(&step.op);
                     let address = step.address.clone();
-                    failures.push(StepFailure { index: attempted, address, op, partly: false, error });
+                    let partly = group::may_be_half_done(&step.op) && !error.is(Errno::EIO);
+                    failures.push(StepFailure { index: attempted, address, op, partly, error });
                 }
                 attempted += 1;
                 if piece == Piece::Sysctls && !failures.is_empty() {

@@ -18,7 +18,8 @@ fn metric(route: &RouteOp) -> u32 {
 }
 
 pub fn add(state: &mut NetnsState, route: &RouteOp, replace: bool) -> Result<(), Errno> {
-    if let Some(src) = route.src
+    if route.kind == RouteType::Unicast
+        && let Some(src) = route.src
         && !state.addresses.iter().any(|address| address.address.addr() == src)
     {
         return Err(Errno::EINVAL);
