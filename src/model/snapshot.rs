@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{IfName, Mac, Mark, Netns, TopologyName};
+use super::{Mac, Mark, Netns, TopologyName};
 
 /// What of the kernel a plan needs to see beside links, addresses and routes, which are always read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -85,7 +85,10 @@ fn what_was_loaded_reads_back_as_wanted_and_goes_without_a_trace() {
         assert!(comparison.resources.values().all(|drift| drift.presence() == Presence::Same));
         assert!(apply(&composed).is_empty(), "a second apply does nothing");
         let state = read(&[]).unwrap();
-        assert_eq!(topologies_in(&state.live).into_iter().collect::<Vec<_>>(), [composed.topology.clone()]);
+        assert_eq!(
+            topologies_in(&state.live).into_iter().collect::<Vec<_>>(),
+            std::slice::from_ref(&composed.topology)
+        );
         remove(&composed);
         assert_eq!(saved(), before, "every table was there before, so nothing remains");
     });
