@@ -20,6 +20,7 @@ mod nat;
 mod owner;
 mod rule;
 mod script;
+mod taken;
 
 pub use compare::{Comparison, Drift, DriftKind, Presence, ResourceDrift, compare};
 pub use compose::{Composed, WantedRule, compose};
