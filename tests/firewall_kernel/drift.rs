@@ -2,13 +2,13 @@
 
 use netwright::{
     kernel::firewall::{load, read},
-    kind::firewall::{Composed, DriftKind, Presence, compose, scripts, topologies_in},
+    kind::firewall::{Composed, DriftKind, Presence, Protocol, compose, scripts, topologies_in},
     model::snapshot::{Chain, Family, Table, TableName, Variant},
 };
 
 use crate::{
-    lab::{apply, apply_input, input, judge, observe},
-    sandbox::{sandbox, sh},
+    lab::{apply, apply_input, forward, input, judge, observe},
+    sandbox::{inside, sandbox, sh},
 };
 
 /// Every table of both packet filters, without the counters and dates.
@@ -85,7 +85,10 @@ fn what_was_loaded_reads_back_as_wanted_and_goes_without_a_trace() {
         assert!(comparison.resources.values().all(|drift| drift.presence() == Presence::Same));
         assert!(apply(&composed).is_empty(), "a second apply does nothing");
         let state = read(&[]).unwrap();
-        assert_eq!(topologies_in(&state.live).into_iter().collect::<Vec<_>>(), [composed.topology.clone()]);
+        assert_eq!(
+            topologies_in(&state.live).into_iter().collect::<Vec<_>>(),
+            std::slice::from_ref(&composed.topology)
+        );
         remove(&composed);
         assert_eq!(saved(), before, "every table was there before, so nothing remains");
     });
@@ -197,6 +200,77 @@ fn rules_that_this_machine_cannot_do_are_named_before_anything_is_touched() {
             assert!(text.starts_with("this machine cannot do the IPv4 firewall rules"), "{text}");
             assert_eq!(sh("nft list tables"), "");
         }
+    });
+}
+
+#[test]
+fn without_iptables_the_error_says_what_to_install() {
+    sandbox("drift::without_iptables_the_error_says_what_to_install", || {
+        sh("iptables-legacy -P FORWARD DROP; mount -t tmpfs tmpfs /usr/sbin");
+        let error = read(&compose(&input()).tables).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read or change the legacy packet filter"), "{error}");
+        let state = read(&[]).unwrap();
+        assert!(state.is_empty() && state.default_variant.is_none(), "nothing is wanted, so nothing is needed");
+        let error = inside_new_namespace(|| read(&compose(&input()).tables).unwrap_err().to_string());
+        assert!(error.starts_with("gateways, nat and port forwards need iptables"), "{error}");
+        assert!(error.ends_with("install the package `iptables`"), "{error}");
+    });
+}
+
+fn inside_new_namespace<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    inside("", move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        work()
+    })
+}
+
+#[test]
+fn a_table_that_iptables_cannot_read_is_an_error_and_not_an_empty_one() {
+    sandbox("drift::a_table_that_iptables_cannot_read_is_an_error_and_not_an_empty_one", || {
+        sh("nft 'add table ip nat; add chain ip nat POSTROUTING { type nat hook postrouting priority 100; }'
+            nft 'add rule ip nat POSTROUTING ip saddr @th,0,32 masquerade' 2>/dev/null \
+                || nft 'add set ip nat x { type ipv4_addr; }; add rule ip nat POSTROUTING ip saddr @x masquerade'");
+        let error = read(&compose(&input()).tables).unwrap_err().to_string();
+        assert!(error.starts_with("cannot use the nat table of IPv4: it holds rules that were made by nft"), "{error}");
+        assert!(read(&[]).unwrap().live.is_empty());
+    });
+}
+
+#[test]
+fn hundreds_of_forwards_are_one_load_and_read_back_the_same() {
+    sandbox("drift::hundreds_of_forwards_are_one_load_and_read_back_the_same", || {
+        let mut many = input();
+        many.forwards =
+            (0..300).map(|n| forward(None, Protocol::Tcp, (10_000 + n, 10_000 + n), "192.168.0.2", (80, 80))).collect();
+        let composed = apply_input(&many);
+        assert!(judge(&composed, &observe(&composed)).is_same());
+        many.forwards.swap(10, 290);
+        many.forwards.remove(150);
+        let changed = compose(&many);
+        let comparison = judge(&changed, &observe(&changed));
+        let drifting: Vec<String> = comparison
+            .resources
+            .iter()
+            .filter(|(_, it)| it.presence() != Presence::Same)
+            .map(|(a, _)| a.to_string())
+            .collect();
+        assert_eq!(
+            drifting,
+            ["port_forward.host:tcp:10010", "port_forward.host:tcp:10150", "port_forward.host:tcp:10290"]
+        );
+    });
+}
+
+#[test]
+fn more_rules_than_a_user_namespace_may_load_at_once_are_refused_with_the_remedy() {
+    sandbox("drift::more_rules_than_a_user_namespace_may_load_at_once_are_refused_with_the_remedy", || {
+        let mut many = input();
+        many.forwards = (0..4000)
+            .map(|n| forward(None, Protocol::Tcp, (10_000 + n, 10_000 + n), "192.168.0.2", (80, 80)))
+            .collect();
+        let error = read(&compose(&many).tables).unwrap_err().to_string();
+        assert!(error.contains("raise the machine's net.core.wmem_max"), "{error}");
+        assert!(!error.contains("`-A"), "no single rule is to blame: {error}");
     });
 }
 

@@ -1,7 +1,9 @@
 //! What the rules do to packets, with a FORWARD policy of DROP and bridge-nf on.
 
+use netwright::{kind::firewall::compose, model::snapshot::Variant};
+
 use crate::{
-    lab::{apply_input, ask, build, input, serve},
+    lab::{apply_input, ask, build, input, judge, observe, serve},
     sandbox::{sandbox, sh},
 };
 
@@ -116,6 +118,42 @@ fn with_a_drop_policy_in_both_packet_filters() {
         prove(
             "for tool in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do $tool -P FORWARD DROP; done",
         );
+    });
+}
+
+/// Makes `iptables-legacy` the machine's plain `iptables`, for this sandbox.
+fn legacy_by_default() {
+    sh("mount -t tmpfs tmpfs /etc/alternatives
+        for family in iptables ip6tables; do for tool in '' -save -restore; do
+            ln -s /usr/sbin/$family-legacy$tool /etc/alternatives/$family$tool; done; done");
+}
+
+#[test]
+fn in_the_legacy_packet_filter_where_it_is_the_default() {
+    sandbox("packets::in_the_legacy_packet_filter_where_it_is_the_default", || {
+        legacy_by_default();
+        prove("iptables-legacy -P FORWARD DROP; ip6tables-legacy -P FORWARD DROP");
+        let composed = compose(&input());
+        let state = observe(&composed);
+        assert_eq!(state.default_variant, Some(Variant::Legacy));
+        assert!(judge(&composed, &state).is_same());
+        assert_eq!(sh("nft list tables"), "", "the other packet filter is not begun");
+    });
+}
+
+#[test]
+fn what_is_in_one_packet_filter_stays_there_when_the_default_changes() {
+    sandbox("packets::what_is_in_one_packet_filter_stays_there_when_the_default_changes", || {
+        sh("for tool in iptables-legacy ip6tables-legacy; do
+                $tool -t nat -N NW-POST-web-lab; $tool -P FORWARD DROP; done
+            iptables-nft -P FORWARD DROP; ip6tables-nft -P FORWARD DROP");
+        prove("true");
+        let composed = compose(&input());
+        let state = observe(&composed);
+        assert_eq!(state.default_variant, Some(Variant::Nft));
+        // The text that nft's tools print is the text that the legacy ones print.
+        assert!(judge(&composed, &state).is_same(), "{:#?}", judge(&composed, &state).drifts);
+        assert_eq!(sh("nft list tables"), "table ip filter\ntable ip6 filter\n");
     });
 }
 

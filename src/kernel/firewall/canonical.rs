@@ -60,6 +60,7 @@ fn print_family(wanted: &[&Table], variant: Variant, family: Family) -> Result<V
 fn explain(wanted: &[&Table], family: Family, restore: &Tool, refusal: Refusal) -> KernelError {
     let refusal = match &refusal.line {
         Some(line) if line.starts_with("-A ") => refusal,
+        None if refusal.whole => refusal,
         _ => culprit(wanted, restore).unwrap_or(refusal),
     };
     KernelError::message(
@@ -77,7 +78,7 @@ fn culprit(wanted: &[&Table], restore: &Tool) -> Option<Refusal> {
                 let mut alone = Table { chains: chains.clone(), ..**table };
                 alone.chains[place].rules.push(rule.clone());
                 let refusal = tools::restore(restore, &[], &write_restore([&alone])).err()?;
-                Some(Refusal { line: Some(format!("-A {} {rule}", chain.name)), said: refusal.said })
+                Some(Refusal { line: Some(format!("-A {} {rule}", chain.name)), ..refusal })
             })
         })
     })

@@ -143,6 +143,8 @@ pub(super) struct Refusal {
     pub line: Option<String>,
     /// What it said.
     pub said: String,
+    /// Whether it is about the script as a whole and no rule of it.
+    pub whole: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -156,7 +158,7 @@ impl fmt::Display for Refusal {
 
 /// Runs a restore tool on a script.
 pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(), Refusal> {
-    let failed = |error: io::Error| Refusal { line: None, said: format!("cannot run it: {error}") };
+    let failed = |error: io::Error| Refusal { line: None, said: format!("cannot run it: {error}"), whole: true };
     let mut child = command(tool).args(arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
     if let Some(mut input) = child.stdin.take() {
         match input.write_all(script.as_bytes()) {
@@ -170,9 +172,16 @@ pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(
         return Ok(());
     }
     let said = one_line(&output.stderr);
+    if said.contains("Message too long") {
+        // Root of the machine may exceed the limit on a socket's buffer, root of a user namespace may not. The line that
+        // the tool names is only the last one.
+        let limit = "these are too many rules for one load outside the machine's own user namespace; raise the machine's \
+                     net.core.wmem_max, or run as its root";
+        return Err(Refusal { line: None, said: format!("{said} ({limit})"), whole: true });
+    }
     let said = if said.is_empty() { format!("it ended with {}", output.status) } else { said };
     let line = named_line(&said).and_then(|number| script.lines().nth(number.checked_sub(1)?)).map(str::to_owned);
-    Err(Refusal { line, said })
+    Err(Refusal { line, said, whole: false })
 }
 
 /// The number behind `line` in a tool's words: `line 3: RULE_APPEND failed`, `line: 3`, `line 3 failed`.

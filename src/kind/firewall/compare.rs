@@ -10,6 +10,7 @@ use super::{
     names::{ChainKind, own_chain, own_jump},
     owner::owner_of,
     script::{find, has_ours, place},
+    taken::taken_ports,
 };
 use crate::model::{
     Address, Diagnostic,
@@ -100,7 +101,8 @@ pub struct Comparison {
     pub drifts: Vec<Drift>,
     /// Every resource that has wanted or live rules.
     pub resources: BTreeMap<Address, ResourceDrift>,
-    /// Foreign rules that undo what ours do. Warnings only: they are not ours to change.
+    /// Foreign rules that undo what ours do: warnings, since they are not ours to change; and ports that somebody else
+    /// publishes, which is an error where our forward is still to be made.
     pub findings: Vec<Diagnostic>,
 }
 
@@ -146,6 +148,9 @@ pub fn compare(
         }
     }
     comparison.findings = foreign_verdicts(composed, canonical, live);
+    let is_missing = |address: &Address| comparison.resources.get(address).is_some_and(|drift| drift.missing > 0);
+    let taken = taken_ports(composed, live, is_missing);
+    comparison.findings.extend(taken);
     comparison
 }
 

@@ -266,3 +266,42 @@ fn the_flows_of_changed_rules_and_no_others_are_flushed() {
     assert_eq!(gone.len(), 3);
     assert_eq!(gone[2].source, Some("192.168.0.0/24".parse().unwrap()));
 }
+
+#[test]
+fn a_port_that_somebody_else_publishes_is_an_error_until_it_is_ours() {
+    use crate::model::Severity;
+    let composed = lab(vec![forward(8088, 80)]);
+    let with = |chain: &str, rule: &str, ours: bool| {
+        let mut live = if ours { loaded(&composed, Variant::Nft) } else { Vec::new() };
+        live.extend(save(Variant::Legacy, &format!("*nat\n:{chain} - [0:0]\n-A {chain} {rule}\nCOMMIT\n")));
+        let findings = against(&composed, &live).findings;
+        findings.into_iter().map(|finding| (finding.severity, finding.message)).collect::<Vec<_>>()
+    };
+    let docker = "! -i docker0 -p tcp -m tcp --dport 8088 -j DNAT --to-destination 172.17.0.2:80";
+    let found = with("DOCKER", docker, false);
+    assert_eq!(
+        found,
+        [(
+            Severity::Error,
+            format!(
+                "the port of port_forward.host:tcp:8088 is published by Docker already: `{docker}` in DOCKER of host \
+                 (iptables-legacy) leads it elsewhere"
+            )
+        )]
+    );
+    assert_eq!(with("DOCKER", docker, true)[0].0, Severity::Warning);
+    let other = "-d 10.0.0.1/32 -p tcp -m tcp --dport 8000:8100 -j DNAT --to-destination 1.2.3.4";
+    assert!(with("NW-DNAT-other", other, false)[0].1.contains("published by the topology other already"));
+    for (rule, severity) in [
+        ("-i eth9 -p tcp -m tcp --dport 8088 -j REDIRECT --to-ports 1", Some(Severity::Warning)),
+        (
+            "-p tcp -m set --match-set x src -m tcp --dport 8088 -j DNAT --to-destination 1.2.3.4",
+            Some(Severity::Warning),
+        ),
+        ("-p udp -m udp --dport 8088 -j DNAT --to-destination 1.2.3.4", None),
+        ("-p tcp -m tcp --dport 8089 -j DNAT --to-destination 1.2.3.4", None),
+        ("-p tcp -m tcp --dport 8088 -j ACCEPT", None),
+    ] {
+        assert_eq!(with("MINE", rule, false).first().map(|(severity, _)| *severity), severity, "{rule}");
+    }
+}

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{
     filter,
     input::{Input, Interface, NatKind, Role},
-    names::{ChainKind, chain_name},
+    names::{ChainKind, chain_name, own_chain},
     nat,
 };
 use crate::model::{
@@ -49,6 +49,23 @@ impl Composed {
         self.owners.get(&(family, chain)).and_then(|all| all.get(index)).cloned().unwrap_or_else(|| self.firewall())
     }
 
+    /// The wanted rules that are for a resource, as they were composed. For `firewall.NS` the jumps are among them.
+    pub fn rules_of(&self, address: &Address) -> Vec<WantedRule<'_>> {
+        let mut rules = Vec::new();
+        for table in &self.tables {
+            for chain in &table.chains {
+                let kind = own_chain(&self.topology, table.name, &chain.name);
+                for (index, rule) in chain.rules.iter().enumerate() {
+                    let owner = kind.map_or_else(|| self.firewall(), |kind| self.owner(table.family, kind, index));
+                    if owner == *address {
+                        rules.push(WantedRule { family: table.family, table: table.name, chain: &chain.name, rule });
+                    }
+                }
+            }
+        }
+        rules
+    }
+
     /// The resource that an interface with members is: the gateway that the file makes it, or `firewall.NS` where it
     /// makes it none; what the file no longer names (or where there is no file) was a gateway.
     pub fn segment(&self, interface: &str) -> Address {
@@ -63,6 +80,19 @@ impl Composed {
         let subnets = self.segments.get(interface).map(|(_, subnets)| subnets.as_slice()).unwrap_or_default();
         subnets.iter().map(IpNet::trunc).filter(|net| Family::of(net.addr()) == family).collect()
     }
+}
+
+/// A wanted rule with its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedRule<'a> {
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// In which table.
+    pub table: TableName,
+    /// In which chain.
+    pub chain: &'a str,
+    /// The rule.
+    pub rule: &'a str,
 }
 
 /// A rule of one of our chains, for one resource.

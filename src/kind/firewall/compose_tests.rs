@@ -356,3 +356,20 @@ fn what_lies_behind_no_segment_is_let_pass_by_its_addresses() {
         ]
     );
 }
+
+#[test]
+fn the_wanted_rules_of_a_resource_are_told() {
+    let lab = input(
+        vec![segment("br0", &["192.168.0.1/24", "fd00:10::1/64"])],
+        vec![snat("192.168.0.0/24", "203.0.113.5", "203.0.113.5", Some((1024, 2048)), None)],
+        vec![forward(None, Protocol::Tcp, (80, 80), "192.168.0.2", (80, 80))],
+    );
+    let composed = compose(&lab);
+    let count = |address: &str| composed.rules_of(&address.parse().unwrap()).len();
+    assert_eq!(count("gateway.br0"), 4, "two a family");
+    assert_eq!(count("nat.host:snat:192.168.0.0/24"), 3);
+    assert_eq!(count("port_forward.host:tcp:80"), 1);
+    assert_eq!(count("firewall.host"), 7, "five jumps, and what hairpin and the host itself need");
+    let all: usize = composed.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
+    assert_eq!(all, 4 + 3 + 1 + 7);
+}

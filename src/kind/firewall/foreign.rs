@@ -37,12 +37,7 @@ fn before_our_jump<'a>(topology: &TopologyName, forward: &'a Chain) -> &'a [Stri
 }
 
 fn finding(composed: &Composed, variant: Variant, family: Family, rule: &str) -> Diagnostic {
-    let tool = match (variant, family) {
-        (Variant::Nft, Family::V4) => "iptables-nft",
-        (Variant::Nft, Family::V6) => "ip6tables-nft",
-        (Variant::Legacy, Family::V4) => "iptables-legacy",
-        (Variant::Legacy, Family::V6) => "ip6tables-legacy",
-    };
+    let tool = tool(variant, family);
     Diagnostic::warning(
         "firewall::foreign_verdict",
         format!(
@@ -54,6 +49,16 @@ fn finding(composed: &Composed, variant: Variant, family: Family, rule: &str) ->
         "it is not ours to change; if the lab's traffic must pass, delete it (`{tool} -D FORWARD {rule}`) or put it \
          behind the jump"
     ))
+}
+
+/// The program that speaks to that packet filter and family.
+pub(super) fn tool(variant: Variant, family: Family) -> &'static str {
+    match (variant, family) {
+        (Variant::Nft, Family::V4) => "iptables-nft",
+        (Variant::Nft, Family::V6) => "ip6tables-nft",
+        (Variant::Legacy, Family::V4) => "iptables-legacy",
+        (Variant::Legacy, Family::V6) => "ip6tables-legacy",
+    }
 }
 
 /// Traffic that one of our rules lets pass.

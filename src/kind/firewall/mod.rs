@@ -20,9 +20,10 @@ mod nat;
 mod owner;
 mod rule;
 mod script;
+mod taken;
 
 pub use compare::{Comparison, Drift, DriftKind, Presence, ResourceDrift, compare};
-pub use compose::{Composed, compose};
+pub use compose::{Composed, WantedRule, compose};
 pub use flows::{flows_of, flows_of_drifts, flows_of_live};
 pub use foreign::{foreign_jumps, foreign_verdicts};
 pub use input::{Forward, Input, Interface, NatKind, NatRule, Protocol, Role, SnatTo, forward_rest, nat_rest};
