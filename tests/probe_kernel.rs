@@ -1,6 +1,8 @@
 //! Checks against the real kernel. Every test runs its own binary again inside namespaces of its own (user, mount,
 //! network; a private /run), where it may build labs as it likes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     fs::File,
     net::{IpAddr, TcpListener, UdpSocket},
