@@ -173,7 +173,8 @@ impl Page {
 
 /// The text, byte for byte as long, with `?` for what a terminal would act on.
 fn harmless(text: &str) -> String {
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -211,7 +212,8 @@ impl SourceCode for Page {
         }
         let data = self.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
         let shown = SourceSpan::new(start.into(), end - start);
-        let contents = MietteSpanContents::new_named(self.name.clone(), data.as_bytes(), shown, line, column, last - first + 1);
+        let contents =
+            MietteSpanContents::new_named(self.name.clone(), data.as_bytes(), shown, line, column, last - first + 1);
         Ok(Box::new(contents))
     }
 }
@@ -278,7 +280,11 @@ fn label_in(page: &Page, label: &Labelled, main: &Labelled) -> Option<LabeledSpa
         return None;
     }
     let (text, span) = (Some(harmless(&label.text)), page.marked(label.span));
-    Some(if label == main { LabeledSpan::new_primary_with_span(text, span) } else { LabeledSpan::new_with_span(text, span) })
+    Some(if label == main {
+        LabeledSpan::new_primary_with_span(text, span)
+    } else {
+        LabeledSpan::new_with_span(text, span)
+    })
 }
 
 impl fmt::Display for Drawn<'_> {

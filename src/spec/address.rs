@@ -117,11 +117,17 @@ fn no_length(text: &str, address: IpAddr, form: NetForm) -> Wrong {
     match form {
         NetForm::Interface => {
             let usual = if address.is_ipv4() { 24 } else { 64 };
-            wrong.help(format!("write {address}/{usual} for an address in such a subnet, {address}/{} alone", max_length(address)))
+            wrong.help(format!(
+                "write {address}/{usual} for an address in such a subnet, {address}/{} alone",
+                max_length(address)
+            ))
         }
         NetForm::Subnet | NetForm::Range => {
             let usual = if address.is_ipv4() { 24 } else { 64 };
-            wrong.help(format!("write a subnet, such as {}/{usual}", IpNet::new(address, usual).map_or(address, |n| n.network())))
+            wrong.help(format!(
+                "write a subnet, such as {}/{usual}",
+                IpNet::new(address, usual).map_or(address, |n| n.network())
+            ))
         }
     }
 }
@@ -171,7 +177,8 @@ fn no_host_bits(text: &str, net: IpNet) -> Result<IpNet, Wrong> {
         return Ok(net);
     }
     let message = format!("`{text}` has bits set behind its prefix length, so it is not a network");
-    let help = format!("write {} for the network, {}/{} for the one address", net.trunc(), net.addr(), net.max_prefix_len());
+    let help =
+        format!("write {} for the network, {}/{} for the one address", net.trunc(), net.addr(), net.max_prefix_len());
     Err(Wrong::new("address::host_bits", message, "not a network").help(help))
 }
 
@@ -222,13 +229,16 @@ pub struct HostPorts<'t> {
 pub fn host_ports(text: &str) -> Result<HostPorts<'_>, Wrong> {
     if let Some(inside) = text.strip_prefix('[') {
         let Some((host, rest)) = inside.split_once(']') else {
-            return Err(Wrong::new(CODE, format!("`{text}` has a bracket that is not closed"), "opened here").range(0..1));
+            return Err(
+                Wrong::new(CODE, format!("`{text}` has a bracket that is not closed"), "opened here").range(0..1)
+            );
         };
         let ports = match rest.strip_prefix(':') {
             Some(ports) => Some((text.len() - ports.len(), ports)),
             None if rest.is_empty() => None,
             None => {
-                let wrong = Wrong::new(CODE, format!("`{text}` goes on after its bracket without a colon"), "after `]`");
+                let wrong =
+                    Wrong::new(CODE, format!("`{text}` goes on after its bracket without a colon"), "after `]`");
                 return Err(wrong.range(text.len() - rest.len()..text.len()).help(format!("write [{host}]:PORT")));
             }
         };
@@ -291,7 +301,11 @@ mod tests {
             ("10.0.0.1/33", NetForm::Interface, "/33 is longer than an IPv4 prefix can be, which is /32"),
             ("fd00::1/129", NetForm::Interface, "/129 is longer than an IPv6 prefix can be, which is /128"),
             ("10.0.0.1", NetForm::Interface, "`10.0.0.1` has no prefix length"),
-            ("10.0.0.1/24", NetForm::Range, "`10.0.0.1/24` has bits set behind its prefix length, so it is not a network"),
+            (
+                "10.0.0.1/24",
+                NetForm::Range,
+                "`10.0.0.1/24` has bits set behind its prefix length, so it is not a network",
+            ),
             ("010.0.0.1/24", NetForm::Range, "`010.0.0.1` is not an IP address: 010 begins with a zero"),
             ("fd00::1::2/64", NetForm::Range, "`fd00::1::2` is not an IP address: `::` may stand in it once"),
             ("fd00:1/64", NetForm::Range, "`fd00:1` is not an IP address: it has 2 of 8 groups, and no `::`"),
@@ -321,7 +335,8 @@ mod tests {
 
     #[test]
     fn a_host_is_cut_from_its_ports() {
-        let cut = |text| host_ports(text).map(|cut| (cut.host.to_owned(), cut.ports.map(|(_, ports)| ports.to_owned())));
+        let cut =
+            |text| host_ports(text).map(|cut| (cut.host.to_owned(), cut.ports.map(|(_, ports)| ports.to_owned())));
         let ok = |host: &str, ports: Option<&str>| Ok((host.to_owned(), ports.map(str::to_owned)));
         assert_eq!(cut("web:80"), ok("web", Some("80")));
         assert_eq!(cut("web"), ok("web", None));

@@ -59,7 +59,13 @@ impl<'a> Reader<'a> {
         Span::new(self.source, start..self.at)
     }
 
-    fn error(&self, range: std::ops::Range<usize>, message: String, label: &str, help: Option<&str>) -> Box<Diagnostic> {
+    fn error(
+        &self,
+        range: std::ops::Range<usize>,
+        message: String,
+        label: &str,
+        help: Option<&str>,
+    ) -> Box<Diagnostic> {
         let error = Diagnostic::error("file::syntax", format!("this is not JSON: {message}"))
             .at(Span::new(self.source, range), label);
         Box::new(match help {
@@ -320,8 +326,29 @@ mod tests {
     #[test]
     fn what_serde_json_refuses_is_refused() {
         for text in [
-            "{", "[1,]", "{\"a\":1,}", "{a:1}", "{'a':1}", "01", "1.", "-", "+1", ".5", "\"\\x\"", "\"\\ud800\"", "\"\t\"",
-            "\"a\nb\"", "tru", "[1 2]", "{\"a\" 1}", "1 2", "// x\n1", "\"\\u12g4\"", "NaN", "\"\\u00e", "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{'a':1}",
+            "01",
+            "1.",
+            "-",
+            "+1",
+            ".5",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\t\"",
+            "\"a\nb\"",
+            "tru",
+            "[1 2]",
+            "{\"a\" 1}",
+            "1 2",
+            "// x\n1",
+            "\"\\u12g4\"",
+            "NaN",
+            "\"\\u00e",
+            "",
         ] {
             assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
             assert!(json(text).is_err(), "{text} was taken");

@@ -10,7 +10,6 @@ pub mod text;
 pub mod toml;
 pub mod tree;
 pub mod yaml;
-mod yaml_syntax;
 
 #[cfg(test)]
 mod tests;
@@ -100,7 +99,9 @@ pub fn tree(bytes: &[u8], name: &str, format: Format) -> (Source, Option<Node>, 
     };
     let says_nothing = match &tree {
         None => true,
-        Some(node) => matches!(&node.value, Value::Null) || matches!(&node.value, Value::Map(entries) if entries.is_empty()),
+        Some(node) => {
+            matches!(&node.value, Value::Null) || matches!(&node.value, Value::Map(entries) if entries.is_empty())
+        }
     };
     if says_nothing && !diagnostics.has_errors() {
         diagnostics.push(text::empty(name));

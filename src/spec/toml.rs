@@ -24,6 +24,10 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
             diagnostics.push(duplicate_key(unquoted(key), Span::new(source, range), first));
         } else {
             broken = true;
+            if error.message().contains("recurs") {
+                diagnostics.push(too_deep(Span::new(source, super::widen(text, range))));
+                break;
+            }
             diagnostics.push(syntax(source, text, range, error.message()));
         }
     }
@@ -36,15 +40,18 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
 }
 
 fn syntax(source: u32, text: &str, range: std::ops::Range<usize>, message: &str) -> Diagnostic {
-    if message.contains("recursion limit") {
-        return too_deep(Span::new(source, range));
+    let range = super::widen(text, range);
+    let word = text.get(range.clone()).unwrap_or_default().escape_debug();
+    let span = Span::new(source, range.clone());
+    let error =
+        |message: &str| Diagnostic::error("file::syntax", format!("this is not TOML: {message}")).at(span, "here");
+    if !message.starts_with("string values must be quoted") {
+        return error(message);
     }
-    let error = Diagnostic::error("file::syntax", format!("this is not TOML: {message}"))
-        .at(Span::new(source, super::widen(text, range)), "here");
-    if message.starts_with("string values must be quoted") {
-        return error.help("write text in double quotes, such as \"web\"");
+    if range.is_empty() {
+        return error("a value is missing").help("write one, or take the key away: without it the default holds");
     }
-    error
+    error(&format!("`{word}` stands without quotes")).help(format!("write \"{word}\""))
 }
 
 fn unquoted(key: &str) -> &str {

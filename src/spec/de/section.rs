@@ -76,7 +76,7 @@ impl<'n> Fields<'n> {
 /// Reads a map with fixed keys.
 pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S> {
     let Value::Map(entries) = &node.value else {
-        cx.wrong_type(node, &format!("{}, a map", S::WHAT));
+        cx.wrong_type(node, &format!("a map with the keys of {}", S::WHAT), None);
         return None;
     };
     let mut fields = Fields { node, entries, meant: Vec::new(), what: S::WHAT };

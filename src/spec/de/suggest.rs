@@ -6,7 +6,7 @@ pub fn nearest<'k>(text: &str, known: impl Iterator<Item = &'k str>) -> Option<&
     let limit = (text.chars().count() / 3).clamp(1, 3);
     known
         .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= limit && *distance < k.chars().count().max(2))
+        .filter(|(distance, k)| *distance <= limit && *distance < k.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
 }

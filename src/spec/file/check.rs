@@ -80,7 +80,7 @@ impl Decode for Port {
                 }
             },
             _ => {
-                cx.wrong_type(node, "true or a port");
+                cx.wrong_type(node, "true or a port", None);
                 None
             }
         }
@@ -135,7 +135,12 @@ fn judge_ports(to: &Spanned<ForwardTo>, probe: Option<Spanned<CheckProbe>>, cx: 
     match (probe.value, port) {
         (CheckProbe::Ping, Some(port)) => {
             let error = error(format!("a ping knows no ports, and `to` has port {port}"));
-            cx.push(error.at(to.span, "has a port").at(probe.span, "a ping").help("take the port away, or write `tcp: true`"));
+            cx.push(
+                error
+                    .at(to.span, "has a port")
+                    .at(probe.span, "a ping")
+                    .help("take the port away, or write `tcp: true`"),
+            );
         }
         (CheckProbe::Tcp(None) | CheckProbe::Udp(None), None) => {
             let error = error("the check names no port".into());

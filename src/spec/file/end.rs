@@ -75,7 +75,7 @@ section! {
 impl Decode for [Spanned<End>; 2] {
     fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            cx.wrong_type(node, "a list of two ends");
+            cx.wrong_type(node, "a list of two ends", None);
             return None;
         };
         let mut ends = Vec::new();
@@ -109,7 +109,7 @@ impl Decode for End {
             Value::Scalar(Scalar { text, style: Style::Text | Style::Plain }) => short(text, node, key, cx),
             Value::Map(_) => long(node, cx),
             _ => {
-                cx.wrong_type(node, "an end: \"NAMESPACE:INTERFACE\", \"BRIDGE\" or a map");
+                cx.wrong_type(node, "an end: \"NAMESPACE:INTERFACE\", \"BRIDGE\" or a map", None);
                 None
             }
         }
@@ -147,6 +147,11 @@ fn long<'n>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<End> {
         }
     };
     let RawEnd { interface, addresses, mac, mtu, up, .. } = raw;
+    if let (Place::Namespace(_), None, true) = (&place, &interface, cx.found() == before) {
+        let error = Diagnostic::error("key::missing", "an end in a namespace needs the key `interface`");
+        let place = cx.head(node);
+        cx.push(error.at(place, "no `interface` here").help("such as `interface: eth0`"));
+    }
     Some(End { place, interface, addresses, mac, mtu, up })
 }
 

@@ -97,7 +97,7 @@ impl Text for To {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "type": "string", "pattern": "^[][0-9A-Fa-f:./-]+$" })
+        json!({ "type": "string", "pattern": "^[\\[\\]0-9A-Fa-f:./-]+$" })
     }
 }
 
@@ -112,7 +112,8 @@ fn snat_to(text: &str) -> Result<SnatTo, Wrong> {
         Some(ports) => Some(address::ports(ports).map_err(|w| w.shifted(text.len() - ports.len(), ports.len()))?),
         None if ports.is_empty() => None,
         None => {
-            let wrong = Wrong::new("address::invalid", format!("`{text}` goes on after its bracket without a colon"), "here");
+            let wrong =
+                Wrong::new("address::invalid", format!("`{text}` goes on after its bracket without a colon"), "here");
             return Err(wrong.shifted(addresses.len(), ports.len()));
         }
     };
@@ -205,9 +206,12 @@ fn source(from: Spanned<IpNet>, to: Spanned<To>) -> Result<NatRule, Diagnostic> 
         To::Range(range) => range,
         To::Prefix(net) => {
             let range = format!("{}-{}", net.network(), net.broadcast());
-            return Err(Diagnostic::error("nat::to", format!("`snat` becomes an address or a range, not the prefix {net}"))
-                .at(span, "a prefix")
-                .help(format!("write {range}")));
+            return Err(Diagnostic::error(
+                "nat::to",
+                format!("`snat` becomes an address or a range, not the prefix {net}"),
+            )
+            .at(span, "a prefix")
+            .help(format!("write {range}")));
         }
     };
     if from.addr().is_ipv4() != to.first.is_ipv4() {

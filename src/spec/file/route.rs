@@ -207,8 +207,11 @@ fn families(route: &Route, cx: &mut Decoder<'_>) {
 /// Two addresses of which one is IPv4 and the other IPv6.
 pub fn mixed(first: IpAddr, first_at: Span, other: IpAddr, other_at: Span) -> Diagnostic {
     let family = |address: IpAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
-    Diagnostic::error("address::family", format!("{other} is {}, beside {first}, which is {}", family(other), family(first)))
-        .at(other_at, family(other))
-        .at(first_at, family(first))
-        .help("both must be of one family")
+    Diagnostic::error(
+        "address::family",
+        format!("{other} is {}, beside {first}, which is {}", family(other), family(first)),
+    )
+    .at(other_at, family(other))
+    .at(first_at, family(first))
+    .help("both must be of one family")
 }

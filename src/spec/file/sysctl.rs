@@ -15,7 +15,7 @@ use crate::{
 impl Decode for Map<String, Spanned<String>> {
     fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
-            cx.wrong_type(node, "a map from sysctls to their values");
+            cx.wrong_type(node, "a map from sysctls to their values", None);
             return None;
         };
         let mut out = Self::new();
@@ -68,16 +68,19 @@ fn add(key: String, span: Span, value: Spanned<String>, cx: &mut Decoder<'_>, ou
 /// What is written into the sysctl's file.
 fn value(node: &Node, cx: &mut Decoder<'_>) -> Option<Spanned<String>> {
     let Value::Scalar(Scalar { text, style }) = &node.value else {
-        cx.wrong_type(node, "a number, true, false or a string");
+        cx.wrong_type(node, "a number, true, false or a string", None);
         return None;
     };
     if text.chars().any(char::is_control) {
-        cx.wrong(node, Wrong::new("value::sysctl", format!("{} holds a control character", cx.here()), "one line only"));
+        cx.wrong(
+            node,
+            Wrong::new("value::sysctl", format!("{} holds a control character", cx.here()), "one line only"),
+        );
         return None;
     }
     let text = match (style, text.as_str()) {
         (Style::Date, _) => {
-            cx.wrong_type(node, "a number, true, false or a string");
+            cx.wrong_type(node, "a number, true, false or a string", None);
             return None;
         }
         (Style::Bool | Style::Plain, "true") => "1",
@@ -95,7 +98,10 @@ fn is_key(key: &str, entry: &Entry, cx: &mut Decoder<'_>) -> bool {
     let (message, help) = if !letters || parts.clone().any(str::is_empty) {
         (format!("`{shown}` is not the name of a sysctl"), "write it as `sysctl -a` does: net.ipv4.ip_forward")
     } else if parts.clone().next() != Some("net") || parts.count() < 2 {
-        (format!("the sysctl `{shown}` belongs to the whole machine, not to a namespace"), "only those below net can be set")
+        (
+            format!("the sysctl `{shown}` belongs to the whole machine, not to a namespace"),
+            "only those below net can be set",
+        )
     } else {
         return true;
     };

@@ -9,7 +9,7 @@ pub fn describe(error: &ScanError, text: &str, at: usize, source: u32) -> Diagno
     let (message, help) = words(error.kind());
     let message = message.map_or_else(|| error.info(), str::to_owned);
     let diagnostic = Diagnostic::error("file::syntax", format!("this is not YAML: {message}"))
-        .at(Span::new(source, super::widen(text, at..at + 1)), "here");
+        .at(Span::new(source, crate::spec::widen(text, at..at + 1)), "here");
     if let Some(address) = unquoted_address(text, at) {
         return diagnostic.help(format!("an IPv6 address like this needs quotes in YAML: \"{address}\""));
     }

@@ -1,13 +1,14 @@
 //! YAML to the spanned tree: one document, aliases copied within a budget, merge keys applied, scalars left untyped.
 
+mod merge;
+mod syntax;
+
 use std::{collections::HashMap, ops::Range};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
-use super::{
-    tree::{DEPTH_MAX, Entry, MapBuilder, Node, Style, Value, duplicate_key, too_deep},
-    yaml_syntax,
-};
+use self::merge::Merging;
+use super::tree::{DEPTH_MAX, Node, Style, Value, too_deep};
 use crate::model::{Diagnostic, Diagnostics, Span, Spanned};
 
 /// How much all aliases of a file may copy, in bytes of text with [`NODE_COST`] a value.
@@ -24,7 +25,7 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
         block_nesting_limit: DEPTH_MAX + 1,
     };
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { parser, source, text, diagnostics, anchors: HashMap::new(), copied: 0 };
+    let mut reader = Reader { parser, source, text, diagnostics, anchors: HashMap::new(), copied: 0, tag: None };
     reader.document().unwrap_or(None)
 }
 
@@ -54,6 +55,8 @@ struct Reader<'a> {
     diagnostics: &'a mut Diagnostics,
     anchors: HashMap<usize, Anchor>,
     copied: usize,
+    /// Where the tag of the latest event stands, if it has one.
+    tag: Option<Range<usize>>,
 }
 
 impl<'a> Reader<'a> {
@@ -82,7 +85,12 @@ impl<'a> Reader<'a> {
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Stop> {
         match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, span.byte_range().unwrap_or(0..0))),
+            Some(Ok((event, span))) => {
+                if !matches!(event, Event::Anchor(..)) {
+                    self.tag = span.tag_span().and_then(|tag| tag.byte_range());
+                }
+                Ok((event, span.byte_range().unwrap_or(0..0)))
+            }
             Some(Err(error)) => Err(self.syntax(&error)),
             None => Ok((Event::StreamEnd, self.text.len()..self.text.len())),
         }
@@ -92,7 +100,7 @@ impl<'a> Reader<'a> {
         let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
         let diagnostic = match error.kind() {
             ErrorKind::RecursionLimitExceeded => too_deep(Span::new(self.source, super::widen(self.text, at..at + 1))),
-            _ => yaml_syntax::describe(error, self.text, at, self.source),
+            _ => syntax::describe(error, self.text, at, self.source),
         };
         self.diagnostics.push(diagnostic);
         Stop
@@ -179,8 +187,9 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_tag(&mut self, tag: &Tag, range: &Range<usize>) {
+        let place = self.tag.clone().unwrap_or_else(|| range.clone());
         let error = Diagnostic::error("file::tag", format!("the tag `{}` means nothing here", tag.original()))
-            .at(self.span(super::widen(self.text, range.clone())), "of this value")
+            .at(self.span(super::widen(self.text, place)), "this tag")
             .help("take the tag away");
         self.diagnostics.push(error);
     }
@@ -327,65 +336,5 @@ impl Extent {
         let end = if flow { end.end } else { self.last };
         let node = Node { span: reader.span(self.start.start..end), value };
         Measured { node, cost: self.cost, height: self.height.max(1) }
-    }
-}
-
-/// A map with `<<` in it: what is merged in gives way to what is written out, and stands where the `<<` stood.
-#[derive(Default)]
-struct Merging {
-    own: MapBuilder,
-    /// How many own entries stood before it, and what it brings.
-    merged: Option<(usize, Span, Vec<Entry>)>,
-    count: usize,
-}
-
-impl Merging {
-    fn insert(&mut self, key: Spanned<String>, value: Node) -> Result<(), Diagnostic> {
-        self.own.insert(key, value)?;
-        self.count += 1;
-        Ok(())
-    }
-
-    fn merge(&mut self, at: Span, value: Node) -> Result<(), Diagnostic> {
-        if let Some((_, first, _)) = &self.merged {
-            return Err(duplicate_key("<<", at, Some(*first)).help("write one: `<<: [*a, *b]`"));
-        }
-        let wrong = |node: &Node| {
-            let message = format!("`<<` merges a map, or a list of maps, not {}", node.found());
-            Err(Diagnostic::error("type::wrong", message).at(node.span, "not a map"))
-        };
-        let mut entries = Vec::new();
-        match value.value {
-            Value::Map(map) => entries = map,
-            Value::Null | Value::Invalid => {}
-            Value::List(items) => {
-                for item in items {
-                    match item.value {
-                        Value::Map(map) => entries.extend(map),
-                        Value::Invalid => {}
-                        _ => return wrong(&item),
-                    }
-                }
-            }
-            Value::Scalar(_) => return wrong(&value),
-        }
-        self.merged = Some((self.count, at, entries));
-        Ok(())
-    }
-
-    fn finish(self) -> Vec<Entry> {
-        let Some((at, _, merged)) = self.merged else { return self.own.finish() };
-        let mut taken = MapBuilder::default();
-        for entry in merged {
-            if !self.own.contains(&entry.key.value) {
-                // Of several maps the first wins: a repetition is not an error here.
-                let _ = taken.insert(entry.key, entry.value);
-            }
-        }
-        let mut entries = self.own.finish();
-        let tail = entries.split_off(at.min(entries.len()));
-        entries.extend(taken.finish());
-        entries.extend(tail);
-        entries
     }
 }

@@ -1,0 +1,159 @@
+//! The walk down a tree: where it is, and what was found wrong on the way.
+
+use super::text::Wrong;
+use crate::{
+    model::{Diagnostic, Diagnostics, Span},
+    spec::tree::{Entry, Node, Scalar, Style, Value},
+};
+
+/// One step from the root of a file to a value.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'n> {
+    /// Into a map.
+    Key(&'n str),
+    /// Into a list.
+    Item(usize),
+}
+
+/// Walks a tree and collects what is wrong with it.
+pub struct Decoder<'n> {
+    text: &'n str,
+    path: Vec<Step<'n>>,
+    /// What was found wrong so far.
+    pub diagnostics: Diagnostics,
+    /// Whether an item or entry was dropped because it could not be read.
+    pub lost: bool,
+}
+
+impl<'n> Decoder<'n> {
+    /// A decoder for the tree that was read from `text`.
+    pub fn new(text: &'n str) -> Self {
+        Self { text, path: Vec::new(), diagnostics: Diagnostics::default(), lost: false }
+    }
+
+    /// Reports something.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// How much was found wrong so far: where it does not grow, a value was read whole.
+    pub fn found(&self) -> usize {
+        self.diagnostics.0.len()
+    }
+
+    /// Runs `f` one step deeper.
+    pub fn within<T>(&mut self, step: Step<'n>, f: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step);
+        let result = f(self);
+        self.path.pop();
+        result
+    }
+
+    /// Where the walk is, as in `links[2].mtu`.
+    pub fn here(&self) -> String {
+        let mut out = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) if out.is_empty() => out.push_str(key),
+                Step::Key(key) => out.extend([".", key]),
+                Step::Item(index) => out.push_str(&format!("[{index}]")),
+            }
+        }
+        if out.is_empty() { "the file".into() } else { format!("`{}`", out.escape_debug()) }
+    }
+
+    /// The key that the walk went through last.
+    pub fn last_key(&self) -> Option<&'n str> {
+        self.path.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(*key),
+            Step::Item(_) => None,
+        })
+    }
+
+    /// Reports a value of a wrong kind, with what to do about it where that is known.
+    pub fn wrong_type(&mut self, node: &Node, expected: &str, help: Option<String>) {
+        self.lost = true;
+        if matches!(node.value, Value::Invalid) {
+            return;
+        }
+        let found = node.found();
+        let error = Diagnostic::error("type::wrong", format!("{} must be {expected}, not {found}", self.here()))
+            .at(self.head(node), format!("expected {expected}"));
+        self.push(match self.bare_address(node).or(help) {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+
+    /// What to do about a list or map that was meant as an IPv6 address.
+    fn bare_address(&self, node: &Node) -> Option<String> {
+        let word = self.text.get(node.span.start as usize..node.span.end as usize)?;
+        let part = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'));
+        match &node.value {
+            Value::List(_) => {
+                let address = word.strip_prefix('[')?.strip_suffix(']')?;
+                let meant = part(address) && address.matches(':').count() >= 2;
+                meant.then(|| format!("YAML takes the brackets for a list: write \"{address}\", with quotes"))
+            }
+            // `fd00::` is the key `fd00:` and nothing after it.
+            Value::Map(entries) => match entries.as_slice() {
+                [Entry { key, value: Node { value: Value::Null, .. } }] if part(key) && key.contains(':') => {
+                    Some(format!("YAML takes the last colon for that of a map: quote it, \"{}:\"", key.value))
+                }
+                _ => None,
+            },
+            Value::Null | Value::Scalar(_) | Value::Invalid => None,
+        }
+    }
+
+    /// The place of a value, cut to its first line where it has several.
+    pub fn head(&self, node: &Node) -> Span {
+        let (start, end) = (node.span.start as usize, node.span.end as usize);
+        let line = self.text.get(start..end).and_then(|text| text.lines().next()).map_or(0, str::len);
+        let first = match &node.value {
+            // A TOML file is a map that begins nowhere.
+            Value::Map(entries) if self.path.is_empty() => entries.first().map(|e| e.key.span),
+            _ => None,
+        };
+        first.unwrap_or(Span { end: u32::try_from(start + line).unwrap_or(node.span.end), ..node.span })
+    }
+
+    /// The place of a part of a scalar's text; the whole where escapes stand between the text and its source.
+    pub fn part(&self, node: &Node, range: std::ops::Range<usize>) -> Span {
+        let Value::Scalar(scalar) = &node.value else { return node.span };
+        let start = node.span.start as usize;
+        let written = self.text.get(start..node.span.end as usize).unwrap_or_default();
+        let offset = written.find(|c| !matches!(c, '"' | '\'')).unwrap_or(0);
+        if written.get(offset..offset + scalar.text.len()) == Some(scalar.text.as_str()) {
+            Span::new(node.span.source, start + offset + range.start..start + offset + range.end)
+        } else {
+            node.span
+        }
+    }
+
+    /// The text of a value that is written as a string, or as a plain scalar of YAML.
+    pub fn string(&mut self, node: &'n Node, expected: &str) -> Option<&'n str> {
+        match &node.value {
+            Value::Scalar(Scalar { text, style: Style::Text | Style::Plain }) => Some(text),
+            Value::Scalar(Scalar { text, .. }) => {
+                self.wrong_type(node, expected, Some(format!("put it in quotes: \"{text}\"")));
+                None
+            }
+            _ => {
+                self.wrong_type(node, expected, None);
+                None
+            }
+        }
+    }
+
+    /// Reports what is wrong with a part of a scalar.
+    pub fn wrong(&mut self, node: &Node, wrong: Wrong) {
+        self.lost = true;
+        let span = wrong.range.map_or(node.span, |range| self.part(node, range));
+        let error = Diagnostic::error(wrong.code, wrong.message).at(span, wrong.label);
+        self.push(match wrong.help {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+}
