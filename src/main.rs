@@ -3,5 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    netwright::cli::run(std::env::args_os())
+    // The sandbox starts this program anew on the inside: that call is not the command line's.
+    match netwright::sandbox::reentry() {
+        Some(result) => netwright::cli::sandboxed(result),
+        None => netwright::cli::run(std::env::args_os()),
+    }
 }

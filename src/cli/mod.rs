@@ -18,7 +18,10 @@ mod validate;
 mod value;
 pub mod version;
 
-use crate::report::style::{self, RED, paint};
+use crate::{
+    report::style::{self, RED, paint},
+    sandbox::SandboxError,
+};
 use args::Verb;
 
 /// What a verb came to.
@@ -109,11 +112,13 @@ fn schema(args: &args::Schema) -> Result<Exit, Failure> {
 }
 
 fn sandbox(args: &args::Sandbox) -> ExitCode {
-    match crate::sandbox::run(&args.command) {
-        Ok(code) => code,
-        Err(error) => {
-            say(&Failure::new(error));
-            ExitCode::FAILURE
-        }
-    }
+    sandboxed(crate::sandbox::run(&args.command))
+}
+
+/// The exit code of what ran in a sandbox, or of what kept it from running.
+pub fn sandboxed(result: Result<ExitCode, SandboxError>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        say(&Failure::new(&error));
+        ExitCode::from(error.exit_code())
+    })
 }
