@@ -168,7 +168,7 @@ fn compare(seed: u64, steps: usize) -> usize {
         if netns == Netns::Host && matches!(op, Op::NetnsCreate { .. } | Op::NetnsDelete) {
             continue;
         }
-        let gone = fake.state.namespaces.get(&netns).is_none();
+        let gone = !fake.state.namespaces.contains_key(&netns);
         if gone && !matches!(op, Op::NetnsCreate { .. } | Op::NetnsDelete) {
             continue;
         }
