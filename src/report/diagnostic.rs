@@ -162,6 +162,11 @@ impl Page {
     /// The bytes to mark for a span: inside of the text, and not much of a long line.
     fn marked(&self, span: Span) -> SourceSpan {
         let len = self.text.len();
+        // The empty line after the last line break cannot be drawn: what is missing there is missing after the text.
+        let last = self.text.trim_end().len();
+        if span.start as usize >= last {
+            return SourceSpan::new(last.into(), 0);
+        }
         let start = self.text.floor_char_boundary((span.start as usize).min(len));
         let mut end = self.text.ceil_char_boundary((span.end as usize).clamp(start, len));
         if self.is_long(self.line(start)) {
@@ -321,5 +326,54 @@ impl miette::Diagnostic for Drawn<'_> {
             return None;
         }
         Some(Box::new(self.elsewhere.iter().map(|drawn| drawn as &dyn miette::Diagnostic)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> [Source; 2] {
+        let source = |name: &str, text: &str| Source { name: name.into(), text: text.into() };
+        [source("a.yaml", "name: a\r\nlinks: é\u{1b}[2J\r\n"), source("b.yaml", "x: 1\ny: 2\n")]
+    }
+
+    fn diagnostics() -> Diagnostics {
+        let first = Diagnostic::error("name::undefined", "no namespace is called `é`")
+            .at(Span::new(0, 16..18), "not defined")
+            .at(Span::new(1, 5..6), "this one is near")
+            .help("define it");
+        let second = Diagnostic::warning("host::ipv6", "the host would lose its default route");
+        Diagnostics(vec![first, second])
+    }
+
+    #[test]
+    fn places_in_several_files_are_drawn_and_nothing_drives_the_terminal() {
+        insta::assert_snapshot!(render(&diagnostics(), &sources(), Style::default()));
+    }
+
+    #[test]
+    fn ascii_and_colour_are_a_choice() {
+        let plain = render(&diagnostics(), &sources(), Style { unicode: false, ..Style::default() });
+        assert!(!plain.contains(['╭', '│', '\u{1b}']), "{plain}");
+        let colour = render(&diagnostics(), &sources(), Style { color: true, ..Style::default() });
+        assert!(colour.contains("\u{1b}[31m") && !colour.contains("\u{1b}[2J"), "{colour}");
+    }
+
+    #[test]
+    fn machines_get_every_place() {
+        let json = json(&diagnostics().0[0], &sources());
+        let places: Vec<_> = json.labels.iter().map(|l| (l.file.as_str(), l.line, l.column)).collect();
+        assert_eq!(places, [("a.yaml", 2, 8), ("b.yaml", 2, 1)]);
+        let none = super::json(&diagnostics().0[1], &sources());
+        assert_eq!((none.labels.len(), none.help), (0, None));
+    }
+
+    #[test]
+    fn a_place_past_the_end_is_drawn_at_the_end() {
+        let past = Diagnostic::error("a::b", "x").at(Span::new(0, 900..901), "here");
+        let other = Diagnostic::error("a::b", "y").at(Span::new(7, 0..1), "no such source");
+        let drawn = render(&Diagnostics(vec![past, other]), &sources(), Style::default());
+        assert!(drawn.contains("here") && drawn.contains('y') && !drawn.contains("Failed"), "{drawn}");
     }
 }

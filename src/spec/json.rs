@@ -9,7 +9,7 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
     match reader.document() {
         Ok(node) => Some(node),
         Err(error) => {
-            reader.diagnostics.push(*error);
+            super::report(reader.diagnostics, *error);
             None
         }
     }
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             }
             let value = self.value(depth + 1)?;
             if let Err(error) = map.insert(key, value) {
-                self.diagnostics.push(error);
+                super::report(self.diagnostics, error);
             }
             self.blanks();
             if self.take('}') {

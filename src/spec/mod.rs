@@ -20,7 +20,7 @@ use self::{
     de::{Decode, Decoder, Key},
     tree::{Node, Value},
 };
-use crate::model::Diagnostics;
+use crate::model::{Diagnostic, Diagnostics, Severity};
 
 pub use schema::schema;
 
@@ -66,6 +66,46 @@ impl Format {
     }
 }
 
+/// How many diagnostics are kept, about: a file of junk has millions, and nobody reads them.
+const ERRORS_MAX: usize = 1000;
+
+/// The longest message or advice, in characters: what is named in it may be as long as the file.
+const WORDS_MAX: usize = 600;
+
+/// Adds a diagnostic, unless there are too many. Warnings never keep an error out.
+fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
+    let room = match diagnostic.severity {
+        Severity::Warning => ERRORS_MAX,
+        Severity::Error => 2 * ERRORS_MAX,
+    };
+    if diagnostics.0.len() < room {
+        diagnostics.push(diagnostic);
+    }
+}
+
+/// Cuts what nobody can read, drops what an alias repeats of the value that it stands for, and puts the rest in order.
+fn tidy(diagnostics: &mut Diagnostics) {
+    let more = diagnostics.0.iter().filter(|d| d.severity == Severity::Error).count() >= ERRORS_MAX;
+    for diagnostic in &mut diagnostics.0 {
+        shorten(&mut diagnostic.message);
+        diagnostic.help.as_mut().map(shorten);
+    }
+    let mut seen = HashSet::new();
+    diagnostics.0.retain(|diagnostic| seen.insert(diagnostic.clone()));
+    diagnostics.sort();
+    if more {
+        let error = Diagnostic::error("file::many", "the file has more errors than are listed here");
+        diagnostics.push(error.help("is this the right file, and the right format?"));
+    }
+}
+
+fn shorten(words: &mut String) {
+    if let Some((end, _)) = words.char_indices().nth(WORDS_MAX) {
+        words.truncate(end);
+        words.push('…');
+    }
+}
+
 /// Reads a file that is the only source of its topology. The file is there also beside errors, as far as it could be read
 /// ([`file::File::incomplete`]), so that more can be found wrong with it in the same run; nobody may act on it then.
 pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::File>, Diagnostics) {
@@ -76,10 +116,7 @@ pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::
         diagnostics.0.append(&mut decoder.diagnostics.0);
         file
     });
-    // An alias repeats what is wrong with the value that it stands for.
-    let mut seen = HashSet::new();
-    diagnostics.0.retain(|diagnostic| seen.insert(diagnostic.clone()));
-    diagnostics.sort();
+    tidy(&mut diagnostics);
     (source, file, diagnostics)
 }
 

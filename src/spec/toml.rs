@@ -21,14 +21,14 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
             let key = text.get(range.clone()).unwrap_or_default();
             let first = if number < LOOKUPS_MAX { first_place(text, root.get_ref(), &range) } else { None };
             let first = first.map(|range| Span::new(source, range));
-            diagnostics.push(duplicate_key(unquoted(key), Span::new(source, range), first));
+            super::report(diagnostics, duplicate_key(unquoted(key), Span::new(source, range), first));
         } else {
             broken = true;
             if error.message().contains("recurs") {
-                diagnostics.push(too_deep(Span::new(source, super::widen(text, range))));
+                super::report(diagnostics, too_deep(Span::new(source, super::widen(text, range))));
                 break;
             }
-            diagnostics.push(syntax(source, text, range, error.message()));
+            super::report(diagnostics, syntax(source, text, range, error.message()));
         }
     }
     if broken {
@@ -74,7 +74,7 @@ fn node(source: u32, value: &Placed<DeValue<'_>>, depth: usize, diagnostics: &mu
     let span = Span::new(source, value.span());
     let value = match value.get_ref() {
         DeValue::Array(_) | DeValue::Table(_) if depth > DEPTH_MAX => {
-            diagnostics.push(too_deep(span));
+            super::report(diagnostics, too_deep(span));
             Value::Invalid
         }
         DeValue::Table(inner) => table(source, inner, depth, diagnostics),

@@ -23,22 +23,24 @@ pub struct Decoder<'n> {
     pub diagnostics: Diagnostics,
     /// Whether an item or entry was dropped because it could not be read.
     pub lost: bool,
+    found: usize,
 }
 
 impl<'n> Decoder<'n> {
     /// A decoder for the tree that was read from `text`.
     pub fn new(text: &'n str) -> Self {
-        Self { text, path: Vec::new(), diagnostics: Diagnostics::default(), lost: false }
+        Self { text, path: Vec::new(), diagnostics: Diagnostics::default(), lost: false, found: 0 }
     }
 
     /// Reports something.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.found += 1;
+        crate::spec::report(&mut self.diagnostics, diagnostic);
     }
 
     /// How much was found wrong so far: where it does not grow, a value was read whole.
     pub fn found(&self) -> usize {
-        self.diagnostics.0.len()
+        self.found
     }
 
     /// Runs `f` one step deeper.
@@ -123,8 +125,12 @@ impl<'n> Decoder<'n> {
         let Value::Scalar(scalar) = &node.value else { return node.span };
         let start = node.span.start as usize;
         let written = self.text.get(start..node.span.end as usize).unwrap_or_default();
-        let offset = written.find(|c| !matches!(c, '"' | '\'')).unwrap_or(0);
-        if written.get(offset..offset + scalar.text.len()) == Some(scalar.text.as_str()) {
+        let text = scalar.text.as_str();
+        // Quotes stand on both sides; an escape makes the source longer still. Only the part is compared: a text may be long.
+        let offset = written.len().saturating_sub(text.len()) / 2;
+        let quotes = written.get(..offset).is_some_and(|quotes| quotes.bytes().all(|b| matches!(b, b'"' | b'\'')));
+        let same = written.get(offset + range.start..offset + range.end) == text.get(range.clone());
+        if quotes && same && written.len() == text.len() + 2 * offset {
             Span::new(node.span.source, start + offset + range.start..start + offset + range.end)
         } else {
             node.span

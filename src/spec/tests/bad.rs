@@ -111,6 +111,26 @@ fn a_file_that_is_too_large_is_refused_and_one_of_eight_mebibytes_is_read() {
 }
 
 #[test]
+fn a_file_of_junk_says_that_there_is_more_and_warnings_hide_no_error() {
+    let (_, _, diagnostics) = parse("k: 1\n".repeat(5000).as_bytes(), "lab.yaml", Format::Yaml);
+    assert!((1000..5000).contains(&diagnostics.0.len()), "{}", diagnostics.0.len());
+    assert_eq!(diagnostics.0.last().unwrap().code, "file::many");
+
+    let nulls: String = (0..3000).map(|n| format!("  w{n}:\n")).collect();
+    let warned = format!("name: a\nnamespaces:\n{nulls}");
+    assert!(!parse(warned.as_bytes(), "lab.yaml", Format::Yaml).2.has_errors());
+    let (_, _, diagnostics) = parse(format!("{warned}links: 5\n").as_bytes(), "lab.yaml", Format::Yaml);
+    assert_eq!(diagnostics.0.iter().filter(|d| d.code == "type::wrong").count(), 1);
+}
+
+#[test]
+fn what_is_named_is_cut_where_it_is_long() {
+    let long = format!("name: {}", "A".repeat(100_000));
+    let (_, _, diagnostics) = parse(long.as_bytes(), "lab.yaml", Format::Yaml);
+    assert!(diagnostics.0[0].message.len() < 700);
+}
+
+#[test]
 fn machines_get_lines_columns_and_bytes() {
     let text = "name: a\nx-é: é\nbridges: { é: 1 }\n";
     let (source, _, diagnostics) = parse(text.as_bytes(), "lab.yaml", Format::Yaml);

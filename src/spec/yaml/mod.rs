@@ -3,7 +3,7 @@
 mod merge;
 mod syntax;
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 
@@ -15,6 +15,9 @@ use crate::model::{Diagnostic, Diagnostics, Span, Spanned};
 const COPY_MAX: usize = 8 << 20;
 const NODE_COST: usize = 64;
 
+/// Among how many anchors the one that was meant is looked for, and for how many errors.
+const SUGGESTIONS_MAX: usize = 200;
+
 /// Reads one document. `None` after an error that leaves no tree; what can be read past is reported and read past.
 pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
     let options = granit_parser::options! {
@@ -25,7 +28,7 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
         block_nesting_limit: DEPTH_MAX + 1,
     };
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { parser, source, text, diagnostics, anchors: HashMap::new(), copied: 0, tag: None };
+    let mut reader = Reader { parser, source, text, diagnostics, anchors: BTreeMap::new(), copied: 0, tag: None };
     reader.document().unwrap_or(None)
 }
 
@@ -53,7 +56,7 @@ struct Reader<'a> {
     source: u32,
     text: &'a str,
     diagnostics: &'a mut Diagnostics,
-    anchors: HashMap<usize, Anchor>,
+    anchors: BTreeMap<usize, Anchor>,
     copied: usize,
     /// Where the tag of the latest event stands, if it has one.
     tag: Option<Range<usize>>,
@@ -80,7 +83,7 @@ impl<'a> Reader<'a> {
         let error = Diagnostic::error("file::documents", "the file holds several YAML documents")
             .at(self.span(range), "a second one begins here")
             .help("a topology is one document: take the `---` away, or make it two files");
-        self.diagnostics.push(error);
+        super::report(self.diagnostics, error);
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Stop> {
@@ -102,7 +105,7 @@ impl<'a> Reader<'a> {
             ErrorKind::RecursionLimitExceeded => too_deep(Span::new(self.source, super::widen(self.text, at..at + 1))),
             _ => syntax::describe(error, self.text, at, self.source),
         };
-        self.diagnostics.push(diagnostic);
+        super::report(self.diagnostics, diagnostic);
         Stop
     }
 
@@ -147,7 +150,7 @@ impl<'a> Reader<'a> {
         let error = Diagnostic::error("file::alias_bomb", "the anchors and aliases of this file copy too much")
             .at(at, format!("more than 8 MiB with `{what}`"))
             .help("aliases of aliases grow without bound; write the values out");
-        self.diagnostics.push(error);
+        super::report(self.diagnostics, error);
         Err(Stop)
     }
 
@@ -180,7 +183,7 @@ impl<'a> Reader<'a> {
             self.unknown_tag(tag, range);
         }
         if depth >= DEPTH_MAX {
-            self.diagnostics.push(too_deep(self.span(super::widen(self.text, range.start..range.start + 1))));
+            super::report(self.diagnostics, too_deep(self.span(super::widen(self.text, range.start..range.start + 1))));
             return Err(Stop);
         }
         Ok(())
@@ -191,7 +194,7 @@ impl<'a> Reader<'a> {
         let error = Diagnostic::error("file::tag", format!("the tag `{}` means nothing here", tag.original()))
             .at(self.span(super::widen(self.text, place)), "this tag")
             .help("take the tag away");
-        self.diagnostics.push(error);
+        super::report(self.diagnostics, error);
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, range: Range<usize>) -> Measured {
@@ -258,14 +261,14 @@ impl<'a> Reader<'a> {
                 let error = Diagnostic::error("type::wrong", "a key must be a word, not a list or a map")
                     .at(key.span, "as a key")
                     .help("text that begins with a bracket needs quotes");
-                self.diagnostics.push(error);
+                super::report(self.diagnostics, error);
                 return;
             }
         };
         let key = Spanned { value: text, span: key.span };
         let outcome = if merges { map.merge(key.span, value) } else { map.insert(key, value) };
         if let Err(error) = outcome {
-            self.diagnostics.push(error);
+            super::report(self.diagnostics, error);
         }
     }
 
@@ -279,11 +282,11 @@ impl<'a> Reader<'a> {
                 .at(place, "this stands inside of what it names")
                 .at(anchor.place, "named here")
                 .help("a value cannot hold itself; name a smaller part of it");
-            self.diagnostics.push(error);
+            super::report(self.diagnostics, error);
             return Ok(self.leaf(range, Value::Invalid));
         };
         if depth + target.height > DEPTH_MAX {
-            self.diagnostics.push(too_deep(place).at(anchor.place, "through what is named here"));
+            super::report(self.diagnostics, too_deep(place).at(anchor.place, "through what is named here"));
             return Err(Stop);
         }
         let (target, what) = (target.clone(), format!("*{}", anchor.name));
@@ -292,14 +295,19 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_anchor(&mut self, name: &str, range: Range<usize>) -> Measured {
-        let known = self.anchors.values().map(|anchor| anchor.name.as_str());
+        // Whoever has that many errors is not helped by a suggestion, and each costs a look at every anchor.
+        let looked_at = if self.diagnostics.0.len() < SUGGESTIONS_MAX { SUGGESTIONS_MAX } else { 0 };
+        let known = self.anchors.values().take(looked_at).map(|anchor| anchor.name.as_str());
         let near = super::de::suggest::nearest(name, known).map(str::to_owned);
         let error = Diagnostic::error("file::alias", format!("nothing above is named `&{name}`"))
             .at(self.span(range.clone()), "this alias stands for nothing");
-        self.diagnostics.push(match near {
-            Some(near) => error.help(format!("did you mean `*{near}`?")),
-            None => error.help("text that begins with * needs quotes"),
-        });
+        super::report(
+            self.diagnostics,
+            match near {
+                Some(near) => error.help(format!("did you mean `*{near}`?")),
+                None => error.help("text that begins with * needs quotes"),
+            },
+        );
         self.leaf(range, Value::Invalid)
     }
 }

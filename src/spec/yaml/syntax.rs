@@ -4,6 +4,9 @@ use granit_parser::{ErrorKind, ScanError};
 
 use crate::model::{Diagnostic, Span};
 
+/// The longest `[address]:port-port`, in bytes.
+const ADDRESS_MAX: usize = 64;
+
 /// The error at byte `at`, with the advice that most often helps.
 pub fn describe(error: &ScanError, text: &str, at: usize, source: u32) -> Diagnostic {
     let (message, help) = words(error.kind());
@@ -59,7 +62,7 @@ fn unquoted_address(text: &str, at: usize) -> Option<&str> {
     let end = at + after.len() - after.trim_start_matches(part).len();
     let word = text.get(start..end)?;
     let colons = word.bytes().filter(|b| *b == b':').count();
-    (colons >= 2).then_some(word)
+    (colons >= 2 && word.len() <= ADDRESS_MAX).then_some(word)
 }
 
 #[cfg(test)]
