@@ -81,6 +81,8 @@ impl fmt::Display for KernelError {
         write!(f, "{}", self.0.what)?;
         match &self.0.netns {
             Some(Netns::Host) => write!(f, " on the host")?,
+            // Where the namespace is the object itself, it has been named.
+            Some(Netns::Named(name)) if self.0.what.contains(&format!("namespace `{name}`")) => {}
             Some(Netns::Named(name)) => write!(f, " in namespace `{name}`")?,
             None => {}
         }

@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::OpenOptionsExt,
     },
     path::{Path, PathBuf},
@@ -17,7 +17,10 @@ use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
-    sys::statfs::{NSFS_MAGIC, fstatfs},
+    sys::{
+        stat::fstat,
+        statfs::{NSFS_MAGIC, fstatfs},
+    },
 };
 
 use super::{KernelError, link, netlink::RouteSocket};
@@ -123,8 +126,21 @@ pub fn in_netns<T: Send>(
 
 /// Moves the calling thread, which must be one of those that nobody else uses.
 pub fn enter(netns: impl AsFd) -> Result<(), KernelError> {
-    setns(netns, CloneFlags::CLONE_NEWNET)
-        .map_err(|errno| KernelError::io("cannot enter a network namespace", errno.into()))
+    match setns(&netns, CloneFlags::CLONE_NEWNET) {
+        Ok(()) => Ok(()),
+        // Without privileges one may still look around where one is.
+        Err(Errno::EPERM) if is_own(netns) => Ok(()),
+        Err(errno) => {
+            let hint = (errno == Errno::EPERM).then_some("this needs CAP_SYS_ADMIN");
+            Err(KernelError::io("cannot work", errno.into()).hint(hint))
+        }
+    }
+}
+
+/// Whether it is the namespace that the calling thread is in.
+fn is_own(netns: impl AsFd) -> bool {
+    let identity = |fd: BorrowedFd<'_>| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+    own().is_ok_and(|own| identity(own.as_fd()).is_some_and(|own| Some(own) == identity(netns.as_fd())))
 }
 
 /// A route socket that belongs to a namespace.

@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
         self.failures.push(StepFailure {
             index,
             address: address.clone(),
-            op: words::words(op),
+            op: words::words(op, &self.batch.netns),
             partly,
             error: error.in_netns(&self.batch.netns),
         });
@@ -78,13 +78,14 @@ impl<'a> Run<'a> {
     fn refused(&self, index: usize, refusal: Refusal) -> KernelError {
         let op = &self.batch.steps[index].op;
         let hint = words::hint(op, Errno::from_raw(refusal.errno));
-        refusal.into_error(format!("cannot {}", words::words(op))).hint(hint)
+        refusal.into_error(format!("cannot {}", words::words(op, &self.batch.netns))).hint(hint)
     }
 
     /// After a broken conversation nobody knows what became of its steps.
     fn broken(&mut self, start: usize, end: usize, error: TransportError) {
         self.socket = None;
-        let error = error.into_error(format!("cannot {}", words::words(&self.batch.steps[start].op)));
+        let error =
+            error.into_error(format!("cannot {}", words::words(&self.batch.steps[start].op, &self.batch.netns)));
         for index in start..end {
             self.fail(index, error.clone(), true);
         }
@@ -252,9 +253,10 @@ impl<'a> Run<'a> {
             | Op::AddressDelete { .. }
             | Op::RouteAdd { .. }
             | Op::RouteDelete { .. }
-            | Op::SysctlSet { .. } => {
-                Err(KernelError::message(format!("cannot {}", words::words(&step.op)), "it came in a piece of its own"))
-            }
+            | Op::SysctlSet { .. } => Err(KernelError::message(
+                format!("cannot {}", words::words(&step.op, &self.batch.netns)),
+                "it came in a piece of its own",
+            )),
         }
     }
 

@@ -2,13 +2,16 @@
 
 use nix::errno::Errno;
 
-use crate::op::{LinkChange, LinkRef, Op, RouteOp};
+use crate::{
+    model::Netns,
+    op::{LinkChange, LinkRef, Op, RouteOp},
+};
 
-/// The op as a person would say it; fits after "cannot ".
-pub fn words(op: &Op) -> String {
+/// The op of a batch of `netns` as a person would say it; fits after "cannot ".
+pub fn words(op: &Op, netns: &Netns) -> String {
     match op {
-        Op::NetnsCreate { .. } => "create the namespace".into(),
-        Op::NetnsDelete => "delete the namespace".into(),
+        Op::NetnsCreate { .. } => format!("create namespace `{netns}`"),
+        Op::NetnsDelete => format!("delete namespace `{netns}`"),
         Op::BridgeCreate { name, .. } => format!("create bridge {name}"),
         Op::VethCreate { end, peer, peer_netns, .. } => {
             format!("create veth {} with its peer {} in {peer_netns}", end.name, peer.name)
@@ -127,7 +130,7 @@ mod tests {
             stp: None,
             ageing_time: None,
         };
-        assert_eq!(words(&op), "create bridge br0");
+        assert_eq!(words(&op, &Netns::Host), "create bridge br0");
         assert_eq!(hint(&op, Errno::EOPNOTSUPP).unwrap(), "this kernel has no bridge support");
         assert!(hint(&op, Errno::EEXIST).unwrap().contains("br0"));
     }
@@ -136,6 +139,6 @@ mod tests {
     fn a_change_names_every_attribute_that_it_sets() {
         let change = LinkChange { up: Some(true), master: Some(0), mtu: Some(9000), ..Default::default() };
         let op = Op::LinkSet { link: LinkRef { index: 3, name: "eth0".into() }, change };
-        assert_eq!(words(&op), "set state up, master none, mtu 9000 of eth0");
+        assert_eq!(words(&op, &Netns::Host), "set state up, master none, mtu 9000 of eth0");
     }
 }

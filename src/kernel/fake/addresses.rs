@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use super::{find, routes};
-use crate::model::snapshot::{AddressState, NetnsState};
+use crate::model::snapshot::{AddressState, NetnsState, TABLE_MAIN};
 
 pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errno> {
     find(state, link)?;
@@ -39,18 +39,31 @@ pub fn delete(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), E
         gone.extend(state.addresses.iter().filter(|other| subnet(other)).map(|other| other.address));
         state.addresses.retain(|other| !subnet(other));
     }
-    for address in gone {
-        let left = state.addresses.iter().any(|other| other.address.addr() == address.addr());
-        if !left {
-            state.routes.retain(|route| route.src != Some(address.addr()));
-        }
-    }
+    sources_gone(state, &gone);
     // Without a last IPv4 address the device has no IPv4 at all.
     let four = |other: &AddressState| other.link == link && other.address.addr().is_ipv4();
     if address.addr().is_ipv4() && !state.addresses.iter().any(four) {
         routes::ipv4_gone(state, link);
     }
     Ok(())
+}
+
+/// Routes of table `main` that prefer a source which is nowhere any more.
+fn sources_gone(state: &mut NetnsState, gone: &[IpNet]) {
+    for address in gone.iter().map(IpNet::addr) {
+        let left = state.addresses.iter().any(|other| other.address.addr() == address);
+        if !left {
+            state.routes.retain(|route| route.src != Some(address) || route.table != TABLE_MAIN);
+        }
+    }
+}
+
+/// The addresses of a device that is no more.
+pub fn link_gone(state: &mut NetnsState, link: u32) {
+    let of_link = |address: &AddressState| address.link == link;
+    let gone: Vec<IpNet> = state.addresses.iter().filter(|a| of_link(a)).map(|a| a.address).collect();
+    state.addresses.retain(|address| !of_link(address));
+    sources_gone(state, &gone);
 }
 
 /// A device that goes down keeps its IPv4 addresses only.

@@ -217,7 +217,7 @@ fn remove(state: &mut NetnsState, index: u32) {
         port.master = None;
         port.port = None;
     }
-    state.addresses.retain(|address| address.link != index);
+    addresses::link_gone(state, index);
     routes::link_gone(state, index);
     let of_link = |key: &str| key.split('/').nth(2) == Some("conf") && key.split('/').nth(3) == Some(&link.name);
     state.sysctls.retain(|key, _| !of_link(key));

@@ -77,8 +77,10 @@ impl Fake {
             None => false,
         };
         let done = if faulty { Err(Errno::EIO.into()) } else { self.apply(netns, &step.op) };
+        // Also of what was refused a part may have been done.
+        links::refresh_carrier(&mut self.state);
         done.map_err(|refused| {
-            let what = format!("cannot {}", words::words(&step.op));
+            let what = format!("cannot {}", words::words(&step.op, netns));
             match refused {
                 Refused::Errno(errno) => {
                     KernelError::io(what, io::Error::from(errno)).hint(words::hint(&step.op, errno))
@@ -138,7 +140,6 @@ impl Fake {
             }
             Op::FlushFlows { .. } => {}
         }
-        links::refresh_carrier(&mut self.state);
         Ok(())
     }
 
@@ -207,7 +208,7 @@ impl Kernel for Fake {
             for _ in 0..length {
                 let step = &batch.steps[attempted];
                 if let Err(error) = self.step(&batch.netns, step) {
-                    let op = words::words(&step.op);
+                    let op = words::words(&step.op, &batch.netns);
                     let address = step.address.clone();
                     let partly = group::may_be_half_done(&step.op) && !error.is(Errno::EIO);
                     failures.push(StepFailure { index: attempted, address, op, partly, error });

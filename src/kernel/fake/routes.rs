@@ -58,13 +58,15 @@ fn settle(state: &NetnsState, hop: &Nexthop) -> Result<Nexthop, Errno> {
     if !device.up {
         return Err(Errno::ENETDOWN);
     }
-    let local = matches!(hop.via, Some(IpAddr::V6(via)) if via.is_unicast_link_local());
-    if let Some(via) = hop.via
-        && !hop.onlink
-        && !local
-        && !on_link(state, via).contains(&link)
-    {
-        return Err(Errno::ENETUNREACH);
+    let Some(via) = hop.via else { return Ok(Nexthop { link: Some(link), weight: hop.weight.max(1), ..hop.clone() }) };
+    let known = on_link(state, via);
+    let local = matches!(via, IpAddr::V6(via) if via.is_unicast_link_local());
+    if !known.contains(&link) && !local {
+        // Even told that it is on the link, the kernel does not believe it of an IPv6 address that it knows elsewhere.
+        let believed = hop.onlink && (via.is_ipv4() || known.is_empty());
+        if !believed {
+            return Err(Errno::ENETUNREACH);
+        }
     }
     Ok(Nexthop { link: Some(link), weight: hop.weight.max(1), ..hop.clone() })
 }
@@ -74,7 +76,9 @@ fn on_link(state: &NetnsState, via: IpAddr) -> Vec<u32> {
     let addresses = state.addresses.iter().filter(|own| own.address.contains(&via)).map(|own| own.link);
     let direct = state.routes.iter().filter(|route| route.kind == Some(RouteType::Unicast) && route.to.contains(&via));
     let hops = direct.flat_map(|route| &route.nexthops).filter(|hop| hop.via.is_none()).filter_map(|hop| hop.link);
-    addresses.chain(hops).collect()
+    // Of a device that is down the kernel knows no network.
+    let is_up = |index: &u32| state.link_at(*index).is_some_and(|link| link.up);
+    addresses.chain(hops).filter(is_up).collect()
 }
 
 pub fn delete(state: &mut NetnsState, route: &RouteOp) -> Result<(), Errno> {
