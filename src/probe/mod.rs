@@ -87,7 +87,8 @@ pub struct Outcome {
 }
 
 /// Runs checks, many at a time, and gives their outcomes in the checks' order. A check that cannot be made (its
-/// namespace is missing, say) fails and says why; the error is for when no check at all could be made.
+/// namespace is missing, say) fails and says why; the error is for when no check at all could be made. It brings its own
+/// runtime, and so must not be called from asynchronous code.
 pub fn run(checks: &[Check], limits: Limits) -> io::Result<Vec<Outcome>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
