@@ -201,6 +201,25 @@ pub enum Op {
         /// Who needs it no longer.
         user: TopologyName,
     },
+    /// Notes that an nf_tables table of the host was not there before `user`'s rules: iptables-nft makes tables and never
+    /// removes them.
+    TableBorrow {
+        /// IPv4 or IPv6.
+        family: Family,
+        /// The table.
+        table: TableName,
+        /// Who needs it.
+        user: TopologyName,
+    },
+    /// Ends `user`'s need of such a table; the last one removes it where it holds nothing.
+    TableGiveBack {
+        /// IPv4 or IPv6.
+        family: Family,
+        /// The table.
+        table: TableName,
+        /// Who needs it no longer.
+        user: TopologyName,
+    },
     /// Feeds a script to `iptables-restore --noflush` of a variant and family: atomic within its one table.
     FirewallLoad {
         /// Which packet filter.
@@ -217,6 +236,15 @@ pub enum Op {
         /// Which flows.
         flows: Vec<FlowMatch>,
     },
+}
+
+/// The key under which a table's record is kept.
+pub fn table_key(family: Family, table: TableName) -> String {
+    let family = match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
+    };
+    format!("table:{family}:{}", table.as_str())
 }
 
 /// Tracked connections that a changed rule must not keep on their old way: those whose original destination is this.

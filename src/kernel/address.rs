@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use rtnetlink::{
-    packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_u32},
+    packet_core::{DecodeError, NLM_F_CREATE, NLM_F_REPLACE, NlasIterator, parse_u32},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope},
@@ -44,14 +44,15 @@ fn message(link: u32, address: IpNet) -> AddressMessage {
     message
 }
 
-/// Adds an address; an IPv6 one without duplicate address detection.
+/// Adds an address; an IPv6 one without duplicate address detection. One that is there already is what was wanted: where
+/// a primary IPv4 address goes, its subnet's others go along or stay by `promote_secondaries`, so they are given again.
 pub fn add(link: u32, address: IpNet) -> Request {
     let mut message = message(link, address);
     if address.addr().is_ipv6() {
         message.header.flags = AddressHeaderFlags::Nodad;
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
     }
-    Request::new(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+    Request::new(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
 }
 
 /// Removes an address.

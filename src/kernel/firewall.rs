@@ -13,10 +13,12 @@ use super::KernelError;
 
 mod canonical;
 mod conntrack;
+mod empty;
 mod in_use;
 mod netfilter;
 mod tools;
 
+pub use empty::delete_if_empty;
 use in_use::InUse;
 use tools::Action;
 

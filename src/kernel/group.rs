@@ -92,6 +92,8 @@ pub fn is_message(op: &Op) -> bool {
         | Op::SysctlGiveBack { .. }
         | Op::PortBorrow { .. }
         | Op::PortGiveBack { .. }
+        | Op::TableBorrow { .. }
+        | Op::TableGiveBack { .. }
         | Op::FirewallLoad { .. }
         | Op::FlushFlows { .. } => false,
     }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::{Netns, TopologyName, snapshot::Borrowed},
-    op::{Batch, LinkChange, LinkRef, Op, Step},
+    op::{Batch, LinkChange, LinkRef, Op, Step, table_key},
 };
 
 /// A batch on its way.
@@ -240,6 +240,15 @@ impl<'a> Run<'a> {
             Op::PortGiveBack { link, user } => {
                 let records = Records::lock()?;
                 records.give_back(&port_key(&link.name), user, |record| self.restore_port(link, record))
+            }
+            Op::TableBorrow { family, table, user } => {
+                let records = Records::lock()?;
+                records.borrow(&table_key(*family, *table), None, &Default::default(), user).map(drop)
+            }
+            Op::TableGiveBack { family, table, user } => {
+                let records = Records::lock()?;
+                let give_back = |_: &Borrowed| self.inside(|| firewall::delete_if_empty(*family, *table));
+                records.give_back(&table_key(*family, *table), user, give_back)
             }
             Op::FirewallLoad { variant, family, table, script } => {
                 self.inside(|| firewall::load(*variant, *family, *table, script))

@@ -28,6 +28,8 @@ pub fn words(op: &Op, netns: &Netns) -> String {
         Op::SysctlGiveBack { key, user } => format!("give back sysctl {key} of {user}"),
         Op::PortBorrow { link, user, .. } => format!("make {} a bridge port for {user}", link.name),
         Op::PortGiveBack { link, user } => format!("give back {} of {user}", link.name),
+        Op::TableBorrow { table, user, .. } => format!("note the need of table {} for {user}", table.as_str()),
+        Op::TableGiveBack { table, user, .. } => format!("give back table {} of {user}", table.as_str()),
         Op::FirewallLoad { variant, family, table, .. } => {
             format!("load firewall table {table:?} ({variant:?}, {family:?})").to_lowercase()
         }

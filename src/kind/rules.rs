@@ -12,9 +12,9 @@ use crate::{
         Address, Netns, TopologyName,
         address::KindName,
         change::{Comparison, Value},
-        snapshot::{FirewallState, TableName},
+        snapshot::{Family, FirewallState, TableName, Variant},
     },
-    op::Op,
+    op::{Op, table_key},
 };
 
 /// The rules of one resource, where they differ and where they do not.
@@ -119,12 +119,35 @@ impl Filter {
         let wanted: &[_] = if state.wanted.is_empty() { &self.composed.tables } else { &state.wanted };
         let address = self.composed.firewall();
         let stage = if self.composed.tables.is_empty() { Stage::FirewallRemove } else { Stage::Firewall };
-        for script in firewall::scripts(&self.composed.topology, wanted, &state.live, state.default_variant) {
+        let scripts = firewall::scripts(&self.composed.topology, wanted, &state.live, state.default_variant);
+        for script in scripts {
+            let (variant, family, table) = (script.variant, script.family, script.table);
+            let stays = wanted.iter().any(|it| it.family == family && it.name == table);
+            let user = self.composed.topology.clone();
+            let hosts_own = variant == Variant::Nft && self.netns == Netns::Host;
+            if hosts_own && stays && self.borrows(family, table, state, steps) {
+                let op = Op::TableBorrow { family, table, user: user.clone() };
+                steps.push(stage, &self.netns, &address, op);
+            }
             steps.push(stage, &self.netns, &address, script.op());
+            if hosts_own && !stays {
+                steps.push(stage, &self.netns, &address, Op::TableGiveBack { family, table, user });
+            }
         }
         let flows = firewall::flows_of_drifts(&self.comparison.drifts);
         if !flows.is_empty() {
             steps.push(Stage::Flows, &self.netns, &address, Op::FlushFlows { flows });
+        }
+    }
+}
+
+impl Filter {
+    /// Whether a table of the host is there for netwright's rules alone, and not noted as needed by this topology.
+    fn borrows(&self, family: Family, table: TableName, state: &FirewallState, steps: &Steps<'_>) -> bool {
+        let live = state.live.iter().any(|(v, t)| *v == Variant::Nft && t.family == family && t.name == table);
+        match steps.snapshot.borrowed.get(&table_key(family, table)) {
+            Some(record) => !record.users.contains(&self.composed.topology),
+            None => !live,
         }
     }
 }
@@ -146,14 +169,10 @@ fn is_after(kind: DriftKind) -> bool {
 /// A rule with where it is, as an engineer would type it.
 fn describe(drift: &Drift) -> String {
     let tool = match drift.family {
-        crate::model::snapshot::Family::V4 => "",
-        crate::model::snapshot::Family::V6 => "ip6 ",
+        Family::V4 => "",
+        Family::V6 => "ip6 ",
     };
-    let table = match drift.table {
-        TableName::Raw => "raw",
-        TableName::Filter => "filter",
-        TableName::Nat => "nat",
-    };
+    let table = drift.table.as_str();
     let moved = if drift.kind == DriftKind::RuleMoved { " (out of order)" } else { "" };
     match drift.rule.is_empty() {
         true => format!("{tool}{table} :{}", drift.chain),

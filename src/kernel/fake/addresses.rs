@@ -12,7 +12,7 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errn
     // IPv6 knows an address by itself, IPv4 with its prefix.
     let same = |other: &IpNet| if six { other.addr() == address.addr() } else { *other == address };
     if state.addresses.iter().any(|other| other.link == link && same(&other.address)) {
-        return Err(Errno::EEXIST);
+        return Ok(());
     }
     state.addresses.push(AddressState {
         link,

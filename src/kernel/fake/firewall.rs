@@ -1,6 +1,9 @@
 //! The packet filter of the fake kernel: it takes what `iptables-restore --noflush` takes, as far as we write it.
 
-use crate::model::snapshot::{Chain, Family, Table, TableName, Variant};
+use crate::model::{
+    iptables::is_builtin,
+    snapshot::{Chain, Family, Table, TableName, Variant},
+};
 
 /// Applies a script to its table, all of it or nothing.
 pub fn load(
@@ -165,6 +168,16 @@ fn check_jumps(table: &Table) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Removes a table of nf_tables that holds nothing.
+pub fn drop_if_empty(live: &mut Vec<(Variant, Table)>, family: Family, table: TableName) {
+    let empty = |chain: &Chain| {
+        is_builtin(&chain.name) && chain.rules.is_empty() && chain.policy.as_deref().is_none_or(|it| it == "ACCEPT")
+    };
+    live.retain(|(variant, it)| {
+        *variant != Variant::Nft || it.family != family || it.name != table || !it.chains.iter().all(empty)
+    });
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
         Netns,
         snapshot::{Borrowed, LinkState, NetnsState, ReadRequest, Snapshot},
     },
-    op::{Batch, LinkChange, Op, Step},
+    op::{Batch, LinkChange, Op, Step, table_key},
 };
 
 mod addresses;
@@ -132,6 +132,15 @@ impl Fake {
                     if state.link_at(link.index).is_some() {
                         links::set(state, link.index, &to_master(master))?;
                     }
+                }
+            }
+            Op::TableBorrow { family, table, user } => {
+                let record = self.state.borrowed.entry(table_key(*family, *table)).or_default();
+                record.users.insert(user.clone());
+            }
+            Op::TableGiveBack { family, table, user } => {
+                if self.last_user(&table_key(*family, *table), user).is_some() {
+                    firewall::drop_if_empty(&mut self.namespace(netns)?.firewall.live, *family, *table);
                 }
             }
             Op::FirewallLoad { variant, family, table, script } => {

@@ -4,11 +4,10 @@ use std::{collections::BTreeSet, fs, io};
 
 use super::{
     super::KernelError,
-    netfilter::{self, Netfilter},
+    netfilter::{self, Netfilter, SUBSYSTEM_NFTABLES},
 };
 use crate::model::snapshot::{Family, TableName, Variant};
 
-const SUBSYSTEM_NFTABLES: u16 = 10;
 const GETTABLE: u16 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
 

@@ -17,6 +17,8 @@ const NLMSG_HEADER: usize = 16;
 /// `struct nfgenmsg`: family, version, resource id.
 const NFGEN_HEADER: usize = 4;
 const ATTRIBUTE_HEADER: usize = 4;
+/// The subsystem of nf_tables.
+pub(super) const SUBSYSTEM_NFTABLES: u16 = 10;
 /// Set beside an attribute's type where it holds attributes.
 pub(super) const NESTED: u16 = 0x8000;
 const TYPE_MASK: u16 = 0x3fff;
@@ -77,6 +79,49 @@ impl Netfilter {
         }
     }
 
+    /// Runs one nf_tables request as a transaction that the kernel refuses (`ERESTART`) where the rules are no longer of
+    /// that generation.
+    pub(super) fn transaction(&self, generation: u32, kind: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
+        const BEGIN: u16 = 0x10;
+        const END: u16 = 0x11;
+        const BATCH_GENID: u16 = 1;
+        let mut genid = Vec::new();
+        push_attribute(&mut genid, BATCH_GENID, &generation.to_be_bytes()).ok_or_else(malformed)?;
+        let mut batch = message(1, BEGIN, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &genid)?;
+        batch.extend(message(2, SUBSYSTEM_NFTABLES << 8 | kind, NLM_F_REQUEST | NLM_F_ACK, family, 0, attributes)?);
+        batch.extend(message(3, END, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &[])?);
+        send(self.socket.as_raw_fd(), &batch, MsgFlags::empty())?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let length = self.receive(&mut buffer)?;
+            for message in messages(&buffer[..length]) {
+                let message = message?;
+                if message.kind == NLMSG_ERROR {
+                    message.error()?;
+                    if message.sequence == 2 {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The generation of the rules: it changes with every transaction.
+    pub(super) fn generation(&self) -> io::Result<u32> {
+        const GETGEN: u16 = 16;
+        const NFTA_GEN_ID: u16 = 1;
+        self.send(1, SUBSYSTEM_NFTABLES << 8 | GETGEN, NLM_F_REQUEST, libc::AF_UNSPEC as u8, &[])?;
+        let mut buffer = vec![0; BUFFER];
+        let length = self.receive(&mut buffer)?;
+        let answer = messages(&buffer[..length]).next().ok_or_else(malformed)??;
+        if answer.kind == NLMSG_ERROR {
+            answer.error()?;
+        }
+        let body = answer.payload.get(NFGEN_HEADER..).ok_or_else(malformed)?;
+        let id = attributes(body).find(|(kind, _)| *kind == NFTA_GEN_ID).and_then(|(_, value)| value.first_chunk());
+        id.copied().map(u32::from_be_bytes).ok_or_else(malformed)
+    }
+
     fn receive_dump(&self, sequence: u32, each: &mut impl FnMut(u8, &[u8])) -> io::Result<bool> {
         let mut buffer = vec![0; BUFFER];
         let mut disturbed = false;
@@ -101,15 +146,7 @@ impl Netfilter {
     }
 
     fn send(&self, sequence: u32, kind: u16, flags: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
-        let length = NLMSG_HEADER + NFGEN_HEADER + attributes.len();
-        let mut message = Vec::with_capacity(length);
-        message.extend(u32::try_from(length).map_err(io::Error::other)?.to_ne_bytes());
-        message.extend(kind.to_ne_bytes());
-        message.extend(flags.to_ne_bytes());
-        message.extend(sequence.to_ne_bytes());
-        message.extend(0u32.to_ne_bytes());
-        message.extend([family, 0, 0, 0]);
-        message.extend(attributes);
+        let message = message(sequence, kind, flags, family, 0, attributes)?;
         send(self.socket.as_raw_fd(), &message, MsgFlags::empty())?;
         Ok(())
     }
@@ -124,6 +161,28 @@ impl Netfilter {
             }
         }
     }
+}
+
+/// One message; `resource` is `nfgenmsg.res_id`, the subsystem of a batch.
+fn message(
+    sequence: u32,
+    kind: u16,
+    flags: u16,
+    family: u8,
+    resource: u16,
+    attributes: &[u8],
+) -> io::Result<Vec<u8>> {
+    let length = NLMSG_HEADER + NFGEN_HEADER + attributes.len();
+    let mut message = Vec::with_capacity(length);
+    message.extend(u32::try_from(length).map_err(io::Error::other)?.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    message.extend(sequence.to_ne_bytes());
+    message.extend(0u32.to_ne_bytes());
+    message.extend([family, 0]);
+    message.extend(resource.to_be_bytes());
+    message.extend(attributes);
+    Ok(message)
 }
 
 /// Whether an error means that the kernel lacks the subsystem asked.
