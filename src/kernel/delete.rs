@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::{
     link,
-    netlink::{Refusal, Request, RouteSocket, TransportError},
+    netlink::{Request, RouteSocket, TransportError},
+    reply::Refusal,
 };
 use crate::op::{LinkChange, LinkRef};
 

@@ -105,10 +105,11 @@ fn errno_words(errno: i32) -> String {
     if known == Errno::UnknownErrno {
         return format!("error number {errno}");
     }
-    let words = known.desc();
+    let words = io::Error::from_raw_os_error(errno).to_string();
+    let words = words.split(" (os error").next().unwrap_or_default();
     let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_lowercase());
-    format!("{}{} ({known:?})", first.into_iter().collect::<String>(), letters.as_str())
+    let first: String = letters.next().map(|letter| letter.to_ascii_lowercase()).into_iter().collect();
+    format!("{first}{} ({known:?})", letters.as_str())
 }
 
 /// A step of a batch that failed.

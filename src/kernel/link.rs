@@ -13,7 +13,7 @@ use rtnetlink::{
     },
 };
 
-use super::netlink::{Request, text};
+use super::{netlink::Request, reply::text};
 use crate::{
     model::{
         Mac,

@@ -24,6 +24,7 @@ mod nsid;
 mod peers;
 mod privilege;
 mod read;
+mod reply;
 mod route;
 mod run;
 mod sysctl;

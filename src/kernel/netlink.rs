@@ -8,15 +8,17 @@ use nix::sys::{
 };
 use rtnetlink::{
     packet_core::{
-        DecodeError, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
-        NLMSG_ERROR, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
-        parse_i32, parse_u32,
+        DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN,
+        NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
     },
     packet_route::RouteNetlinkMessage,
     sys::{Socket, protocols::NETLINK_ROUTE},
 };
 
-use super::KernelError;
+use super::{
+    KernelError,
+    reply::{Refusal, Reply, refusal},
+};
 
 /// How many messages go to the kernel together. A receive buffer of the default size holds 256 replies, and one more
 /// loses the ack; this bound holds even where the buffer may not be enlarged.
@@ -29,9 +31,6 @@ const RECEIVE: usize = 64 * 1024;
 const DUMP_ATTEMPTS: usize = 50;
 /// Longer than any reply takes; what comes later was lost.
 const REPLY_SECONDS: i64 = 30;
-
-const NLMSGERR_ATTR_MSG: u16 = 1;
-const NLMSGERR_ATTR_OFFS: u16 = 2;
 
 /// A message with its flags, without `NLM_F_REQUEST` and `NLM_F_ACK`, which the transport sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,26 +45,6 @@ impl Request {
     /// A request with flags.
     pub fn new(message: RouteNetlinkMessage, flags: u16) -> Self {
         Self { message, flags }
-    }
-}
-
-/// The kernel's answer to a message that it did not like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The error number, positive.
-    pub errno: i32,
-    /// The extended message.
-    pub text: Option<String>,
-    /// Where in the request the attribute is that it is about.
-    pub offset: Option<u32>,
-}
-
-impl Refusal {
-    /// The refusal as an error of `what`.
-    pub fn into_error(self, what: impl Into<String>) -> KernelError {
-        // Without words, the place of the attribute is at least something to search for.
-        let text = self.text.or_else(|| self.offset.map(|at| format!("the attribute at byte {at} of the request")));
-        KernelError::io(what, io::Error::from_raw_os_error(self.errno)).told(text)
     }
 }
 
@@ -87,7 +66,7 @@ impl TransportError {
     pub fn into_error(self, what: impl Into<String>) -> KernelError {
         match self {
             Self::Io(error) => {
-                let lost = matches!(error.raw_os_error(), Some(libc_enobufs) if libc_enobufs == nix::libc::ENOBUFS);
+                let lost = error.raw_os_error() == Some(nix::libc::ENOBUFS);
                 KernelError::io(what, error).hint(lost.then_some("replies of the kernel were lost"))
             }
             Self::Refused(refusal) => refusal.into_error(what),
@@ -120,14 +99,6 @@ pub struct RouteSocket {
     socket: Socket,
     sequence: u32,
     received: Vec<u8>,
-}
-
-/// One message of a reply.
-struct Reply<'a> {
-    kind: u16,
-    flags: u16,
-    sequence: u32,
-    payload: &'a [u8],
 }
 
 impl RouteSocket {
@@ -365,79 +336,10 @@ fn acknowledge_last(bytes: &mut [u8], sequence: u32) {
     }
 }
 
-/// What an `NLMSG_ERROR` or `NLMSG_DONE` says; `None` where all is well.
-fn refusal(reply: &Reply<'_>) -> Result<Option<Refusal>, DecodeError> {
-    let Some((code, rest)) = reply.payload.split_at_checked(4) else {
-        // An old kernel's end of a dump is bare.
-        return Ok(None);
-    };
-    let code = parse_i32(code)?;
-    if code == 0 {
-        return Ok(None);
-    }
-    let mut refusal = Refusal { errno: code.wrapping_abs(), text: None, offset: None };
-    if reply.flags & NLM_F_ACK_TLVS != 0 {
-        let attributes = match reply.kind {
-            NLMSG_DONE => rest,
-            _ => {
-                // The request's header comes first, and where it was not capped the rest of it.
-                let request = NetlinkBuffer::new(rest);
-                let length = if reply.flags & NLM_F_CAPPED != 0 || rest.len() < 16 {
-                    16
-                } else {
-                    (request.length() as usize).next_multiple_of(4)
-                };
-                rest.get(length..).unwrap_or_default()
-            }
-        };
-        for attribute in NlasIterator::new(attributes) {
-            let attribute = attribute?;
-            match attribute.kind() {
-                NLMSGERR_ATTR_MSG => refusal.text = Some(text(attribute.value())),
-                NLMSGERR_ATTR_OFFS => refusal.offset = Some(parse_u32(attribute.value())?),
-                _ => {}
-            }
-        }
-    }
-    Ok(Some(refusal))
-}
-
-/// A string of the kernel's: ends at its NUL, and bytes that are no text are shown as such.
-pub fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rtnetlink::packet_route::link::LinkMessage;
-
-    fn error_payload(code: i32, attributes: &[u8]) -> Vec<u8> {
-        let mut bytes = code.to_ne_bytes().to_vec();
-        bytes.extend([0u8; 16]);
-        bytes.extend(attributes);
-        bytes
-    }
-
-    #[test]
-    fn an_extended_message_and_its_offset_are_read() {
-        let mut attributes = vec![10, 0, 1, 0, b'w', b'r', b'o', b'n', b'g', 0, 0, 0];
-        attributes.extend([8, 0, 2, 0, 36, 0, 0, 0]);
-        let payload = error_payload(-22, &attributes);
-        let reply = Reply { kind: NLMSG_ERROR, flags: NLM_F_CAPPED | NLM_F_ACK_TLVS, sequence: 1, payload: &payload };
-        let expected = Refusal { errno: 22, text: Some("wrong".into()), offset: Some(36) };
-        assert_eq!(refusal(&reply).unwrap(), Some(expected));
-    }
-
-    #[test]
-    fn an_ack_is_no_refusal_and_a_short_error_is_one_without_text() {
-        let ack = error_payload(0, &[]);
-        assert_eq!(refusal(&Reply { kind: NLMSG_ERROR, flags: 0, sequence: 1, payload: &ack }).unwrap(), None);
-        let payload = (-17i32).to_ne_bytes();
-        let reply = Reply { kind: NLMSG_ERROR, flags: NLM_F_ACK_TLVS, sequence: 1, payload: &payload };
-        assert_eq!(refusal(&reply).unwrap(), Some(Refusal { errno: 17, text: None, offset: None }));
-    }
 
     #[test]
     fn only_the_last_message_asks_for_an_ack() {

@@ -13,8 +13,9 @@ use super::{
     delete, dying, firewall,
     group::{self, Piece},
     link,
-    netlink::{Refusal, Request, RouteSocket, TransportError},
+    netlink::{Request, RouteSocket, TransportError},
     netns::{self, Opened},
+    reply::Refusal,
     route, sysctl, words,
 };
 use crate::{
