@@ -14,6 +14,7 @@ use crate::{
         route::Route,
         rules::{Filter, RuleSet},
         sysctl,
+        topology::BRIDGE_NF,
     },
     model::{
         Address, Netns, Snapshot, TopologyName,
@@ -37,6 +38,10 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
         let keys = request.sysctls.entry(Netns::Host).or_default();
         keys.extend(host.sysctls.keys().cloned());
         keys.extend(host.sysctls.keys().flat_map(|key| keys_along(key)));
+    }
+    for netns in topology.bystanders.keys() {
+        let keys = BRIDGE_NF.iter().map(|key| (*key).to_owned());
+        request.sysctls.entry(netns.clone()).or_default().extend(keys);
     }
     for (netns, input) in &topology.firewalls {
         request.firewalls.insert(netns.clone(), firewall::compose(input).tables);

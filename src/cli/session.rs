@@ -43,9 +43,14 @@ impl Session {
         Lock::take(&self.name, timeout, &mut |text| anstream::eprintln!("{text}")).map_err(Failure::new)
     }
 
-    /// Reads the kernel as a plan of `topology` needs it.
+    /// Reads the kernel as a plan of `topology` needs it. What the first look tells may ask for a second one: rules that
+    /// only this host's policy makes necessary.
     pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
-        self.kernel.read(&observe::request(topology)).map_err(Failure::new)
+        let request = observe::request(topology);
+        let snapshot = self.kernel.read(&request).map_err(Failure::new)?;
+        let completed = topology.map(|topology| topology.completed(&snapshot));
+        let needed = observe::request(completed.as_ref());
+        if needed == request { Ok(snapshot) } else { self.kernel.read(&needed).map_err(Failure::new) }
     }
 
     /// Reads the kernel and makes the plan.

@@ -161,7 +161,9 @@ impl Bridge {
         for (path, value) in &self.sysctls {
             if before.and_then(|it| it.sysctls.get(path)) != Some(value) {
                 let op = Op::SysctlSet { key: path.clone(), value: value.clone() };
-                steps.push(Stage::LinkSysctl, &self.netns, &address, op);
+                // Before it goes up: `accept_dad` means nothing afterwards.
+                let stage = if before.is_none() { Stage::Configure } else { Stage::LinkSysctl };
+                steps.push(stage, &self.netns, &address, op);
             }
         }
     }

@@ -173,6 +173,7 @@ pub(super) fn lower_addresses(
     for net in wanted {
         let stays = has.contains(net);
         if !stays || (takes_others_along && net.addr().is_ipv4()) {
+            let stage = if net.addr().is_ipv6() { Stage::AddressV6.max(stage) } else { stage };
             steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
         }
     }

@@ -36,6 +36,9 @@ pub enum Stage {
     Configure,
     /// Bridges go up and get their addresses.
     BridgeUp,
+    /// IPv6 addresses, once both ends of their link are up: one that is there before has its first neighbour
+    /// solicitations unanswered for a second, measured, although it is `nodad`.
+    AddressV6,
     /// Bridges whose ports have moved to another.
     BridgeDelete,
     /// Sysctls of single devices.

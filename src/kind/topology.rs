@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use crate::model::{Netns, Snapshot, TopologyName};
+use crate::model::{
+    Netns, Snapshot, TopologyName,
+    snapshot::{NetnsState, Table, TableName, Variant},
+};
 
 use super::{
     bridge::Bridge, check::Check, firewall, gateway::Gateway, host::HostSettings, link::Link, namespace::Namespace,
@@ -34,6 +37,9 @@ pub struct Topology {
     pub gateways: Vec<Gateway>,
     /// What the packet filter of each namespace must hold.
     pub firewalls: BTreeMap<Netns, firewall::Input>,
+    /// What the packet filter of namespaces with nothing but bridges must hold, should their FORWARD policy be DROP while
+    /// bridged frames meet it.
+    pub bystanders: BTreeMap<Netns, firewall::Input>,
     /// What `test` proves.
     pub checks: Vec<Check>,
 }
@@ -50,9 +56,28 @@ impl Topology {
             gateway.members = wanted.iter().flat_map(|behind| behind.members(&gateway.addresses)).collect();
             gateway.behind = wanted;
         }
+        for (netns, input) in &self.bystanders {
+            let needs = snapshot.namespaces.get(netns).is_some_and(|state| stops_bridged_frames(state));
+            if needs {
+                completed.firewalls.insert(netns.clone(), input.clone());
+            }
+        }
         completed
     }
 }
+
+/// Whether bridged frames meet the packet filter (`br_netfilter`: 1 in every new namespace), and its policy drops them.
+fn stops_bridged_frames(state: &NetnsState) -> bool {
+    let on = |key: &str| state.sysctls.get(key).is_some_and(|value| value.as_deref() == Some("1"));
+    let drops = |(_, table): &(Variant, Table)| {
+        let forward = table.chain("FORWARD").filter(|_| table.name == TableName::Filter);
+        forward.is_some_and(|chain| chain.policy.as_deref() == Some("DROP"))
+    };
+    BRIDGE_NF.iter().any(|key| on(key)) && state.firewall.live.iter().any(drops)
+}
+
+/// The sysctls that lead bridged frames into the packet filter.
+pub const BRIDGE_NF: [&str; 2] = ["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"];
 
 fn live_addresses(snapshot: &Snapshot, netns: &Netns, device: &str) -> Vec<IpNet> {
     let Some(state) = snapshot.namespaces.get(netns) else { return Vec::new() };

@@ -107,6 +107,9 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
         if listed(&rules.route_localnet) {
             sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
         }
+        if *namespace == Scope::host() && addresses_v6(bridge) {
+            sysctls.insert(format!("net/ipv6/conf/{device}/accept_dad"), "0".to_owned());
+        }
         if listed(&rules.ignore_ra) {
             sysctls.insert(format!("net/ipv6/conf/{device}/accept_ra"), "0".to_owned());
         }
@@ -126,6 +129,10 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
         });
     }
     built
+}
+
+fn addresses_v6(bridge: &file::Bridge) -> bool {
+    bridge.addresses.iter().flatten().any(|net| net.addr().is_ipv6())
 }
 
 /// A bridge that has no MTU in the file has the least of its ports', as the kernel would give it; where ports are not

@@ -52,10 +52,22 @@ pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
         let nat = nat.remove(&label).unwrap_or_default();
         let forwards = forwards.remove(&label).unwrap_or_default();
         if !nat.is_empty() || !forwards.is_empty() || gateways.iter().any(|it| it.netns == scope.netns(&label)) {
-            enter_input(scope, &label, nat, forwards, gateways, &mut rules);
+            let input = input_of(scope, &label, nat, forwards, gateways, &mut rules);
+            rules.inputs.insert(scope.netns(&label), input);
+        }
+    }
+    for label in scope.namespaces.keys().cloned().collect::<Vec<_>>() {
+        let bridge = |it: &Interface| matches!(&it.what, What::Bridge(_)) && !is_external(scope, it);
+        if !rules.inputs.contains_key(&scope.netns(&label)) && scope.of(&label).iter().any(bridge) {
+            let input = input_of(scope, &label, Vec::new(), Vec::new(), gateways, &mut rules);
+            rules.bystanders.insert(scope.netns(&label), input);
         }
     }
     rules
+}
+
+fn is_external(scope: &Scope<'_>, interface: &Interface) -> bool {
+    interface.segment.is_some_and(|segment| scope.segments[segment].external)
 }
 
 fn need(rules: &mut Rules, label: &Label, family: Family, because: &'static str, span: Span) {
@@ -257,14 +269,14 @@ fn check_listen_clash(scope: &mut Scope<'_>, others: Option<&Vec<Forward>>, forw
     }
 }
 
-fn enter_input(
-    scope: &mut Scope<'_>,
+fn input_of(
+    scope: &Scope<'_>,
     label: &Label,
     nat: Vec<NatRule>,
     forwards: Vec<Forward>,
     gateways: &[Gateway],
     rules: &mut Rules,
-) {
+) -> Input {
     let netns = scope.netns(label);
     let ranges: Vec<IpNet> = nat
         .iter()
@@ -298,14 +310,13 @@ fn enter_input(
     }
     let targets: Vec<IpAddr> = forwards.iter().map(|forward| forward.to).collect();
     rules.hairpin.extend(ends_of(scope, label, &targets));
-    let input = Input { topology: scope.name.clone(), namespace: label.to_string(), interfaces, nat, forwards };
-    rules.inputs.insert(netns, input);
+    Input { topology: scope.name.clone(), namespace: label.to_string(), interfaces, nat, forwards }
 }
 
 /// The subnets of an interface: of its own addresses, or of its members' where it is an external bridge.
 fn subnets_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
     let mut subnets: Vec<IpNet> = interface.addresses.iter().map(IpNet::trunc).collect();
-    let external = interface.segment.is_some_and(|segment| scope.segments[segment].external);
+    let external = is_external(scope, interface);
     if external {
         subnets.extend(members_of(scope, interface).into_iter().map(|net| net.trunc()));
     }
@@ -328,7 +339,7 @@ fn role_of(
     routed: bool,
     route_localnet: bool,
 ) -> Role {
-    let external = interface.segment.is_some_and(|segment| scope.segments[segment].external);
+    let external = is_external(scope, interface);
     if routed {
         let members = external.then(|| members_of(scope, interface).iter().map(IpNet::addr).collect());
         return Role::Segment { gateway: gateway.map(Gateway::address), members, route_localnet };

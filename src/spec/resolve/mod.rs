@@ -59,6 +59,7 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
         routes,
         gateways,
         firewalls: rules.inputs,
+        bystanders: rules.bystanders,
         checks,
     };
     let diagnostics = sorted(scope.diagnostics);
@@ -102,6 +103,8 @@ fn overlap(a: &ipnet::IpNet, b: &ipnet::IpNet) -> bool {
 pub(super) struct Rules {
     /// What each namespace's packet filter must do.
     pub inputs: BTreeMap<Netns, crate::kind::firewall::Input>,
+    /// What those with nothing but bridges must do, should their policy drop bridged frames.
+    pub bystanders: BTreeMap<Netns, crate::kind::firewall::Input>,
     /// Which families each namespace must forward, and what of the file makes it so.
     pub forwarding: BTreeMap<Label, Need>,
     /// Devices that need `route_localnet`, by namespace.

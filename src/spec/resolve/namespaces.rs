@@ -28,6 +28,11 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
             sysctls.insert(format!("net/ipv6/conf/{which}/disable_ipv6"), "1".to_owned());
         }
     }
+    if has_ipv6(scope, label) {
+        // A router does not forward IPv6 while its link-local address is in duplicate address detection: a second or
+        // two after an apply. The addresses of the lab are nodad; so are these then.
+        sysctls.insert("net/ipv6/conf/default/accept_dad".to_owned(), "0".to_owned());
+    }
     let need = rules.forwarding.get(&label.value);
     if let (Some(need), Some(false)) = (need, spec.forwarding.as_ref().map(|it| it.value)) {
         let span = spec.forwarding.as_ref().map_or(label.span, |it| it.span);
@@ -53,6 +58,12 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
         addresses: spec.addresses.as_ref().map(|list| list.iter().map(|net| net.value).collect()),
         sysctls,
     }
+}
+
+/// Whether an interface of the namespace, `lo` aside, has an IPv6 address.
+fn has_ipv6(scope: &Scope<'_>, label: &Label) -> bool {
+    let interfaces = scope.of(label).iter().filter(|it| it.name != "lo");
+    interfaces.flat_map(|it| &it.addresses).any(|net| net.addr().is_ipv6())
 }
 
 fn is_bridge(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
