@@ -63,13 +63,14 @@ impl Dump {
         Self(lines)
     }
 
-    /// Reads when the kernel has come to rest: carrier, and addresses of its own making, take a moment.
+    /// Reads when the kernel has come to rest. It tells of carrier up to a second late, and makes addresses only then.
     pub fn settled() -> Self {
-        let mut last = Self::take();
+        let (mut last, mut quiet) = (Self::take(), 0);
         for _ in 0..40 {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(200));
             let next = Self::take();
-            if next == last && !duplicate_detection_runs() {
+            quiet = if next == last && !duplicate_detection_runs() { quiet + 1 } else { 0 };
+            if quiet == 6 {
                 return next;
             }
             last = next;
@@ -139,7 +140,7 @@ fn owners_of(line: &str) -> Vec<String> {
 /// The names under `/run/netns`.
 pub fn netns_names() -> BTreeSet<String> {
     let Ok(files) = fs::read_dir("/run/netns") else { return BTreeSet::new() };
-    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    files.map(|file| file.expect("an entry").file_name().into_string().expect("a name in UTF-8")).collect()
 }
 
 /// Whether an IPv6 address waits for a duplicate to answer; without carrier it waits for ever, which counts as rest.
