@@ -1,0 +1,82 @@
+//! One lab and what is asked of it.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::{drift::Drift, dump::Dump, environment::Environment};
+
+/// The folder with the labs.
+pub fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "topologies"].iter().collect()
+}
+
+/// A topology that ships.
+pub struct Lab {
+    file: PathBuf,
+}
+
+impl Lab {
+    /// The lab in that file of the folder.
+    pub fn new(file: &str) -> Self {
+        Self { file: folder().join(file) }
+    }
+
+    /// The whole life of the lab, from an untouched kernel to an untouched kernel.
+    pub fn prove(&self, environment: Environment) {
+        let _running = environment.start();
+        let before = Dump::settled();
+        self.expect("plan", &["-detailed-exitcode"], 2);
+        assert_eq!(before.diff(&Dump::take()), "", "a plan has changed the kernel");
+
+        self.apply();
+        self.is_in_sync();
+        let drifts = Drift::possible();
+        assert!(drifts.len() > 3, "too few ways to drift were found: {drifts:?}");
+        for drift in &drifts {
+            self.is_repaired(drift);
+        }
+        assert!(drifts.iter().any(|it| it.cuts), "no drift was one that the lab's checks have to notice");
+
+        self.expect("destroy", &["-auto-approve"], 0);
+        before.assert_restored("destroy");
+        self.expect("plan", &["-detailed-exitcode"], 2);
+    }
+
+    /// Applies it.
+    pub fn apply(&self) {
+        self.expect("apply", &["-auto-approve"], 0);
+    }
+
+    fn is_in_sync(&self) {
+        let plan = self.expect("plan", &["-detailed-exitcode"], 0);
+        assert!(plan.contains("No changes."), "{plan}");
+        self.expect("test", &[], 0);
+    }
+
+    fn is_repaired(&self, drift: &Drift) {
+        println!("drift: {}", drift.title);
+        drift.happen();
+        let plan = self.expect("plan", &["-detailed-exitcode"], 2);
+        println!("{plan}");
+        if drift.cuts {
+            self.expect("test", &[], 1);
+        }
+        self.apply();
+        drift.tidy();
+        self.is_in_sync();
+    }
+
+    /// Runs a verb on the lab's file, wants that exit code and yields what it printed.
+    pub fn expect(&self, verb: &str, flags: &[&str], code: i32) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_netwright"))
+            .arg(verb)
+            .arg(&self.file)
+            .args(flags)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary that cargo has built");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let what = format!("{verb} {} {flags:?}", self.file.display());
+        assert_eq!(output.status.code(), Some(code), "{what}: {}\n{stdout}\n{stderr}", output.status);
+        stdout.into_owned()
+    }
+}
