@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     graph::{Cycle, Graph},
-    kind::{Both, Pair, Topology, link::Link},
+    kind::{Both, Pair, Topology, gateway::Gateway, link::Link},
     model::{Address, TopologyName, change::Comparison, event::Action},
     observe::Observed,
 };
@@ -31,7 +31,16 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
         |both| pairs.push(Pair::Route(both)),
     );
     let gateways = topology.map_or(&[][..], |it| &it.gateways);
-    matched(&observed.gateways, gateways, |a, b| a.name == b.name, |both| pairs.push(Pair::Gateway(both)));
+    let rules = |both: &Both<'a, Gateway>| {
+        let gateway = both.after.or(both.before)?;
+        observed.gateway_rules.iter().find(|set| set.address.rest() == gateway.name)
+    };
+    matched(
+        &observed.gateways,
+        gateways,
+        |a, b| a.name == b.name,
+        |both| pairs.push(Pair::Gateway(both, rules(&both))),
+    );
     pairs.extend(observed.rule_sets.iter().map(Pair::Rules));
     rejoin(pairs)
 }
@@ -186,8 +195,8 @@ fn pass_on(graph: &Graph, place: usize, drafts: &mut [Draft<'_>]) {
             (Pair::Route(_), _) => Some(Action::Replace),
             (Pair::Link(_), None) if draft_is_port(draft) => Some(Action::Update),
             (Pair::Link(_) | Pair::Bridge(_), _) => draft.action,
-            (Pair::Gateway(_), None) => Some(Action::Update),
-            (Pair::Gateway(_) | Pair::Namespace(_) | Pair::Host(_) | Pair::Rules(_), action) => action,
+            (Pair::Gateway(..), None) => Some(Action::Update),
+            (Pair::Gateway(..) | Pair::Namespace(_) | Pair::Host(_) | Pair::Rules(_), action) => action,
         };
         if takes_along.is_some() && takes_along != draft.action {
             draft.action = takes_along;

@@ -76,7 +76,9 @@ pub struct Observed {
     pub gateways: Vec<Gateway>,
     /// The packet filter of each namespace that has or wants rules.
     pub filters: Vec<Filter>,
-    /// The rules as resources.
+    /// The rules of gateways.
+    pub gateway_rules: Vec<RuleSet>,
+    /// All other rules as resources.
     pub rule_sets: Vec<RuleSet>,
 }
 
@@ -102,6 +104,7 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
         bridges,
         gateways,
         filters,
+        gateway_rules: of_gateways,
         rule_sets,
     }
 }
@@ -154,7 +157,6 @@ fn gateways(
             addresses,
             members: Vec::new(),
             behind: Vec::new(),
-            rules: Vec::new(),
         };
         candidates.insert(bridge.label.clone(), gateway);
     }
@@ -166,7 +168,6 @@ fn gateways(
             addresses: addresses_of(snapshot, set),
             members: Vec::new(),
             behind: Vec::new(),
-            rules: Vec::new(),
         });
     }
     for wanted in topology.iter().flat_map(|it| &it.gateways) {
@@ -178,8 +179,7 @@ fn gateways(
         let set = rules.iter().find(|set| set.address.rest() == label);
         let live = set.is_some_and(|set| set.sides().0);
         if !members.is_empty() || live {
-            let rules = set.map(|set| set.before.clone()).unwrap_or_default();
-            found.push(Gateway { members, rules, ..candidate });
+            found.push(Gateway { members, ..candidate });
         }
     }
     found

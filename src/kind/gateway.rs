@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{
-    route::metric_of,
+    route::{is_static, metric_of},
+    rules::RuleSet,
     steps::{Stage, Steps},
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         address::KindName,
         change::{Comparison, Value},
         mark::GATEWAY_PROTOCOL,
-        snapshot::{Nexthop, RouteType, TABLE_MAIN},
+        snapshot::{Family, Nexthop, RouteType, TABLE_MAIN},
     },
     op::{Op, RouteOp},
 };
@@ -35,8 +36,6 @@ pub struct Gateway {
     pub members: Vec<Member>,
     /// Of an external bridge, whose addresses only the kernel knows: those who want a default route by it.
     pub behind: Vec<Behind>,
-    /// Its rules in the namespace's firewall.
-    pub rules: Vec<String>,
 }
 
 /// One default route of one member.
@@ -46,8 +45,10 @@ pub struct Member {
     pub label: String,
     /// The member.
     pub netns: Netns,
-    /// The gateway's address in the member's subnet.
-    pub via: IpAddr,
+    /// The default route's destination, which tells the family.
+    pub to: IpNet,
+    /// The gateway's address in the member's subnet; observed: whatever it goes by.
+    pub via: Option<IpAddr>,
     /// The member's device.
     pub dev: String,
 }
@@ -65,6 +66,14 @@ pub struct Behind {
     pub addresses: Vec<IpNet>,
 }
 
+/// The default route of a family.
+fn default_of(family: Family) -> IpNet {
+    match family {
+        Family::V4 => IpNet::V4(ipnet::Ipv4Net::default()),
+        Family::V6 => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}
+
 impl Behind {
     /// The default routes by whichever of the gateway's addresses lies in its subnets: one a family.
     pub fn members(&self, gateway: &[IpNet]) -> Vec<Member> {
@@ -73,26 +82,26 @@ impl Behind {
             nets.find_map(|net| gateway.iter().map(IpNet::addr).find(|address| net.contains(address)))
         };
         let vias = [by_family(true), by_family(false)].into_iter().flatten();
-        let member = |via| Member { label: self.label.clone(), netns: self.netns.clone(), via, dev: self.dev.clone() };
+        let member = |via| Member {
+            label: self.label.clone(),
+            netns: self.netns.clone(),
+            to: default_of(Family::of(via)),
+            via: Some(via),
+            dev: self.dev.clone(),
+        };
         vias.map(member).collect()
     }
 }
 
 impl Member {
     fn describe(&self) -> String {
-        format!("{}: default via {} dev {}", self.label, self.via, self.dev)
-    }
-
-    /// Where its route goes: the default route of its family.
-    pub fn to(&self) -> IpNet {
-        match self.via {
-            IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
-            IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
-        }
+        let via = self.via.map(|via| format!(" via {via}")).unwrap_or_default();
+        let dev = if self.dev.is_empty() { String::new() } else { format!(" dev {}", self.dev) };
+        format!("{}: default{via}{dev}", self.label)
     }
 
     fn as_op(&self, link: u32) -> RouteOp {
-        let to = self.to();
+        let to = self.to;
         RouteOp {
             to,
             table: TABLE_MAIN,
@@ -101,7 +110,7 @@ impl Member {
             kind: RouteType::Unicast,
             src: None,
             mtu: None,
-            nexthops: vec![Nexthop { via: Some(self.via), link: Some(link), weight: 1, onlink: false }],
+            nexthops: vec![Nexthop { via: self.via, link: Some(link), weight: 1, onlink: false }],
         }
     }
 }
@@ -119,14 +128,18 @@ impl Gateway {
         for (netns, state) in &snapshot.namespaces {
             let Some(mark) = state.mark().filter(|mark| mark.topology == *topology) else { continue };
             for route in state.routes.iter().filter(|r| r.to.prefix_len() == 0 && r.table == TABLE_MAIN) {
-                let is_default = route.metric == metric_of(&route.to, None) && route.kind == Some(RouteType::Unicast);
-                let [Nexthop { via: Some(via), link: Some(link), .. }] = &*route.nexthops else { continue };
-                let by_us = route.protocol == GATEWAY_PROTOCOL && self.addresses.iter().any(|net| net.addr() == *via);
-                let should = self.members.iter().any(|it| it.netns == *netns && it.to() == route.to);
-                if is_default && (by_us || should) {
-                    let dev = state.link_at(*link).map(|link| link.name.clone()).unwrap_or_default();
+                if route.metric != metric_of(&route.to, None) || !is_static(route.protocol) {
+                    continue;
+                }
+                let hop = route.nexthops.first();
+                let via = hop.and_then(|hop| hop.via);
+                let by_us = route.protocol == GATEWAY_PROTOCOL
+                    && via.is_some_and(|via| self.addresses.iter().any(|net| net.addr() == via));
+                if by_us || self.claims(netns, &route.to) {
+                    let link = hop.and_then(|hop| state.link_at(hop.link?));
+                    let dev = link.map(|link| link.name.clone()).unwrap_or_default();
                     let label = mark.address.rest().to_owned();
-                    members.push(Member { label, netns: netns.clone(), via: *via, dev });
+                    members.push(Member { label, netns: netns.clone(), to: route.to, via, dev });
                 }
             }
         }
@@ -135,11 +148,11 @@ impl Gateway {
 
     /// Whether a default route of `netns` is this gateway's business.
     pub fn claims(&self, netns: &Netns, to: &IpNet) -> bool {
-        self.members.iter().any(|it| it.netns == *netns && it.to() == *to)
+        self.members.iter().any(|it| it.netns == *netns && it.to == *to)
     }
 
     /// What differs.
-    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+    pub fn compare(before: Option<&Self>, after: Option<&Self>, rules: Option<&RuleSet>) -> Comparison {
         let mut comparison = Comparison::default();
         let device = |it: &Self| Value::from(&*it.device);
         comparison.attribute("interface", before.map(device), after.map(device));
@@ -149,8 +162,11 @@ impl Gateway {
             (!list.is_empty()).then_some(Value::List(list))
         };
         comparison.attribute("members", before.and_then(members), after.and_then(members));
-        let rules = |it: &Self| (!it.rules.is_empty()).then(|| Value::List(it.rules.clone()));
-        comparison.attribute("rules", before.and_then(rules), after.and_then(rules));
+        if let Some(rules) = rules {
+            let of_rules = rules.compare();
+            comparison.changes.extend(of_rules.changes);
+            comparison.unchanged += of_rules.unchanged;
+        }
         comparison
     }
 
@@ -158,11 +174,11 @@ impl Gateway {
     pub fn lower_to(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
         let address = self.address();
         let has = before.map_or(&[][..], |it| &it.members);
-        for gone in has.iter().filter(|it| !self.claims(&it.netns, &it.to())) {
+        for gone in has.iter().filter(|it| !self.claims(&it.netns, &it.to)) {
             gone.lower_away(&address, steps);
         }
         for member in self.members.iter().filter(|it| !has.contains(it)) {
-            let replaces = has.iter().any(|it| it.netns == member.netns && it.to() == member.to());
+            let replaces = has.iter().any(|it| it.netns == member.netns && it.to == member.to);
             member.lower_to(&address, replaces, steps);
         }
     }

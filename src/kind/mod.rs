@@ -43,8 +43,8 @@ pub enum Pair<'a> {
     Link(Both<'a, link::Link>),
     /// A static route.
     Route(Both<'a, route::Route>),
-    /// A gateway.
-    Gateway(Both<'a, gateway::Gateway>),
+    /// A gateway, with its rules in the namespace's firewall.
+    Gateway(Both<'a, gateway::Gateway>, Option<&'a rules::RuleSet>),
     /// What nat, port forwards and a namespace's firewall are in the kernel: rules.
     Rules(&'a rules::RuleSet),
 }
@@ -85,7 +85,7 @@ impl Pair<'_> {
             Self::Bridge(both) => both.either().map(bridge::Bridge::address),
             Self::Link(both) => both.either().map(link::Link::address),
             Self::Route(both) => both.either().map(route::Route::address),
-            Self::Gateway(both) => both.either().map(gateway::Gateway::address),
+            Self::Gateway(both, _) => both.either().map(gateway::Gateway::address),
             Self::Rules(rules) => Some(rules.address.clone()),
         };
         address.unwrap_or_else(|| host::HostSettings::default().address())
@@ -103,7 +103,7 @@ impl Pair<'_> {
             Self::Bridge(both) => of(both),
             Self::Link(both) => of(both),
             Self::Route(both) => of(both),
-            Self::Gateway(both) => of(both),
+            Self::Gateway(both, _) => of(both),
             Self::Rules(rules) => rules.sides(),
         }
     }
@@ -116,7 +116,7 @@ impl Pair<'_> {
             Self::Bridge(both) => bridge::Bridge::compare(both.before, both.after),
             Self::Link(both) => link::Link::compare(both.before, both.after),
             Self::Route(both) => route::Route::compare(both.before, both.after),
-            Self::Gateway(both) => gateway::Gateway::compare(both.before, both.after),
+            Self::Gateway(both, rules) => gateway::Gateway::compare(both.before, both.after, *rules),
             Self::Rules(rules) => rules.compare(),
         }
     }
@@ -134,7 +134,7 @@ impl Pair<'_> {
                 let ends = both.either().map_or(&[][..], |it| &it.ends);
                 ends.iter().map(|end| Thing::Device(end.netns.clone(), end.device.clone())).collect()
             }
-            Self::Route(_) | Self::Gateway(_) => Vec::new(),
+            Self::Route(_) | Self::Gateway(..) => Vec::new(),
             Self::Rules(rules) => match rules.is_whole() {
                 true => vec![Thing::Forwarding(rules.netns.clone())],
                 false => Vec::new(),
@@ -159,7 +159,7 @@ impl Pair<'_> {
                 let devices = devices.map(|dev| Thing::Device(route.netns.clone(), dev));
                 std::iter::once(Thing::Netns(route.netns.clone())).chain(devices).collect()
             }
-            Self::Gateway(both) => {
+            Self::Gateway(both, _) => {
                 let Some(gateway) = both.either() else { return Vec::new() };
                 let members = gateway.members.iter().map(|it| Thing::Device(it.netns.clone(), it.dev.clone()));
                 let own = Thing::Device(gateway.netns.clone(), gateway.device.clone());

@@ -133,7 +133,7 @@ fn lower_one(
                 (_, None) => {}
             }
         }
-        Pair::Gateway(both) => match (both.before, both.after) {
+        Pair::Gateway(both, _) => match (both.before, both.after) {
             (before, Some(after)) => after.lower_to(before.filter(|_| draft.reason.is_none()), steps),
             (Some(before), None) => before.lower_away(&gone, steps),
             (None, None) => {}
@@ -189,7 +189,7 @@ fn restore_routes(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
                     route.lower_again(steps);
                 }
             }
-            (Pair::Gateway(Both { after: Some(gateway), .. }), None | Some(Action::Update)) => {
+            (Pair::Gateway(Both { after: Some(gateway), .. }, _), None | Some(Action::Update)) => {
                 for member in &gateway.members {
                     let index = steps.index(&member.netns, &member.dev);
                     if index.is_some_and(|index| touched.contains(&(member.netns.clone(), index))) {

@@ -81,7 +81,7 @@ fn need(rules: &mut Rules, label: &Label, family: Family, because: &'static str,
 fn need_for_gateway(scope: &Scope<'_>, gateway: &Gateway, span: Span, rules: &mut Rules) {
     let label = label_of(scope, &gateway.netns);
     let own = gateway.addresses.iter().map(|net| Family::of(net.addr()));
-    let members = gateway.members.iter().map(|member| Family::of(member.via));
+    let members = gateway.members.iter().map(|member| Family::of(member.to.addr()));
     for family in own.chain(members) {
         need(rules, &label, family, "a gateway", span);
         if family == Family::V6 {

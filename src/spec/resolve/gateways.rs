@@ -30,7 +30,7 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
         let behind = behind(scope, written, &place);
         let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
-            let key = (member.netns.clone(), Family::of(member.via));
+            let key = (member.netns.clone(), Family::of(member.to.addr()));
             if let Some(first) = given.insert(key, written.span) {
                 let what = format!("`{}` has two gateways", member.label);
                 let error = Diagnostic::error("gateway::two_for_one", what)
@@ -47,7 +47,6 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
             addresses: place.interface.addresses.clone(),
             members,
             behind,
-            rules: Vec::new(),
         });
     }
     gateways
