@@ -103,7 +103,7 @@ rust() {
 PATH=$PATH:/usr/sbin:/sbin
 rust
 if [ -n "$(missing)" ] && may_install; then
-    install_packages
+    install_packages || echo "setup: the installation failed" >&2
 fi
 if [ -n "$(missing)" ]; then
     echo "setup: missing on this machine, and not to be installed from here:" >&2
