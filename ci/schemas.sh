@@ -17,7 +17,7 @@ for name in topology plan; do
     target/debug/netwright schema $name >"$fresh"
     if [ "$verb" = write ]; then
         mkdir -p schemas
-        cp "$fresh" $file
+        cat "$fresh" >$file
     elif ! diff -u $file "$fresh"; then
         echo "$file is stale: make schemas" >&2
         stale=1
