@@ -49,10 +49,10 @@ impl Drift {
         run(self.netns.as_deref(), &self.script);
     }
 
-    /// Removes what it has left beside the lab.
+    /// Removes what it has left beside the lab, if that is still there.
     pub fn tidy(&self) {
         if let Some(script) = &self.tidy {
-            run(self.netns.as_deref(), script);
+            run(self.netns.as_deref(), &format!("{script} || true"));
         }
     }
 }

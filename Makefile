@@ -1,0 +1,24 @@
+# make demo   builds netwright and runs a lab in a private sandbox: plan, apply, test, destroy
+# make test   everything that CI checks
+# make schemas   writes schemas/ anew after a change of the types
+
+LAB ?= topologies/05-masquerade.yaml
+
+.PHONY: demo test lint schemas
+
+demo:
+	ci/setup.sh demo
+	cargo build --locked
+	ci/demo.sh $(LAB)
+
+test: lint
+	ci/schemas.sh check
+	ci/test.sh
+
+lint:
+	ci/setup.sh test
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+schemas:
+	ci/schemas.sh write
