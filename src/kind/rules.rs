@@ -169,13 +169,13 @@ fn is_after(kind: DriftKind) -> bool {
 /// A rule with where it is, as an engineer would type it.
 fn describe(drift: &Drift) -> String {
     let tool = match drift.family {
-        Family::V4 => "",
-        Family::V6 => "ip6 ",
+        Family::V4 => "iptables",
+        Family::V6 => "ip6tables",
     };
     let table = drift.table.as_str();
     let moved = if drift.kind == DriftKind::RuleMoved { " (out of order)" } else { "" };
     match drift.rule.is_empty() {
-        true => format!("{tool}{table} :{}", drift.chain),
-        false => format!("{tool}{table} -A {} {}{moved}", drift.chain, drift.rule),
+        true => format!("{tool} -t {table} -N {}", drift.chain),
+        false => format!("{tool} -t {table} -A {} {}{moved}", drift.chain, drift.rule),
     }
 }

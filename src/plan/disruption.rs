@@ -2,7 +2,7 @@
 
 use crate::{
     diff::Draft,
-    kind::{Both, Pair},
+    kind::{Both, Pair, link::End},
     model::{Snapshot, event::Action},
 };
 
@@ -19,8 +19,12 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             if ports == 0 { Vec::new() } else { vec![format!("{ports} ports of {} lose their segment", before.device)] }
         }
         (Pair::Link(Both { before: Some(before), after: Some(after) }), Action::Update) => {
-            let moved = after.ends.iter().zip(&before.ends).filter(|(a, b)| a.bridge != b.bridge && b.bridge.is_some());
-            moved.map(|(end, _)| format!("{} is on another segment from then on", end.label)).collect()
+            let moves = |end: &&End| {
+                let was = before.end_at(&end.netns, &end.device);
+                was.is_some_and(|was| was.bridge.is_some() && was.bridge != end.bridge)
+            };
+            let moved = after.ends.iter().filter(moves);
+            moved.map(|end| format!("{} is on another segment from then on", end.label)).collect()
         }
         (Pair::Namespace(Both { before: Some(before), .. }), Action::Replace) => {
             vec![format!("programs inside {} lose their network", before.netns)]
