@@ -81,7 +81,7 @@ pub struct Reading {
     /// Call the topology NAME instead of what its file says: another name makes another copy of the lab
     #[arg(long, value_name = "NAME", help_heading = "Reading the file")]
     pub name: Option<TopologyName>,
-    /// Set a variable of the file; may be given several times
+    /// Set a variable of the file: for a later version, which has variables
     #[arg(long = "var", value_name = "NAME=VALUE", help_heading = "Reading the file")]
     pub vars: Vec<Assignment>,
 }
@@ -118,13 +118,13 @@ pub struct Running {
     /// Do not ask for approval
     #[arg(long)]
     pub auto_approve: bool,
-    /// Do at most N things at once
+    /// Taken, and of no effect in this version: one thing is done at a time
     #[arg(long, value_name = "N", value_parser = value::parallelism)]
     pub parallelism: Option<usize>,
     /// How long to wait for another run on this host to end, such as 30s [default: NETWRIGHT_LOCK_TIMEOUT, or not at all]
     #[arg(long, value_name = "DURATION", value_parser = value::duration)]
     pub lock_timeout: Option<Duration>,
-    /// Leave what was done where a later step fails, instead of undoing it
+    /// Leave what was done where a later step fails: what this version always does
     #[arg(long)]
     pub no_rollback: bool,
 }

@@ -19,7 +19,6 @@ Exit codes: 0 done, 1 error (declined, failed, invalid, checks that don't hold),
 is a difference.
 
 Environment:
-  NETWRIGHT_LOG            what to log to stderr: error, warn, info, debug or trace
   NETWRIGHT_LOCK_TIMEOUT   how long to wait for another run to end, such as 30s
   NO_COLOR                 no colours, like -no-color";
 
@@ -52,7 +51,8 @@ Examples:
   netwright apply lab.yaml -auto-approve   for scripts
   netwright apply lab.yaml -name ci-7      a second copy, where the file's prefix is \"${name}-\"
 
-An apply that fails undoes what it did. The first Ctrl-C stops in order and undoes, the second stops at once.";
+An apply that fails, or is stopped, leaves what it has done so far: the same command goes on from there, `destroy` \
+removes it. Undoing it is for a later version.";
 
 /// `destroy`.
 pub const DESTROY: &str = "\

@@ -7,7 +7,7 @@ use crate::{
     diff::Choices,
     exec::memo,
     kernel::{Kernel, Live},
-    model::{Snapshot, TopologyName},
+    model::{Snapshot, TopologyName, event::Action},
     observe,
     plan::Prepared,
     report::show::{self, State, Summary},
@@ -37,7 +37,8 @@ pub fn summary(name: &TopologyName, snapshot: &Snapshot) -> Result<(Summary, Pre
     let session = Session::open(name.clone())?;
     let everything = session.plan_of(None, &Choices::default(), snapshot);
     let mut counts = BTreeMap::new();
-    for change in &everything.plan.changes {
+    // What is borrowed of the host's settings makes the host no namespace of the topology.
+    for change in everything.plan.changes.iter().filter(|change| change.action == Action::Delete) {
         *counts.entry(change.address.kind()).or_insert(0) += 1;
     }
     let state = state(&session, name)?;

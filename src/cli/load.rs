@@ -36,6 +36,10 @@ pub struct Loaded {
 
 /// The bytes of FILE, and how they are to be read again.
 pub fn bytes(file: Option<&Path>, reading: &Reading) -> Result<(Vec<u8>, PathBuf, Format), Failure> {
+    if let Some(first) = reading.vars.first() {
+        let what = format!("-var {}: files have no variables in this version yet", style::clean(&first.name));
+        return Err(Failure::new(what));
+    }
     let source = operand::source(file, reading.format, Path::new("")).map_err(Failure::new)?;
     match source {
         operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),

@@ -40,6 +40,8 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
         if !args.planning.json {
             anstream::print!("{}", words::saved(&out.to_string_lossy()));
         }
+    } else if !args.planning.json && !prepared.plan.is_empty() {
+        anstream::println!("\n{}", words::NOT_SAVED);
     }
     Ok(exit(&prepared.plan, args.planning.detailed_exitcode))
 }

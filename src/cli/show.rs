@@ -28,7 +28,8 @@ pub fn run(args: &args::Show) -> Result<Exit, Failure> {
     if everything.plan.changes.is_empty() {
         return Err(Failure::new(format!("no topology `{name}` has anything on this host")));
     }
-    let resources = everything.plan.changes.iter().map(Resource::from_delete).collect();
+    // A plan to destroy names what needs others first; to read of it, those others come first.
+    let resources = everything.plan.changes.iter().rev().map(Resource::from_delete).collect();
     let lab = Lab { summary, resources, foreign: foreign(&name, &snapshot) };
     if args.json {
         anstream::println!("{:#}", show::show_json(&lab));

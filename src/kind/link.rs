@@ -208,7 +208,7 @@ fn peer_of<'a>(
 }
 
 /// The ends of both that belong together: by place, else what is left of each in the same namespace, else alone.
-fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Option<&'a End>, Option<&'a End>)> {
+pub fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Option<&'a End>, Option<&'a End>)> {
     let mut has: Vec<&End> = before.into_iter().flat_map(|it| &it.ends).collect();
     let wants: Vec<&End> = after.into_iter().flat_map(|it| &it.ends).collect();
     let mut pairs: Vec<(Option<&End>, Option<&End>)> = Vec::new();
@@ -227,7 +227,7 @@ impl End {
     fn from_state(netns: &Netns, state: &NetnsState, link: &LinkState, topology: &TopologyName) -> Self {
         let master = link.master.and_then(|index| state.link_at(index));
         Self {
-            label: format!("{netns}:{}", link.name),
+            label: format!("{}:{}", master.map_or(netns.as_str(), |master| &master.name), link.name),
             netns: netns.clone(),
             device: link.name.clone(),
             bridge: master.map(|master| master.name.clone()),

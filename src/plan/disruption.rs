@@ -2,7 +2,7 @@
 
 use crate::{
     diff::Draft,
-    kind::{Both, Pair, link::End},
+    kind::{Both, Pair, link::pair_ends},
     model::{Snapshot, event::Action},
 };
 
@@ -19,12 +19,9 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             if ports == 0 { Vec::new() } else { vec![format!("{ports} ports of {} lose their segment", before.device)] }
         }
         (Pair::Link(Both { before: Some(before), after: Some(after) }), Action::Update) => {
-            let moves = |end: &&End| {
-                let was = before.end_at(&end.netns, &end.device);
-                was.is_some_and(|was| was.bridge.is_some() && was.bridge != end.bridge)
-            };
-            let moved = after.ends.iter().filter(moves);
-            moved.map(|end| format!("{} is on another segment from then on", end.label)).collect()
+            let pairs = pair_ends(Some(before), Some(after)).into_iter().filter_map(|(has, wants)| has.zip(wants));
+            let moved = pairs.filter(|(has, wants)| has.bridge.is_some() && has.bridge != wants.bridge);
+            moved.map(|(_, end)| format!("{} is on another segment from then on", end.label)).collect()
         }
         (Pair::Namespace(Both { before: Some(before), .. }), Action::Replace) => {
             vec![format!("programs inside {} lose their network", before.netns)]

@@ -138,8 +138,8 @@ pub const NOT_SAVED: &str = "Note: You didn't use the -out option to save this p
 pub fn saved(path: &str) -> String {
     let path = clean(path);
     format!(
-        "Saved the plan to: {path}\n\nTo perform exactly these actions, run the following command to apply:\n    \
-         netwright apply \"{path}\""
+        "\nSaved the plan to: {path}\n\nTo perform exactly these actions, run the following command to apply:\n    \
+         netwright apply \"{path}\"\n"
     )
 }
 

@@ -33,8 +33,13 @@ const NETNS_ETC: &str = "/etc/netns";
 pub(super) fn enter() -> Result<(), SandboxError> {
     let ours = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID;
     let map = IdMap::prepare()?;
-    match unshare(CloneFlags::CLONE_NEWUSER | ours) {
-        Ok(()) => map.write()?,
+    match unshare(CloneFlags::CLONE_NEWUSER) {
+        // The map comes before the other namespaces: who is root when a network namespace is made owns its files below
+        // /proc/net, and without a map that is nobody inside, who then may not read which tables legacy iptables has.
+        Ok(()) => {
+            map.write()?;
+            unshare(ours).map_err(forbidden)?;
+        }
         // Real root needs no user namespace for the others.
         Err(errno) if geteuid().is_root() => unshare(ours).map_err(|_| forbidden(errno))?,
         Err(errno) => return Err(forbidden(errno)),
