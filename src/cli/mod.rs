@@ -63,6 +63,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     if cli.no_color {
         style::without_colours();
     }
+    if let Err(failure) = log() {
+        say(&failure);
+        return ExitCode::FAILURE;
+    }
     let done = match &cli.verb {
         Verb::Sandbox(args) => return sandbox(args),
         Verb::Validate(args) => validate::run(args),
@@ -84,6 +88,20 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     }
 }
+
+/// With `NETWRIGHT_LOG` set to a level (error, warn, info, debug, trace), what happens inside is told on stderr.
+fn log() -> Result<(), Failure> {
+    let Some(level) = std::env::var_os(LOG).filter(|level| !level.is_empty()) else { return Ok(()) };
+    let text = level.to_string_lossy();
+    let level: tracing::level_filters::LevelFilter = text
+        .parse()
+        .map_err(|_| Failure::new(format!("{LOG} is `{text}`: it takes error, warn, info, debug, trace or off")))?;
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).init();
+    Ok(())
+}
+
+/// The environment's say in what is told of the inside.
+const LOG: &str = "NETWRIGHT_LOG";
 
 fn say(failure: &Failure) {
     match failure {

@@ -48,6 +48,7 @@ impl Session {
     pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
         let request = observe::request(topology);
         let snapshot = self.kernel.read(&request).map_err(Failure::new)?;
+        tracing::debug!(namespaces = snapshot.namespaces.len(), "read");
         let completed = topology.map(|topology| topology.completed(&snapshot));
         let needed = observe::request(completed.as_ref());
         if needed == request { Ok(snapshot) } else { self.kernel.read(&needed).map_err(Failure::new) }

@@ -3,6 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io::{self, Read, Seek, Write},
+    os::unix::fs::MetadataExt,
     path::Path,
     thread,
     time::{Duration, Instant, SystemTime},
@@ -55,7 +56,12 @@ impl Lock {
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => break,
+                Ok(()) if is_still_at(&file, &path) => break,
+                // The holder destroyed the topology, and the file with it: the next one is locked anew.
+                Ok(()) => {
+                    file = open(&path).map_err(fail)?;
+                    continue;
+                }
                 Err(TryLockError::Error(error)) => return Err(fail(error)),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -79,6 +85,13 @@ fn open(path: &Path) -> io::Result<File> {
         std::fs::create_dir_all(folder)?;
     }
     File::options().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// Whether the path still leads to the file that is open.
+fn is_still_at(file: &File, path: &Path) -> bool {
+    let id = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+    let (open, named) = (file.metadata().map(id), std::fs::metadata(path).map(id));
+    matches!((open, named), (Ok(open), Ok(named)) if open == named)
 }
 
 /// Writes who holds it, for those who wait.

@@ -32,6 +32,10 @@ pub fn run(kernel: &mut dyn Kernel, prepared: &Prepared, tell: &mut dyn FnMut(Ev
         for step in &batch.steps {
             tracker.start(&step.address, tell);
         }
+        tracing::debug!(netns = %batch.netns, steps = batch.steps.len(), "batch");
+        for step in &batch.steps {
+            tracing::trace!(resource = %step.address, op = ?step.op);
+        }
         if let Err(error) = kernel.run(batch) {
             tracker.fail(&error, tell);
             return Err(RunError::Batch(Box::new(error)));
