@@ -140,7 +140,7 @@ pub struct Draft<'a> {
 pub struct Choices {
     /// `-replace`: made anew though they are as they should be.
     pub replace: Vec<Address>,
-    /// `-target`: these and what they need, nothing else. Empty: everything.
+    /// `-target`: these and what they need (to destroy: and what needs them), nothing else. Empty: everything.
     pub targets: Vec<Address>,
 }
 
@@ -209,7 +209,7 @@ fn draft_is_port(draft: &Draft<'_>) -> bool {
     matches!(&draft.pair, Pair::Link(both) if both.after.is_some_and(|it| it.ends.iter().any(|end| end.bridge.is_some())))
 }
 
-/// With `-target`, the targets and what they need.
+/// With `-target`, the targets and what they need; of those that go, what needs them.
 fn kept(graph: &Graph, drafts: &[Draft<'_>], choices: &Choices) -> BTreeSet<usize> {
     if choices.targets.is_empty() {
         return (0..drafts.len()).collect();
@@ -218,7 +218,11 @@ fn kept(graph: &Graph, drafts: &[Draft<'_>], choices: &Choices) -> BTreeSet<usiz
         choices.targets.iter().any(|target| *target == draft.address || other_names(&draft.pair).contains(target))
     };
     let targets = (0..drafts.len()).filter(|place| is_target(&drafts[*place]));
-    targets.flat_map(|place| graph.needed_by(place)).collect()
+    let along = |place: usize| match drafts[place].action {
+        Some(Action::Delete) => graph.needing(place),
+        Some(Action::Create | Action::Update | Action::Replace) | None => graph.needed_by(place),
+    };
+    targets.flat_map(along).collect()
 }
 
 /// A link is found by either of its ends too.
