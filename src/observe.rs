@@ -133,7 +133,7 @@ fn filters(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topology>
             (None, Some(state)) => label_of(netns, state),
             (None, None) => netns.to_string(),
         };
-        Filter::compare(name, &label, netns, input, state.map_or(&nothing, |state| &state.firewall))
+        Filter::compare(name, &label, netns, input, snapshot.firewall(netns).unwrap_or(&nothing))
     };
     netns.into_iter().map(one).collect()
 }

@@ -39,6 +39,13 @@ pub fn read(wanted: &[Table]) -> Result<FirewallState, KernelError> {
     Ok(FirewallState { default_variant, live, wanted })
 }
 
+/// What there is to know of the packet filter of a namespace that is not there yet.
+pub fn of_new(wanted: &[Table]) -> Result<FirewallState, KernelError> {
+    let Some(variant) = tools::default_variant()? else { return Err(tools::missing()) };
+    let wanted = canonical::print(wanted, variant)?;
+    Ok(FirewallState { default_variant: Some(variant), live: Vec::new(), wanted })
+}
+
 fn read_live(
     in_use: &InUse,
     wanted: &[Table],

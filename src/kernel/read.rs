@@ -55,6 +55,12 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     }
     fill_peers(host, &present, &mut readings)?;
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
+    for (netns, wanted) in request.firewalls.iter().filter(|(_, wanted)| !wanted.is_empty()) {
+        if !snapshot.namespaces.contains_key(netns) {
+            let state = firewall::of_new(wanted).map_err(|error| error.in_netns(netns))?;
+            snapshot.to_come.insert(netns.clone(), state);
+        }
+    }
     Ok(snapshot)
 }
 

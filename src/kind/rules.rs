@@ -113,9 +113,6 @@ impl Filter {
 
     /// Ops that make the live rules the wanted ones.
     pub fn lower(&self, state: &FirewallState, steps: &mut Steps<'_>) {
-        if self.comparison.is_same() {
-            return;
-        }
         let wanted: &[_] = if state.wanted.is_empty() { &self.composed.tables } else { &state.wanted };
         let address = self.composed.firewall();
         let stage = if self.composed.tables.is_empty() { Stage::FirewallRemove } else { Stage::Firewall };

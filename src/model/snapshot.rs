@@ -27,12 +27,24 @@ pub struct ReadRequest {
 pub struct Snapshot {
     /// The host, and every namespace bound under `/run/netns`.
     pub namespaces: BTreeMap<Netns, NetnsState>,
+    /// The packet filter of namespaces that rules were asked for and that are not there yet: what their tools will be, and
+    /// how those print the wanted rules.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub to_come: BTreeMap<Netns, FirewallState>,
     /// Host settings that topologies have borrowed, by sysctl key or `master:IFACE`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub borrowed: BTreeMap<String, Borrowed>,
     /// Files under `/run/netns` that are no namespace (left behind by a crash or a reboot).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stale_netns: Vec<String>,
+}
+
+impl Snapshot {
+    /// The packet filter of a namespace, also of one that is not there yet.
+    pub fn firewall(&self, netns: &Netns) -> Option<&FirewallState> {
+        let live = self.namespaces.get(netns).map(|state| &state.firewall);
+        live.or_else(|| self.to_come.get(netns))
+    }
 }
 
 /// A value of the host that topologies changed, and what it was before.

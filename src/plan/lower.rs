@@ -52,6 +52,16 @@ fn going(drafts: &[Draft<'_>]) -> BTreeSet<Netns> {
     drafts.iter().filter_map(namespace).collect()
 }
 
+/// Whether a namespace is made.
+fn comes(netns: &Netns, drafts: &[Draft<'_>]) -> bool {
+    drafts.iter().any(|draft| match (&draft.pair, draft.action) {
+        (Pair::Namespace(Both { after: Some(after), .. }), Some(Action::Create | Action::Replace)) => {
+            after.netns == *netns
+        }
+        _ => false,
+    })
+}
+
 /// Brings the picture of devices from now to then, before any op needs an index: what goes, then what comes.
 fn enter(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
     for draft in drafts.iter().filter(|draft| draft.action.is_some_and(removes)) {
@@ -161,9 +171,13 @@ fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Net
         let planned = drafts.iter().any(|draft| {
             draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address)
         });
+        let state = steps.snapshot.firewall(&filter.netns).unwrap_or(&nothing);
         if planned && !going.contains(&filter.netns) {
-            let state = steps.snapshot.namespaces.get(&filter.netns).map_or(&nothing, |state| &state.firewall);
             filter.lower(state, steps);
+        } else if planned && comes(&filter.netns, drafts) {
+            // What is live there goes with the namespace, and all of it is loaded into the new one.
+            let anew = FirewallState { live: Vec::new(), ..state.clone() };
+            filter.lower(&anew, steps);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     model::{
         Netns,
-        snapshot::{Borrowed, LinkState, NetnsState, ReadRequest, Snapshot},
+        snapshot::{Borrowed, FirewallState, LinkState, NetnsState, ReadRequest, Snapshot, Table, Variant},
     },
     op::{Batch, LinkChange, Op, Step, table_key},
 };
@@ -200,12 +200,23 @@ impl Kernel for Fake {
         let mut seen = self.state.clone();
         for (netns, state) in &mut seen.namespaces {
             let keys = request.sysctls.get(netns).into_iter().flatten();
-            state.sysctls = keys.map(|key| (key.clone(), sysctls::read(&self.state.namespaces[netns], key))).collect();
-            match request.firewalls.get(netns) {
-                Some(wanted) => state.firewall.wanted.clone_from(wanted),
-                None => state.firewall = Default::default(),
+            // What is borrowed can be given back by its record alone, so it is always read.
+            let borrowed = seen.borrowed.keys().filter(|key| *netns == Netns::Host && key.starts_with("net/"));
+            let live = &self.state.namespaces[netns];
+            let expanded = keys.chain(borrowed).flat_map(|key| sysctls::expand(live, key));
+            state.sysctls = expanded.map(|key| (key.clone(), sysctls::read(live, &key))).collect();
+            state.firewall.wanted = request.firewalls.get(netns).cloned().unwrap_or_default();
+            if !state.firewall.is_empty() {
+                state.firewall.default_variant = Some(Variant::Nft);
             }
         }
+        let to_come = request.firewalls.iter().filter(|(netns, _)| !self.state.namespaces.contains_key(netns));
+        let empty = |wanted: &Vec<Table>| FirewallState {
+            default_variant: Some(Variant::Nft),
+            live: Vec::new(),
+            wanted: wanted.clone(),
+        };
+        seen.to_come = to_come.map(|(netns, wanted)| (netns.clone(), empty(wanted))).collect();
         Ok(seen)
     }
 

@@ -21,6 +21,13 @@ pub fn read(state: &NetnsState, key: &str) -> Option<String> {
     }
 }
 
+/// The keys that a key with a `*` for its device stands for.
+pub fn expand(state: &NetnsState, key: &str) -> Vec<String> {
+    let Some((head, tail)) = key.split_once("/*/") else { return vec![key.to_owned()] };
+    let devices = state.links.iter().map(|link| link.name.as_str()).chain(["all", "default"]);
+    devices.map(|device| format!("{head}/{device}/{tail}")).collect()
+}
+
 fn exists(state: &NetnsState, key: &str) -> bool {
     let parts: Vec<_> = key.split('/').collect();
     match parts.as_slice() {
