@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     graph::{Cycle, Graph},
-    kind::{Both, Pair, Topology, gateway::Gateway, link::Link},
+    kind::{Both, Pair, Thing, Topology, gateway::Gateway, link::Link},
     model::{Address, TopologyName, change::Comparison, event::Action},
     observe::Observed,
 };
@@ -222,7 +222,16 @@ fn kept(graph: &Graph, drafts: &[Draft<'_>], choices: &Choices) -> BTreeSet<usiz
         Some(Action::Delete) => graph.needing(place),
         Some(Action::Create | Action::Update | Action::Replace) | None => graph.needed_by(place),
     };
-    targets.flat_map(along).collect()
+    let kept: BTreeSet<usize> = targets.flat_map(along).collect();
+    // A gateway does not go because a member does: what it holds on to is its own device.
+    let given: BTreeSet<Thing> = kept.iter().flat_map(|place| drafts[*place].pair.gives()).collect();
+    let goes_by_a_member = |draft: &Draft<'_>| match &draft.pair {
+        Pair::Gateway(Both { before: Some(gateway), .. }, _) if draft.action == Some(Action::Delete) => {
+            !is_target(draft) && !given.contains(&Thing::Device(gateway.netns.clone(), gateway.device.clone()))
+        }
+        _ => false,
+    };
+    kept.into_iter().filter(|place| !goes_by_a_member(&drafts[*place])).collect()
 }
 
 /// A link is found by either of its ends too.

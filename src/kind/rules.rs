@@ -12,7 +12,7 @@ use crate::{
         Address, Netns, TopologyName,
         address::KindName,
         change::{Comparison, Value},
-        snapshot::{Family, FirewallState, TableName, Variant},
+        snapshot::{Family, FirewallState, Table, TableName, Variant},
     },
     op::{Op, table_key},
 };
@@ -114,8 +114,36 @@ impl Filter {
     /// Ops that make the live rules the wanted ones.
     pub fn lower(&self, state: &FirewallState, steps: &mut Steps<'_>) {
         let wanted: &[_] = if state.wanted.is_empty() { &self.composed.tables } else { &state.wanted };
+        self.lower_to(wanted, state, steps);
+    }
+
+    /// Ops that take the rules of some resources away and leave the others' (`destroy -target`).
+    pub fn lower_without(&self, going: &dyn Fn(&Address) -> bool, state: &FirewallState, steps: &mut Steps<'_>) {
+        let stays = |table: &Table, chain: &str, rule: &str| {
+            let mut drifts = self.comparison.drifts.iter();
+            drifts.any(|drift| {
+                let there = drift.family == table.family && drift.table == table.name && drift.chain == chain;
+                there && drift.rule == rule && !going(&drift.address)
+            })
+        };
+        let mut wanted: Vec<Table> = Vec::new();
+        for (_, table) in &state.live {
+            let mut kept = table.clone();
+            for chain in &mut kept.chains {
+                let name = chain.name.clone();
+                chain.rules.retain(|rule| stays(table, &name, rule));
+            }
+            kept.chains.retain(|chain| !chain.rules.is_empty() || stays(table, &chain.name, ""));
+            if !kept.chains.is_empty() && !wanted.contains(&kept) {
+                wanted.push(kept);
+            }
+        }
+        self.lower_to(&wanted, state, steps);
+    }
+
+    fn lower_to(&self, wanted: &[Table], state: &FirewallState, steps: &mut Steps<'_>) {
         let address = self.composed.firewall();
-        let stage = if self.composed.tables.is_empty() { Stage::FirewallRemove } else { Stage::Firewall };
+        let stage = if wanted.is_empty() { Stage::FirewallRemove } else { Stage::Firewall };
         let scripts = firewall::scripts(&self.composed.topology, wanted, &state.live, state.default_variant);
         for script in scripts {
             let (variant, family, table) = (script.variant, script.family, script.table);

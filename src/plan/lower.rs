@@ -172,7 +172,11 @@ fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Net
             draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address)
         });
         let state = steps.snapshot.firewall(&filter.netns).unwrap_or(&nothing);
-        if planned && !going.contains(&filter.netns) {
+        let in_plan = |address: &Address| drafts.iter().any(|it| it.action.is_some() && it.address == *address);
+        let part = filter.composed.tables.is_empty() && !in_plan(&filter.composed.firewall());
+        if planned && !going.contains(&filter.netns) && part {
+            filter.lower_without(&in_plan, state, steps);
+        } else if planned && !going.contains(&filter.netns) {
             filter.lower(state, steps);
         } else if planned && comes(&filter.netns, drafts) {
             // What is live there goes with the namespace, and all of it is loaded into the new one.
