@@ -20,7 +20,7 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// The ordered changes from the observed to the desired state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// [`FORMAT_VERSION`].
+    /// The version of this form. The minor part grows with compatible additions.
     pub format_version: String,
     /// Whose plan it is.
     #[schemars(with = "String")]

@@ -45,6 +45,9 @@ fn syntax(source: u32, text: &str, range: std::ops::Range<usize>, message: &str)
     let span = Span::new(source, range.clone());
     let error =
         |message: &str| Diagnostic::error("file::syntax", format!("this is not TOML: {message}")).at(span, "here");
+    if let Some(word) = address_around(text, &range).filter(|_| message.starts_with("invalid ")) {
+        return error(&format!("`{word}` stands without quotes")).help(format!("write \"{word}\""));
+    }
     if !message.starts_with("string values must be quoted") {
         return error(message);
     }
@@ -52,6 +55,16 @@ fn syntax(source: u32, text: &str, range: std::ops::Range<usize>, message: &str)
         return error("a value is missing").help("write one, or take the key away: without it the default holds");
     }
     error(&format!("`{word}` stands without quotes")).help(format!("write \"{word}\""))
+}
+
+/// The address around a place that was read as a number: with a length, a port, or more dots than a number has.
+fn address_around<'t>(text: &'t str, range: &std::ops::Range<usize>) -> Option<&'t str> {
+    let of_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '/');
+    let before = text.get(..range.start)?;
+    let start = before.trim_end_matches(of_address).len();
+    let word = text.get(start..)?;
+    let word = word.get(..word.find(|c| !of_address(c)).unwrap_or(word.len()))?;
+    (word.contains(['/', ':']) || word.matches('.').count() > 1).then_some(word)
 }
 
 fn unquoted(key: &str) -> &str {

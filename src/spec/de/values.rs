@@ -69,7 +69,7 @@ impl<T: Decode> Decode for Vec<T> {
 impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
     fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
-            cx.wrong_type(node, &format!("a map by {}", K::WHAT.trim_start_matches("a ")), None);
+            cx.wrong_type(node, &format!("a map by {}", K::WHAT.trim_start_matches("a ")), as_map(node));
             return None;
         };
         let mut out = Self::with_capacity(entries.len());
@@ -102,6 +102,13 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
     }
 }
 
+/// How to write a list of names as a map.
+fn as_map(node: &Node) -> Option<String> {
+    let Value::List(items) = &node.value else { return None };
+    let Value::Scalar(Scalar { text, .. }) = &items.first()?.value else { return None };
+    Some(format!("write `{}: {{}}` for each, without the brackets of a list", text.escape_debug()))
+}
+
 fn left_out(key: &Spanned<String>) -> Diagnostic {
     Diagnostic::warning("key::left_out", format!("`{}` is left out: nothing stands after it", key.value))
         .at(key.span, "left out")
@@ -114,7 +121,7 @@ impl Decode for bool {
             Value::Scalar(Scalar { text, style: Style::Bool | Style::Plain }) if text == "true" => Some(true),
             Value::Scalar(Scalar { text, style: Style::Bool | Style::Plain }) if text == "false" => Some(false),
             _ => {
-                cx.wrong_type(node, "true or false", truth(node).map(|word| format!("write {word} without quotes")));
+                cx.wrong_type(node, "true or false", truth(node));
                 None
             }
         }
@@ -125,12 +132,13 @@ impl Decode for bool {
     }
 }
 
-/// The boolean that a scalar was meant to be.
-fn truth(node: &Node) -> Option<bool> {
+/// How to write the boolean that a scalar was meant to be.
+fn truth(node: &Node) -> Option<String> {
     let Value::Scalar(Scalar { text, .. }) = &node.value else { return None };
     match text.to_lowercase().as_str() {
-        "yes" | "on" | "true" | "1" => Some(true),
-        "no" | "off" | "false" | "0" => Some(false),
+        word @ ("true" | "false") => Some(format!("write {word} without quotes")),
+        "yes" | "on" | "1" => Some("write true".into()),
+        "no" | "off" | "0" => Some("write false".into()),
         _ => None,
     }
 }

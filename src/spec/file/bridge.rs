@@ -32,9 +32,9 @@ section! {
         /// Existing devices of its namespace that become ports, and are given back as they were.
         ports: Vec<Spanned<IfName>> => "ports" { default: "[]", example: r#"["eth1"]"# },
         /// The largest packet that it carries, in bytes.
-        mtu: Option<Spanned<u32>> => "mtu" { left_out: "the kernel's choice, 1500", example: "9000", range: MTU },
+        mtu: Option<Spanned<u32>> => "mtu" { left_out: "the least of its ports', 1500 without any", example: "9000", range: MTU },
         /// Its hardware address.
-        mac: Option<Spanned<Mac>> => "mac" { left_out: "one that stays the same", example: r#""02:00:00:00:00:01""# },
+        mac: Option<Spanned<Mac>> => "mac" { left_out: "one made from the names, always the same", example: r#""02:00:00:00:00:01""# },
         /// Whether it speaks the spanning tree protocol.
         stp: Option<Spanned<bool>> => "stp" { default: "false", example: "true" },
         /// After how many seconds it forgets an address that it has learned.

@@ -63,7 +63,7 @@ section! {
             left_out: "the next free address of each subnet of the segment", example: r#"["192.168.0.3/24"]"#
         },
         /// Its hardware address.
-        mac: Option<Spanned<Mac>> => "mac" { left_out: "one that stays the same", example: r#""02:00:00:00:00:03""# },
+        mac: Option<Spanned<Mac>> => "mac" { left_out: "one made from the names, always the same", example: r#""02:00:00:00:00:03""# },
         /// The largest packet that it carries, in bytes.
         mtu: Option<Spanned<u32>> => "mtu" { left_out: "that of the link", example: "4500", range: MTU },
         /// Whether it is up.

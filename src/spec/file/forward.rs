@@ -26,7 +26,7 @@ section! {
     pub struct PortForward as "PortForward": "a port forward", reserved [] {
         /// Where it listens: PORT, PORT-PORT, or ADDRESS:PORT with IPv6 in brackets.
         listen: Spanned<Listen> => "listen" { example: "8088" },
-        /// The protocols that are forwarded. Never empty once read.
+        /// The protocols that are forwarded: `tcp`, `udp` or both.
         protocol: Vec<Spanned<Protocol>> => "protocol" { default: r#"["tcp"]"#, example: r#"["tcp", "udp"]"# },
         /// Where it goes: NAMESPACE:PORT or ADDRESS:PORT, with a range of ports where `listen` has one. Without a port, the
         /// port stays.

@@ -41,9 +41,9 @@ section! {
         /// Its two ends: "NAMESPACE:INTERFACE" with addresses after it, "BRIDGE", "BRIDGE:INTERFACE", or the long form.
         endpoints: [Spanned<End>; 2] => "endpoints" { example: r#"["web:eth0 192.168.0.4/24", "br0"]"# },
         /// The largest packet of both ends, where an end does not say otherwise.
-        mtu: Option<Spanned<u32>> => "mtu" { left_out: "the kernel's choice, 1500", example: "9000", range: MTU },
+        mtu: Option<Spanned<u32>> => "mtu" { left_out: "1500", example: "9000", range: MTU },
         /// How many transmit and receive queues each end has.
-        queues: Option<Spanned<u32>> => "queues" { left_out: "what is fastest to make", example: "1", range: (1, 4096) },
+        queues: Option<Spanned<u32>> => "queues" { left_out: "one, which is fastest to make", example: "1", range: (1, 4096) },
         /// A subnet of which both ends get the next free address.
         subnet: Option<Spanned<IpNet>> => "subnet" {
             left_out: "none", example: r#""10.0.0.2/31""#, net: NetForm::Subnet

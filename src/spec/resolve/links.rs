@@ -53,10 +53,16 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
         let ends = [end_of(scope, &a, &b, first), end_of(scope, &b, &a, second)];
         let [Some(a), Some(b)] = ends else { continue };
         let segment = segment_of(scope, link, &a, &b);
-        enter_end(scope, (index, 0), &a, first, segment);
-        enter_end(scope, (index, 1), &b, second, segment);
+        // Where an end's name is taken, those that are made up from it are too, and say nothing new.
+        let taken = [&a, &b].into_iter().any(|it| it.bridge.is_none() && scope.has_device(&it.namespace, &it.device));
+        for (which, entered, end) in [(0, &a, first), (1, &b, second)] {
+            if !(taken && entered.bridge.is_some() && end.interface.is_none()) {
+                enter_end(scope, (index, which), entered, end, segment);
+            }
+        }
         let name = name_of(link, &a, &b);
-        if let Some(other) = entered.iter().find(|it| it.name == name) {
+        let made_up = taken && link.name.is_none();
+        if let Some(other) = entered.iter().find(|it| it.name == name && !made_up) {
             let span = link.name.as_ref().map_or(link.span, |name| name.span);
             let error = Diagnostic::error("name::duplicate", format!("two links are called `{name}`"))
                 .at(span, "the second one")

@@ -16,6 +16,7 @@ mod checks;
 mod firewall;
 mod gateways;
 mod links;
+mod names;
 mod namespaces;
 mod routes;
 mod scope;
@@ -39,7 +40,9 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
     addresses::assign(&mut scope);
     addresses::check_clashes(&mut scope);
     if scope.diagnostics.has_errors() {
-        // What follows looks addresses up; with names or addresses wrong it would only repeat the same errors.
+        // What follows looks addresses up; with names or addresses wrong it would only repeat the same errors. The names
+        // in it are looked up all the same, so that all that are undefined are told in one run.
+        names::look_up(&mut scope);
         return (None, sorted(scope.diagnostics));
     }
     let routes = routes::resolve(&mut scope);

@@ -214,6 +214,11 @@ impl<'f> Scope<'f> {
         }
     }
 
+    /// Whether a device of that name has been entered in a namespace.
+    pub fn has_device(&self, namespace: &Label, device: &str) -> bool {
+        self.devices.contains_key(&(namespace.clone(), device.to_owned()))
+    }
+
     /// Enters an interface; two of one name in one namespace are a clash.
     pub fn enter(&mut self, namespace: &Label, interface: Interface) {
         let key = (namespace.clone(), interface.device.to_string());

@@ -1,0 +1,48 @@
+//! The names in what is resolved last, looked up where an earlier error keeps it from being resolved.
+
+use super::scope::Scope;
+use crate::{
+    model::{Label, Spanned},
+    spec::file::{ForwardTo, GatewayAt, Target, Via},
+};
+
+/// Says every name that is not defined in routes, gateways, nat rules, port forwards and checks.
+pub fn look_up(scope: &mut Scope<'_>) {
+    let file = scope.file;
+    for route in file.namespaces.values().flat_map(|namespace| &namespace.routes) {
+        let hops = route.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
+        for via in route.via.iter().chain(hops) {
+            if let Via::End(namespace, _) = &via.value {
+                scope.namespace(&Spanned { value: namespace.clone(), span: via.span });
+            }
+        }
+    }
+    for gateway in &file.gateways {
+        match &gateway.at {
+            GatewayAt::Bridge(bridge) => _ = scope.bridge(bridge),
+            GatewayAt::Interface(namespace, _) => _ = scope.namespace(namespace),
+        }
+        namespaces(scope, gateway.members.iter().flatten());
+    }
+    namespaces(scope, file.nat.iter().filter_map(|rule| rule.namespace.as_ref()));
+    for forward in &file.port_forwards {
+        namespaces(scope, &forward.namespace);
+        target(scope, &forward.to);
+    }
+    for check in &file.checks {
+        scope.namespace(&check.from);
+        target(scope, &check.to);
+    }
+}
+
+fn namespaces<'a>(scope: &mut Scope<'_>, names: impl IntoIterator<Item = &'a Spanned<Label>>) {
+    for name in names {
+        scope.namespace(name);
+    }
+}
+
+fn target(scope: &mut Scope<'_>, to: &Spanned<ForwardTo>) {
+    if let Target::Namespace(name) = &to.target {
+        scope.namespace(&Spanned { value: name.clone(), span: to.span });
+    }
+}

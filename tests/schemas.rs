@@ -1,0 +1,141 @@
+//! What is generated from the code is as fresh as the code, and fits what it is about. `UPDATE_SCHEMAS=1 cargo test
+//! --test schemas` writes the files anew.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "schemas/reference.rs"]
+mod reference;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use jsonschema::Validator;
+use netwright::{
+    diff::Choices,
+    kind::Topology,
+    model::Snapshot,
+    plan::{
+        self, Inputs, Plan,
+        saved::{SavedPlan, Stored},
+    },
+    spec::{self, Format, resolve},
+};
+use serde_json::{Value as Json, json};
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Compares a generated file with what it should be, or writes it.
+#[track_caller]
+fn fresh(path: &str, wanted: &str) {
+    let file = root(path);
+    if env::var_os("UPDATE_SCHEMAS").is_some() {
+        fs::write(&file, wanted).unwrap();
+    }
+    let has = fs::read_to_string(&file).unwrap_or_default();
+    assert!(has == wanted, "{path} is stale: run UPDATE_SCHEMAS=1 cargo test --test schemas, and commit what it writes");
+}
+
+/// The schema of a kind, as the command line prints it.
+fn printed(of: &str) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_netwright")).args(["schema", of]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn validator(schema: &Json) -> Validator {
+    jsonschema::draft202012::new(schema).unwrap()
+}
+
+#[track_caller]
+fn assert_valid(validator: &Validator, value: &Json, what: &str) {
+    let errors: Vec<String> = validator.iter_errors(value).map(|e| format!("{} {e}", e.instance_path())).collect();
+    assert_eq!(errors, Vec::<String>::new(), "{what}");
+}
+
+/// Every topology that ships, by path.
+fn shipped() -> Vec<(PathBuf, Format)> {
+    let files = fs::read_dir(root("topologies")).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<_> = files.filter_map(|path| Some((path.clone(), Format::of_path(&path)?))).collect();
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    assert!(all.len() > 10, "{all:?}");
+    all
+}
+
+fn topology(path: &Path, format: Format) -> Topology {
+    let (_, file, diagnostics) = spec::parse(&fs::read(path).unwrap(), &path.to_string_lossy(), format);
+    assert!(!diagnostics.has_errors(), "{}: {diagnostics:#?}", path.display());
+    let (topology, diagnostics) = resolve::resolve(&file.unwrap(), &resolve::Options::default());
+    topology.unwrap_or_else(|| panic!("{}: {diagnostics:#?}", path.display()))
+}
+
+fn plan_of(topology: &Topology) -> Plan {
+    let (snapshot, choices) = (Snapshot::default(), Choices::default());
+    let inputs =
+        Inputs { name: &topology.name, topology: Some(topology), snapshot: &snapshot, memo: &[], choices: &choices };
+    plan::build(&inputs).plan
+}
+
+#[test]
+fn the_schema_of_topologies_is_fresh() {
+    fresh("schemas/topology.schema.json", &printed("topology"));
+}
+
+#[test]
+fn the_schema_of_plans_is_fresh() {
+    fresh("schemas/plan.schema.json", &printed("plan"));
+}
+
+#[test]
+fn the_reference_is_fresh() {
+    fresh("docs/reference.md", &reference::text(&spec::schema()));
+}
+
+#[test]
+fn every_key_is_in_the_reference() {
+    let (schema, text) = (spec::schema(), reference::text(&spec::schema()));
+    let sections = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    let keys: Vec<&String> = sections.filter_map(|it| it["properties"].as_object()).flat_map(|it| it.keys()).collect();
+    assert!(keys.len() > 60, "{keys:?}");
+    for key in keys.into_iter().filter(|key| *key != "$schema") {
+        assert!(text.contains(&format!("| `{key}` |")), "{key}");
+    }
+}
+
+#[test]
+fn every_shipped_topology_fits_the_schema() {
+    let validator = validator(&spec::schema());
+    for (path, format) in shipped() {
+        let (_, tree, _) = spec::tree(&fs::read(&path).unwrap(), &path.to_string_lossy(), format);
+        assert_valid(&validator, &tree.unwrap().to_json(), &path.display().to_string());
+    }
+    assert!(!validator.is_valid(&json!({ "name": "a", "namespace": {} })), "a misspelt key is refused");
+}
+
+#[test]
+fn every_plan_of_a_shipped_topology_fits_the_schema() {
+    let validator = validator(&plan::schema());
+    for (path, format) in shipped() {
+        let plan = plan_of(&topology(&path, format));
+        assert!(!plan.changes.is_empty(), "{}", path.display());
+        assert_valid(&validator, &serde_json::to_value(&plan).unwrap(), &path.display().to_string());
+    }
+}
+
+#[test]
+fn a_saved_plan_fits_the_schema_and_a_bad_one_does_not() {
+    let validator = validator(&plan::schema());
+    let (path, format) = &shipped()[0];
+    let source = Stored { path: path.clone(), format: format.as_str().into(), text: fs::read_to_string(path).unwrap() };
+    let saved = SavedPlan { plan: plan_of(&topology(path, *format)), source, choices: Choices::default() };
+    let value = serde_json::to_value(&saved).unwrap();
+    assert_valid(&validator, &value, "a saved plan");
+    for (at, bad) in [("/changes/0/action", json!("burn")), ("/changes/0/address", json!(7)), ("/destroy", json!("no"))] {
+        let mut broken = value.clone();
+        *broken.pointer_mut(at).unwrap() = bad;
+        assert!(!validator.is_valid(&broken), "{at}");
+    }
+}

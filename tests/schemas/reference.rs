@@ -1,0 +1,119 @@
+//! The reference of the language: a preamble by hand, and a table for each section from the JSON Schema.
+
+use serde_json::{Map, Value as Json};
+
+/// The sections, in the order of reading: the schema's name, the heading, what is said above the table.
+const SECTIONS: [(&str, &str, &str); 11] = [
+    ("", "The file", "Keys that begin with `x-` are ignored, so that other programs and YAML anchors have a place."),
+    ("Namespace", "A namespace", "`namespaces.NAME`. The entry `host` takes `forwarding: true`, `routes` and `sysctls` only."),
+    ("Bridge", "A bridge", "`bridges.NAME`."),
+    ("Link", "A link", "An item of `links`."),
+    ("End", "An end of a link", "An item of `endpoints`, in its long form."),
+    ("Route", "A route", "An item of `routes`."),
+    ("Nexthop", "A next hop", "An item of `nexthops`."),
+    ("Gateway", "A gateway", "An item of `gateways`."),
+    ("Nat", "A nat rule", "An item of `nat`: exactly one of `masquerade`, `snat` and `dnat`."),
+    ("PortForward", "A port forward", "An item of `port_forwards`."),
+    ("Check", "A check", "An item of `checks`."),
+];
+
+/// The whole reference.
+pub fn text(schema: &Json) -> String {
+    let mut out = include_str!("preamble.md").to_owned();
+    let defined = schema["$defs"].as_object().map_or(0, |all| all.values().filter(|it| has_keys(it)).count());
+    assert_eq!(defined + 1, SECTIONS.len(), "a section is new or gone");
+    for (name, heading, words) in SECTIONS {
+        let section = if name.is_empty() { schema } else { &schema["$defs"][name] };
+        out.push_str(&format!("\n### {heading}\n\n{words}\n\n"));
+        out.push_str("| key | takes | left out | such as | meaning |\n| --- | --- | --- | --- | --- |\n");
+        let required: Vec<&str> = section["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        for (key, facts) in section["properties"].as_object().into_iter().flatten() {
+            if key != "$schema" {
+                out.push_str(&row(key, facts, required.contains(&key.as_str())));
+            }
+        }
+    }
+    out
+}
+
+fn has_keys(section: &Json) -> bool {
+    section.get("properties").is_some()
+}
+
+fn row(key: &str, facts: &Json, required: bool) -> String {
+    let description = facts["description"].as_str().unwrap_or_default();
+    let (meaning, left_out) = description.split_once(" Left out: ").unwrap_or((description, ""));
+    let left_out = match facts.get("default") {
+        _ if required => "required".to_owned(),
+        Some(default) => code(default),
+        None => left_out.trim_end_matches('.').to_owned(),
+    };
+    let cells = [format!("`{key}`"), takes(facts), left_out, code(&facts["examples"][0]), meaning.to_owned()];
+    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
+}
+
+fn code(value: &Json) -> String {
+    format!("`{value}`")
+}
+
+/// What a value may be, in words.
+fn takes(schema: &Json) -> String {
+    let Some(map) = schema.as_object() else { return "anything".into() };
+    if let Some(name) = map.get("$ref").and_then(Json::as_str) {
+        let name = name.rsplit('/').next().unwrap_or_default();
+        return match SECTIONS.iter().find(|(section, ..)| *section == name) {
+            Some((_, heading, _)) => format!("[{}](#{})", heading.to_lowercase(), heading.to_lowercase().replace(' ', "-")),
+            None => "a map from sysctls to values".into(),
+        };
+    }
+    for several in ["anyOf", "oneOf", "allOf"] {
+        if let Some(all) = map.get(several).and_then(Json::as_array) {
+            let kinds: Vec<&Json> = all.iter().filter(|it| it["type"] != "null").collect();
+            return alternatives(&kinds);
+        }
+    }
+    plain(map)
+}
+
+/// A list of one needs no brackets, so that "T or a list of T" is a list.
+fn alternatives(kinds: &[&Json]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for kind in kinds.iter().map(|kind| takes(kind)) {
+        words.retain(|other| kind != list_of(other));
+        if !words.contains(&kind) {
+            words.push(kind);
+        }
+    }
+    words.join(", or ")
+}
+
+fn list_of(kind: &str) -> String {
+    match kind {
+        "a string" => "a list of strings".into(),
+        kind => format!("a list, each {kind}"),
+    }
+}
+
+fn plain(map: &Map<String, Json>) -> String {
+    if let Some(values) = map.get("enum").and_then(Json::as_array) {
+        return values.iter().filter_map(Json::as_str).map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    }
+    match map.get("type").and_then(Json::as_str).unwrap_or_default() {
+        "boolean" => "`true`, `false`".into(),
+        "integer" => match (map.get("minimum"), map.get("maximum")) {
+            (Some(least), Some(most)) => format!("{least} to {most}"),
+            _ => "a number".into(),
+        },
+        "string" => "a string".into(),
+        "array" => match map.get("items") {
+            Some(items) if map.contains_key("maxItems") => format!("two, each {}", takes(items)),
+            Some(items) => list_of(&takes(items)),
+            None => "a list".into(),
+        },
+        "object" => match map.get("additionalProperties") {
+            Some(values) => format!("a map from names to {}", takes(values)),
+            None => "a map".into(),
+        },
+        _ => "a value".into(),
+    }
+}
