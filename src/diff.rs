@@ -49,12 +49,7 @@ fn same_device(a: &crate::kind::bridge::Bridge, b: &crate::kind::bridge::Bridge)
     a.netns == b.netns && a.device == b.device
 }
 
-fn matched<'a, T>(
-    before: &'a [T],
-    after: &'a [T],
-    same: impl Fn(&T, &T) -> bool,
-    mut found: impl FnMut(Both<'a, T>),
-) {
+fn matched<'a, T>(before: &'a [T], after: &'a [T], same: impl Fn(&T, &T) -> bool, mut found: impl FnMut(Both<'a, T>)) {
     let before: Vec<&T> = before.iter().collect();
     let after: Vec<&T> = after.iter().collect();
     matched_refs(&before, &after, |a, b| same(a, b), &mut found);
@@ -145,11 +140,7 @@ pub struct Choices {
 }
 
 /// The drafts in order: what goes first, in reverse order of need, then what comes or changes.
-pub fn drafts<'a>(
-    topology: &TopologyName,
-    pairs: Vec<Pair<'a>>,
-    choices: &Choices,
-) -> Result<Vec<Draft<'a>>, Cycle> {
+pub fn drafts<'a>(topology: &TopologyName, pairs: Vec<Pair<'a>>, choices: &Choices) -> Result<Vec<Draft<'a>>, Cycle> {
     let graph = Graph::new(&pairs);
     let order = graph.order(&pairs)?;
     let mut drafts: Vec<Draft<'a>> = pairs.into_iter().map(|pair| draft(topology, pair, choices)).collect();

@@ -36,7 +36,10 @@ fn fresh(path: &str, wanted: &str) {
         fs::write(&file, wanted).unwrap();
     }
     let has = fs::read_to_string(&file).unwrap_or_default();
-    assert!(has == wanted, "{path} is stale: run UPDATE_SCHEMAS=1 cargo test --test schemas, and commit what it writes");
+    assert!(
+        has == wanted,
+        "{path} is stale: run UPDATE_SCHEMAS=1 cargo test --test schemas, and commit what it writes"
+    );
 }
 
 /// The schema of a kind, as the command line prints it.
@@ -133,7 +136,8 @@ fn a_saved_plan_fits_the_schema_and_a_bad_one_does_not() {
     let saved = SavedPlan { plan: plan_of(&topology(path, *format)), source, choices: Choices::default() };
     let value = serde_json::to_value(&saved).unwrap();
     assert_valid(&validator, &value, "a saved plan");
-    for (at, bad) in [("/changes/0/action", json!("burn")), ("/changes/0/address", json!(7)), ("/destroy", json!("no"))] {
+    for (at, bad) in [("/changes/0/action", json!("burn")), ("/changes/0/address", json!(7)), ("/destroy", json!("no"))]
+    {
         let mut broken = value.clone();
         *broken.pointer_mut(at).unwrap() = bad;
         assert!(!validator.is_valid(&broken), "{at}");

@@ -248,7 +248,8 @@ impl End {
         let bridge = |it: &Self| it.bridge.as_deref().map(Value::from);
         // A port that turns into an end of its own under another name is another thing; a master that was taken off
         // by hand is put back in place.
-        let another = has.zip(wants).is_some_and(|(h, w)| h.bridge.is_some() != w.bridge.is_some() && h.device != w.device);
+        let another =
+            has.zip(wants).is_some_and(|(h, w)| h.bridge.is_some() != w.bridge.is_some() && h.device != w.device);
         if another {
             comparison.forcing(name("device"), has.map(device), wants.map(device));
         } else {

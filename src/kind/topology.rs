@@ -57,7 +57,7 @@ impl Topology {
             gateway.behind = wanted;
         }
         for (netns, input) in &self.bystanders {
-            let needs = snapshot.namespaces.get(netns).is_some_and(|state| stops_bridged_frames(state));
+            let needs = snapshot.namespaces.get(netns).is_some_and(stops_bridged_frames);
             if needs {
                 completed.firewalls.insert(netns.clone(), input.clone());
             }

@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use super::build::removes;
 use crate::{
     diff::Draft,
-    kind::{
-        Both, Pair,
-        host::HostSettings,
-        link::Link,
-        steps::Steps,
-    },
+    kind::{Both, Pair, host::HostSettings, link::Link, steps::Steps},
     model::{Address, Netns, Snapshot, TopologyName, event::Action, snapshot::FirewallState},
     observe::Observed,
     op::{Batch, Op},
@@ -98,13 +93,7 @@ fn forget_link(link: &Link, steps: &mut Steps<'_>) {
     }
 }
 
-fn lower_one(
-    draft: &Draft<'_>,
-    action: Action,
-    going: &BTreeSet<Netns>,
-    drafts: &[Draft<'_>],
-    steps: &mut Steps<'_>,
-) {
+fn lower_one(draft: &Draft<'_>, action: Action, going: &BTreeSet<Netns>, drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
     let gone = |netns: &Netns| going.contains(netns);
     let replaces = action == Action::Replace;
     match &draft.pair {
@@ -168,9 +157,9 @@ fn keeps_ports(netns: Netns, device: &str, drafts: &[Draft<'_>]) -> bool {
 fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Netns>, steps: &mut Steps<'_>) {
     let nothing = FirewallState::default();
     for filter in &observed.filters {
-        let planned = drafts.iter().any(|draft| {
-            draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address)
-        });
+        let planned = drafts
+            .iter()
+            .any(|draft| draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address));
         let state = steps.snapshot.firewall(&filter.netns).unwrap_or(&nothing);
         let in_plan = |address: &Address| drafts.iter().any(|it| it.action.is_some() && it.address == *address);
         let part = filter.composed.tables.is_empty() && !in_plan(&filter.composed.firewall());

@@ -5,7 +5,11 @@ use serde_json::{Map, Value as Json};
 /// The sections, in the order of reading: the schema's name, the heading, what is said above the table.
 const SECTIONS: [(&str, &str, &str); 11] = [
     ("", "The file", "Keys that begin with `x-` are ignored, so that other programs and YAML anchors have a place."),
-    ("Namespace", "A namespace", "`namespaces.NAME`. The entry `host` takes `forwarding: true`, `routes` and `sysctls` only."),
+    (
+        "Namespace",
+        "A namespace",
+        "`namespaces.NAME`. The entry `host` takes `forwarding: true`, `routes` and `sysctls` only.",
+    ),
     ("Bridge", "A bridge", "`bridges.NAME`."),
     ("Link", "A link", "An item of `links`."),
     ("End", "An end of a link", "An item of `endpoints`, in its long form."),
@@ -26,7 +30,8 @@ pub fn text(schema: &Json) -> String {
         let section = if name.is_empty() { schema } else { &schema["$defs"][name] };
         out.push_str(&format!("\n### {heading}\n\n{words}\n\n"));
         out.push_str("| key | takes | left out | such as | meaning |\n| --- | --- | --- | --- | --- |\n");
-        let required: Vec<&str> = section["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let required: Vec<&str> =
+            section["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         for (key, facts) in section["properties"].as_object().into_iter().flatten() {
             if key != "$schema" {
                 out.push_str(&row(key, facts, required.contains(&key.as_str())));
@@ -62,7 +67,9 @@ fn takes(schema: &Json) -> String {
     if let Some(name) = map.get("$ref").and_then(Json::as_str) {
         let name = name.rsplit('/').next().unwrap_or_default();
         return match SECTIONS.iter().find(|(section, ..)| *section == name) {
-            Some((_, heading, _)) => format!("[{}](#{})", heading.to_lowercase(), heading.to_lowercase().replace(' ', "-")),
+            Some((_, heading, _)) => {
+                format!("[{}](#{})", heading.to_lowercase(), heading.to_lowercase().replace(' ', "-"))
+            }
             None => "a map from sysctls to values".into(),
         };
     }

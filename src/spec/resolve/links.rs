@@ -1,7 +1,8 @@
 //! Links: which namespace and device each end is, and what the two say of each other.
 
 use super::{
-    Rules, bridges::stable_mac,
+    Rules,
+    bridges::stable_mac,
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
@@ -110,9 +111,10 @@ fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file
     match this {
         Where::Namespace(namespace) => {
             let Some(interface) = &end.interface else {
-                let error = Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
-                    .at(end.span, "which device of it?")
-                    .help(format!("write {namespace}:eth0, or whatever the device is to be called"));
+                let error =
+                    Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
+                        .at(end.span, "which device of it?")
+                        .help(format!("write {namespace}:eth0, or whatever the device is to be called"));
                 scope.error(error);
                 return None;
             };
@@ -139,9 +141,10 @@ fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file
 
 fn refuse_port_addresses(scope: &mut Scope<'_>, bridge: &Label, end: &Spanned<file::End>) {
     if let Some(first) = end.addresses.as_ref().and_then(|list| list.first()) {
-        let error = Diagnostic::error("address::on_port", format!("a port of the bridge `{bridge}` cannot have an address"))
-            .at(first.span, "on a bridge's port")
-            .help(format!("put it on the bridge: bridges.{bridge}.addresses"));
+        let error =
+            Diagnostic::error("address::on_port", format!("a port of the bridge `{bridge}` cannot have an address"))
+                .at(first.span, "on a bridge's port")
+                .help(format!("put it on the bridge: bridges.{bridge}.addresses"));
         scope.error(error);
     }
 }
@@ -199,13 +202,7 @@ fn segment_of(scope: &mut Scope<'_>, link: &file::Link, a: &EnteredEnd, b: &Ente
     Some(scope.segments.len() - 1)
 }
 
-fn enter_end(
-    scope: &mut Scope<'_>,
-    id: EndId,
-    entered: &EnteredEnd,
-    end: &Spanned<file::End>,
-    segment: Option<usize>,
-) {
+fn enter_end(scope: &mut Scope<'_>, id: EndId, entered: &EnteredEnd, end: &Spanned<file::End>, segment: Option<usize>) {
     let Ok(device) = entered.device.parse() else { return };
     let interface = Interface {
         name: entered.interface.clone(),
@@ -262,9 +259,10 @@ fn build_end(
         None => format!("{}:{}", entered.namespace, entered.interface),
     };
     let interface = scope.of(&entered.namespace).iter().find(|it| it.device.as_str() == entered.device);
-    let bridge_device = entered.bridge.as_ref().and_then(|bridge| {
-        scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone()))
-    });
+    let bridge_device = entered
+        .bridge
+        .as_ref()
+        .and_then(|bridge| scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone())));
     let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &label), |mac| mac.value);
     let managed = interface.filter(|it| !it.unmanaged && matches!(it.what, What::End(end) if end == id));
     End {
