@@ -4,6 +4,7 @@ pub mod address;
 pub mod change;
 pub mod diagnostic;
 pub mod event;
+pub mod hash;
 pub mod iptables;
 pub mod mark;
 pub mod name;

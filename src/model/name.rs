@@ -119,6 +119,13 @@ fn check_interface(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+impl Label {
+    /// The namespace that the tool runs in.
+    pub fn host() -> Self {
+        Self("host".into())
+    }
+}
+
 impl IfName {
     /// The loopback device, which every namespace has.
     pub fn lo() -> Self {

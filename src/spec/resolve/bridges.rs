@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     kind::bridge::{Bridge, DEFAULT_AGEING_TIME},
-    model::{Diagnostic, Label, Mac, Spanned},
+    model::{Diagnostic, Label, Mac, Spanned, hash::stable_hash},
     spec::file,
 };
 
@@ -155,7 +155,7 @@ fn mtu_of(scope: &Scope<'_>, label: &Label, bridge: &file::Bridge) -> Option<u32
 
 /// A hardware address that a device of the lab keeps from run to run: locally administered, unicast, from the names.
 pub fn stable_mac(scope: &Scope<'_>, what: &str) -> Mac {
-    let hash = super::links::fnv1a(format!("{}/{}{what}", scope.name, scope.prefix).as_bytes());
+    let hash = stable_hash(format!("{}/{}{what}", scope.name, scope.prefix).as_bytes());
     let [.., a, b, c, d, e] = hash.to_be_bytes();
     Mac([0x02, a, b, c, d, e])
 }

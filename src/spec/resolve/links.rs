@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     kind::link::{End, Link},
-    model::{Diagnostic, Label, Spanned, name::IFNAME_MAX},
+    model::{Diagnostic, Label, Spanned, hash::stable_hash, name::IFNAME_MAX},
     spec::file::{self, Place},
 };
 
@@ -173,15 +173,9 @@ fn made_up_port(
         whole
     } else {
         let first: String = whole.chars().take(8).collect();
-        format!("{first}-{:06x}", fnv1a(whole.as_bytes()) & 0xff_ffff)
+        format!("{first}-{:06x}", stable_hash(whole.as_bytes()) & 0xff_ffff)
     };
     Some((plain, device))
-}
-
-/// FNV-1a, 64 bits: names made from it must never change, so it is ours and not a library's.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 /// The segment of a link: its bridge's, or one of its own. Two bridges with a cable between them are one segment each:

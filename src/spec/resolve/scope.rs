@@ -105,8 +105,7 @@ impl<'f> Scope<'f> {
 
     /// The label of the host.
     pub fn host() -> Label {
-        // The word is a valid label, so that parsing it cannot fail; the fallback is never taken.
-        Label::from_str(HOST).unwrap_or_else(|_| unreachable!("`host` is a label"))
+        Label::host()
     }
 
     /// Enters namespaces and bridges: one name space for both.
