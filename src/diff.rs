@@ -179,11 +179,14 @@ fn pass_on(graph: &Graph, place: usize, drafts: &mut [Draft<'_>]) {
         return;
     }
     let reason = format!("{} is replaced", drafts[place].address);
+    // A namespace takes all that is in it along.
+    let namespace = matches!(drafts[place].pair, Pair::Namespace(_));
     for next in graph.dependents(place) {
         let draft = &mut drafts[next];
         let takes_along = match (&draft.pair, draft.action) {
             (_, Some(Action::Create | Action::Delete | Action::Replace)) => None,
             (Pair::Route(_), _) => Some(Action::Replace),
+            (Pair::Bridge(_) | Pair::Link(_) | Pair::Rules(_), _) if namespace => Some(Action::Replace),
             (Pair::Link(_), None) if draft_is_port(draft) => Some(Action::Update),
             (Pair::Link(_) | Pair::Bridge(_), _) => draft.action,
             (Pair::Gateway(_), None) => Some(Action::Update),
@@ -209,7 +212,16 @@ fn kept(graph: &Graph, drafts: &[Draft<'_>], choices: &Choices) -> BTreeSet<usiz
         choices.targets.iter().any(|target| *target == draft.address || other_names(&draft.pair).contains(target))
     };
     let targets = (0..drafts.len()).filter(|place| is_target(&drafts[*place]));
-    targets.flat_map(|place| graph.needed_by(place)).collect()
+    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    for place in targets {
+        // What goes takes along what needs it, and needs nothing itself.
+        match drafts[place].action {
+            Some(Action::Delete) => kept.extend(graph.needing(place)),
+            Some(Action::Replace) => kept.extend(graph.needing(place).into_iter().chain(graph.needed_by(place))),
+            Some(Action::Create | Action::Update) | None => kept.extend(graph.needed_by(place)),
+        }
+    }
+    kept
 }
 
 /// A link is found by either of its ends too.
