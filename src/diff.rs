@@ -179,11 +179,14 @@ fn pass_on(graph: &Graph, place: usize, drafts: &mut [Draft<'_>]) {
         return;
     }
     let reason = format!("{} is replaced", drafts[place].address);
+    // A namespace takes all that is in it along.
+    let namespace = matches!(drafts[place].pair, Pair::Namespace(_));
     for next in graph.dependents(place) {
         let draft = &mut drafts[next];
         let takes_along = match (&draft.pair, draft.action) {
             (_, Some(Action::Create | Action::Delete | Action::Replace)) => None,
             (Pair::Route(_), _) => Some(Action::Replace),
+            (Pair::Bridge(_) | Pair::Link(_) | Pair::Rules(_), _) if namespace => Some(Action::Replace),
             (Pair::Link(_), None) if draft_is_port(draft) => Some(Action::Update),
             (Pair::Link(_) | Pair::Bridge(_), _) => draft.action,
             (Pair::Gateway(..), None) => Some(Action::Update),
@@ -209,11 +212,15 @@ fn kept(graph: &Graph, drafts: &[Draft<'_>], choices: &Choices) -> BTreeSet<usiz
         choices.targets.iter().any(|target| *target == draft.address || other_names(&draft.pair).contains(target))
     };
     let targets = (0..drafts.len()).filter(|place| is_target(&drafts[*place]));
-    let along = |place: usize| match drafts[place].action {
-        Some(Action::Delete) => graph.needing(place),
-        Some(Action::Create | Action::Update | Action::Replace) | None => graph.needed_by(place),
-    };
-    let kept: BTreeSet<usize> = targets.flat_map(along).collect();
+    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    for place in targets {
+        // What goes takes along what needs it, and needs nothing itself.
+        match drafts[place].action {
+            Some(Action::Delete) => kept.extend(graph.needing(place)),
+            Some(Action::Replace) => kept.extend(graph.needing(place).into_iter().chain(graph.needed_by(place))),
+            Some(Action::Create | Action::Update) | None => kept.extend(graph.needed_by(place)),
+        }
+    }
     // A gateway does not go because a member does: what it holds on to is its own device.
     let given: BTreeSet<Thing> = kept.iter().flat_map(|place| drafts[*place].pair.gives()).collect();
     let goes_by_a_member = |draft: &Draft<'_>| match &draft.pair {

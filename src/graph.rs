@@ -83,24 +83,16 @@ impl Graph {
         self.graph.neighbors(self.nodes[place]).map(|node| self.graph[node]).collect()
     }
 
-    /// Everything that needs the resource at `place`, however far away, and itself.
-    pub fn needing(&self, place: usize) -> Vec<usize> {
-        let mut walk = Dfs::new(&self.graph, self.nodes[place]);
-        let mut all = Vec::new();
-        while let Some(node) = walk.next(&self.graph) {
-            all.push(self.graph[node]);
-        }
-        all
-    }
-
     /// Everything that the resource at `place` needs, however far away, and itself.
     pub fn needed_by(&self, place: usize) -> Vec<usize> {
         let reversed = petgraph::visit::Reversed(&self.graph);
         let mut walk = Dfs::new(reversed, self.nodes[place]);
-        let mut all = Vec::new();
-        while let Some(node) = walk.next(reversed) {
-            all.push(self.graph[node]);
-        }
-        all
+        std::iter::from_fn(|| walk.next(reversed)).map(|node| self.graph[node]).collect()
+    }
+
+    /// Everything that needs the resource at `place`, however far away, and itself.
+    pub fn needing(&self, place: usize) -> Vec<usize> {
+        let mut walk = Dfs::new(&self.graph, self.nodes[place]);
+        std::iter::from_fn(|| walk.next(&self.graph)).map(|node| self.graph[node]).collect()
     }
 }

@@ -7,11 +7,11 @@ use crate::{
         Topology,
         bridge::Bridge,
         firewall,
-        gateway::Gateway,
+        gateway::{Gateway, Member},
         host::HostSettings,
         link::Link,
         namespace::Namespace,
-        route::Route,
+        route::{Route, metric_of},
         rules::{Filter, RuleSet},
         sysctl,
         topology::BRIDGE_NF,
@@ -19,8 +19,7 @@ use crate::{
     model::{
         Address, Netns, Snapshot, TopologyName,
         address::KindName,
-        mark::GATEWAY_PROTOCOL,
-        snapshot::{FirewallState, NetnsState, ReadRequest},
+        snapshot::{FirewallState, NetnsState, ReadRequest, TABLE_MAIN},
     },
 };
 
@@ -92,9 +91,11 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
         all_sets.into_iter().partition(|set| set.address.kind() == KindName::Gateway);
     let gateways = gateways(snapshot, name, topology, &bridges, &of_gateways);
     let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), memo);
+    // Of one destination, table and metric there is one route, so a gateway's member is that route.
     let is_gateways = |route: &Route| {
-        route.protocol == GATEWAY_PROTOCOL && gateways.iter().any(|it| it.claims(&route.netns, &route.to))
-            || topology.is_some_and(|topology| topology.gateways.iter().any(|it| it.claims(&route.netns, &route.to)))
+        route.table == TABLE_MAIN
+            && route.metric == metric_of(&route.to, None)
+            && gateways.iter().any(|it| it.claims(&route.netns, &route.to))
     };
     Observed {
         namespaces: Namespace::observe(snapshot, name),
@@ -175,10 +176,21 @@ fn gateways(
     }
     let mut found = Vec::new();
     for (label, candidate) in candidates {
-        let members = candidate.members_of(snapshot, name);
+        let wanted = |it: &&Gateway| it.name == label;
+        let wanted = topology.and_then(|it| it.gateways.iter().find(wanted));
+        let mut members = candidate.members_of(snapshot, name);
+        if wanted.is_none() {
+            // What another gateway of the file takes over is that one's: a bridge under a new name.
+            let taken = |it: &Member| {
+                topology.is_some_and(|topology| topology.gateways.iter().any(|g| g.claims(&it.netns, &it.to)))
+            };
+            members.retain(|it| !taken(it));
+        }
         let set = rules.iter().find(|set| set.address.rest() == label);
         let live = set.is_some_and(|set| set.sides().0);
-        if !members.is_empty() || live {
+        // One that has nobody behind it and needs no rule is nothing in the kernel.
+        let nothing = set.is_none() && wanted.is_some_and(|it| it.members.is_empty());
+        if !members.is_empty() || live || nothing {
             found.push(Gateway { members, ..candidate });
         }
     }

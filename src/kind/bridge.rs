@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 
 use super::{
-    namespace::{address_list, judged_addresses, lower_addresses},
+    namespace::{address_list, judged_addresses, lower_addresses, lower_after_fall},
     steps::{Stage, Steps},
 };
 use crate::{
@@ -156,6 +156,9 @@ impl Bridge {
             let none = BTreeSet::new();
             let has = before.and_then(|it| it.addresses.as_ref()).unwrap_or(&none);
             lower_addresses(&address, &self.netns, &link, has, wanted, Stage::BridgeUp, steps);
+            if before.is_some_and(|it| it.up) && !self.up {
+                lower_after_fall(&address, &self.netns, &link, has, wanted, Stage::BridgeUp, steps);
+            }
         }
         self.lower_ports(before, &link, steps);
         for (path, value) in &self.sysctls {

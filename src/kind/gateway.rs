@@ -170,14 +170,15 @@ impl Gateway {
         comparison
     }
 
-    /// Ops for its members' routes; its rules are the firewall's to load.
-    pub fn lower_to(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
+    /// Ops for its members' routes; its rules are the firewall's to load. `anew` where a device or namespace is made anew:
+    /// which of the routes went with it is not asked, all are given again.
+    pub fn lower_to(&self, before: Option<&Self>, anew: bool, steps: &mut Steps<'_>) {
         let address = self.address();
         let has = before.map_or(&[][..], |it| &it.members);
         for gone in has.iter().filter(|it| !self.claims(&it.netns, &it.to)) {
             gone.lower_away(&address, steps);
         }
-        for member in self.members.iter().filter(|it| !has.contains(it)) {
+        for member in self.members.iter().filter(|it| anew || !has.contains(it)) {
             let replaces = has.iter().any(|it| it.netns == member.netns && it.to == member.to);
             member.lower_to(&address, replaces, steps);
         }
@@ -204,6 +205,6 @@ impl Member {
         let state = steps.snapshot.namespaces.get(&self.netns);
         let Some(link) = state.and_then(|state| state.link(&self.dev)) else { return };
         let op = Op::RouteDelete { route: self.as_op(link.index) };
-        steps.push(Stage::Withdraw, &self.netns, address, op);
+        steps.push(Stage::WithdrawRoute, &self.netns, address, op);
     }
 }

@@ -115,6 +115,12 @@ impl HostSettings {
         comparison
     }
 
+    /// Writes a value again after its device has been made anew: its own value is the device's default then.
+    pub fn lower_again(&self, path: &str, value: &str, steps: &mut Steps<'_>) {
+        let op = Op::SysctlSet { key: path.to_owned(), value: value.to_owned() };
+        steps.push(Stage::LinkSysctl, &Netns::Host, &self.address(), op);
+    }
+
     /// Ops from `before` to `after`.
     pub fn lower(before: Option<&Self>, after: Option<&Self>, steps: &mut Steps<'_>) {
         let none = Self::default();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use super::{
-    namespace::{address_list, judged_addresses, lower_addresses},
+    namespace::{address_list, judged_addresses, lower_addresses, lower_after_fall},
     steps::{Stage, Steps},
 };
 use crate::{
@@ -328,8 +328,11 @@ impl End {
             let op = Op::LinkSet { link: link.clone(), change };
             steps.push(Stage::Configure, &self.netns, address, op);
         }
-        if let (Some(wanted), Some(has)) = (&self.addresses, &has.addresses) {
-            lower_addresses(address, &self.netns, &link, has, wanted, Stage::Configure, steps);
+        if let (Some(wanted), Some(addresses)) = (&self.addresses, &has.addresses) {
+            lower_addresses(address, &self.netns, &link, addresses, wanted, Stage::Configure, steps);
+            if has.up && !self.up {
+                lower_after_fall(address, &self.netns, &link, addresses, wanted, Stage::Configure, steps);
+            }
         }
     }
 
@@ -340,13 +343,12 @@ impl End {
         old != steps.index(&self.netns, bridge)
     }
 
-    /// Names may be in each other's way (a swap, a chain), so where the new one is taken now, the old one moves aside
-    /// first.
+    /// Names may be in each other's way (a swap, a chain): a device whose name another one is to have moves aside first.
     fn lower_rename(&self, address: &Address, has: &Self, steps: &mut Steps<'_>) {
-        let taken = steps.snapshot.namespaces.get(&has.netns).is_some_and(|state| state.link(&self.device).is_some());
+        let wanted = steps.index(&has.netns, &has.device).is_some_and(|index| index != has.index);
         let rename = |name: &str| LinkChange { rename: name.parse().ok(), ..LinkChange::default() };
         let mut old = has.device.clone();
-        if taken {
+        if wanted {
             let aside = format!("nw-{:x}", has.index);
             let link = LinkRef { index: has.index, name: old };
             let op = Op::LinkSet { link, change: rename(&aside) };

@@ -143,6 +143,9 @@ impl Namespace {
             let has = before.and_then(|it| it.addresses.as_ref()).unwrap_or(&none);
             let link = LinkRef { index: 1, name: "lo".into() };
             lower_addresses(&address, &self.netns, &link, has, wanted, Stage::Link, steps);
+            if before.is_some_and(|it| it.loopback) && !self.loopback {
+                lower_after_fall(&address, &self.netns, &link, has, wanted, Stage::Link, steps);
+            }
         }
     }
 
@@ -167,8 +170,11 @@ pub(super) fn lower_addresses(
     stage: Stage,
     steps: &mut Steps<'_>,
 ) {
+    // Addresses go before names change.
+    let there = steps.snapshot.namespaces.get(netns).and_then(|state| state.link_at(link.index));
+    let now = there.map_or_else(|| link.clone(), |there| LinkRef { index: link.index, name: there.name.clone() });
     for gone in has.difference(wanted) {
-        let op = Op::AddressDelete { link: link.clone(), address: *gone };
+        let op = Op::AddressDelete { link: now.clone(), address: *gone };
         steps.push(Stage::Withdraw, netns, address, op);
     }
     let takes_others_along = has.difference(wanted).any(|net| net.addr().is_ipv4());
@@ -178,5 +184,21 @@ pub(super) fn lower_addresses(
             let stage = if net.addr().is_ipv6() { Stage::AddressV6.max(stage) } else { stage };
             steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
         }
+    }
+}
+
+/// Gives a device that goes down its IPv6 addresses again: the kernel takes them from it then (unless
+/// `keep_addr_on_down` is set), and gives none back when it goes up.
+pub(super) fn lower_after_fall(
+    address: &Address,
+    netns: &Netns,
+    link: &LinkRef,
+    has: &BTreeSet<IpNet>,
+    wanted: &BTreeSet<IpNet>,
+    stage: Stage,
+    steps: &mut Steps<'_>,
+) {
+    for net in wanted.intersection(has).filter(|net| net.addr().is_ipv6()) {
+        steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
     }
 }

@@ -246,7 +246,7 @@ impl Route {
             onlink: hop.onlink,
         };
         let route = self.op_with(self.hops.iter().map(hop).collect());
-        steps.push(Stage::Withdraw, &self.netns, &address, Op::RouteDelete { route });
+        steps.push(Stage::WithdrawRoute, &self.netns, &address, Op::RouteDelete { route });
     }
 
     fn as_op(&self, address: &Address, steps: &mut Steps<'_>) -> Option<RouteOp> {

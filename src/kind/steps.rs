@@ -14,7 +14,9 @@ use crate::{
 pub enum Stage {
     /// Rules that go with a namespace's last use of them, before what they protect.
     FirewallRemove,
-    /// Routes and addresses that go.
+    /// Routes that go: before the addresses and devices with which the kernel would take some of them.
+    WithdrawRoute,
+    /// Addresses that go, and ports that are given back.
     Withdraw,
     /// Links that go, and bridges that nothing that stays is plugged into.
     Unlink,

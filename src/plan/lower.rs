@@ -5,7 +5,13 @@ use std::collections::BTreeSet;
 use super::build::removes;
 use crate::{
     diff::Draft,
-    kind::{Both, Pair, host::HostSettings, link::Link, steps::Steps},
+    kind::{
+        Both, Pair,
+        host::HostSettings,
+        link::Link,
+        steps::{Stage, Steps},
+        sysctl,
+    },
     model::{Address, Netns, Snapshot, TopologyName, event::Action, snapshot::FirewallState},
     observe::Observed,
     op::{Batch, Op},
@@ -32,6 +38,7 @@ pub fn lower(name: &TopologyName, snapshot: &Snapshot, observed: &Observed, draf
     }
     lower_filters(observed, drafts, &going, &mut steps);
     restore_routes(drafts, &mut steps);
+    restore_sysctls(drafts, &mut steps);
     let missing = std::mem::take(&mut steps.missing);
     Lowered { batches: steps.into_batches(), missing }
 }
@@ -108,7 +115,10 @@ fn lower_one(draft: &Draft<'_>, action: Action, going: &BTreeSet<Netns>, drafts:
         Pair::Host(both) => HostSettings::lower(both.before, both.after, steps),
         Pair::Bridge(both) => {
             if let Some(before) = both.before.filter(|before| removes(action) && !gone(&before.netns)) {
-                before.lower_away(keeps_ports(before.netns.clone(), &before.device, drafts), steps);
+                let place = |it: &crate::kind::bridge::Bridge| (it.netns.clone(), it.device.clone());
+                let name_is_needed = both.after.is_some_and(|after| place(after) == place(before));
+                let (netns, device) = place(before);
+                before.lower_away(!name_is_needed && keeps_ports(netns, &device, drafts), steps);
             }
             if let Some(after) = both.after {
                 after.lower_to(both.before.filter(|_| !replaces), steps);
@@ -125,15 +135,15 @@ fn lower_one(draft: &Draft<'_>, action: Action, going: &BTreeSet<Netns>, drafts:
             }
         }
         Pair::Route(both) => {
-            let before = both.before.filter(|_| !replaces);
-            match (before, both.after) {
-                (before, Some(after)) => after.lower_to(before, steps),
-                (Some(before), None) if !gone(&before.netns) => before.lower_away(steps),
-                (_, None) => {}
+            if let Some(before) = both.before.filter(|before| removes(action) && !gone(&before.netns)) {
+                before.lower_away(steps);
+            }
+            if let Some(after) = both.after {
+                after.lower_to(both.before.filter(|_| !replaces), steps);
             }
         }
         Pair::Gateway(both, _) => match (both.before, both.after) {
-            (before, Some(after)) => after.lower_to(before.filter(|_| draft.reason.is_none()), steps),
+            (before, Some(after)) => after.lower_to(before, draft.reason.is_some(), steps),
             (Some(before), None) => before.lower_away(&gone, steps),
             (None, None) => {}
         },
@@ -206,5 +216,46 @@ fn restore_routes(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
             }
             _ => {}
         }
+    }
+}
+
+/// A device that is made anew has the defaults again: what a namespace or the host sets of it is set again.
+fn restore_sysctls(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
+    let made: BTreeSet<(Netns, u32)> = steps.ops().flat_map(|(netns, op)| made_by(netns, op)).collect();
+    let made_in = |steps: &Steps<'_>, netns: &Netns, path: &str| {
+        let index = sysctl::interface_of_path(path).and_then(|device| steps.index(netns, device));
+        index.is_some_and(|index| made.contains(&(netns.clone(), index)))
+    };
+    for draft in drafts {
+        match &draft.pair {
+            Pair::Namespace(Both { before: Some(before), after: Some(after) }) if before.netns == after.netns => {
+                for (path, value) in &after.sysctls {
+                    let written = draft.action.is_some() && before.sysctls.get(path) != Some(value);
+                    if !written && draft.action != Some(Action::Replace) && made_in(steps, &after.netns, path) {
+                        let op = Op::SysctlSet { key: path.clone(), value: value.clone() };
+                        steps.push(Stage::LinkSysctl, &after.netns, &draft.address, op);
+                    }
+                }
+            }
+            Pair::Host(Both { before: Some(before), after: Some(after) }) => {
+                for (path, value) in &after.sysctls {
+                    if before.sysctls.get(path) == Some(value) && made_in(steps, &Netns::Host, path) {
+                        after.lower_again(path, value, steps);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The devices that an op makes.
+fn made_by(netns: &Netns, op: &Op) -> Vec<(Netns, u32)> {
+    match op {
+        Op::BridgeCreate { index, .. } => vec![(netns.clone(), *index)],
+        Op::VethCreate { end, peer, peer_netns, .. } => {
+            vec![(netns.clone(), end.index), (peer_netns.clone(), peer.index)]
+        }
+        _ => Vec::new(),
     }
 }

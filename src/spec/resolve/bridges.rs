@@ -55,6 +55,7 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
             device: device.clone(),
             addresses: own.collect(),
             unmanaged: bridge.addresses.is_none(),
+            up: bridge.up.as_ref().is_none_or(|it| it.value),
             what: What::Bridge(label.value.clone()),
             segment: Some(segment),
             span,

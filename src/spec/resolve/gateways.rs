@@ -9,13 +9,16 @@ use super::{
     scope::{Interface, Scope, What},
 };
 use crate::{
-    kind::gateway::{Behind, Gateway, Member},
+    kind::{
+        gateway::{Behind, Gateway, Member},
+        route::Route,
+    },
     model::{Diagnostic, Label, Netns, Span, snapshot::Family},
     spec::file::{self, GatewayAt},
 };
 
 /// The gateways.
-pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
+pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
     let file = scope.file;
     let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
     let mut gateways: Vec<Gateway> = Vec::new();
@@ -27,7 +30,7 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Gateway> {
             scope.error(error);
             continue;
         }
-        let behind = behind(scope, written, &place);
+        let behind = behind(scope, written, &place, routes);
         let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
             let key = (member.netns.clone(), Family::of(member.to.addr()));
@@ -98,7 +101,7 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
     Some(GatewayPlace { name, namespace, interface, segment })
 }
 
-fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) -> Vec<Behind> {
+fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace, given: &[Route]) -> Vec<Behind> {
     let on_segment: Vec<(Label, Interface)> = scope
         .on_segment(place.segment)
         .into_iter()
@@ -117,13 +120,14 @@ fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) 
     }
     let mut behind = Vec::new();
     for (label, interface) in on_segment {
-        if written.members.is_some() && !wanted.contains(&label) {
+        // By a device that is down the kernel takes no route.
+        if !interface.up || written.members.is_some() && !wanted.contains(&label) {
             continue;
         }
-        let lacks = |net: &&IpNet| !routes::has_default(scope, &label, Family::of(net.addr()));
+        let netns = scope.netns(&label);
+        let lacks = |net: &&IpNet| !routes::has_default(given, &netns, Family::of(net.addr()));
         let addresses: Vec<IpNet> = interface.addresses.iter().filter(lacks).copied().collect();
         if !addresses.is_empty() {
-            let netns = scope.netns(&label);
             behind.push(Behind { label: label.to_string(), netns, dev: interface.device.to_string(), addresses });
         }
     }

@@ -203,6 +203,7 @@ fn enter_end(scope: &mut Scope<'_>, id: EndId, entered: &EnteredEnd, end: &Spann
         device,
         addresses: end.addresses.iter().flatten().map(|net| net.value).collect(),
         unmanaged: end.addresses.as_ref().is_none_or(Vec::is_empty),
+        up: end.up.as_ref().is_none_or(|up| up.value),
         what: match &entered.bridge {
             Some(bridge) => What::Port(id, bridge.clone()),
             None => What::End(id),

@@ -46,7 +46,7 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
         return (None, sorted(scope.diagnostics));
     }
     let routes = routes::resolve(&mut scope);
-    let gateways = gateways::resolve(&mut scope);
+    let gateways = gateways::resolve(&mut scope, &routes);
     let rules = firewall::resolve(&mut scope, &gateways);
     let checks = checks::resolve(&mut scope, &rules);
     let namespaces = namespaces::resolve(&mut scope, &rules);

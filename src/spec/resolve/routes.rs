@@ -8,7 +8,7 @@ use super::{HOST, scope::Scope};
 use crate::{
     kind::route::{Hop, Route, metric_of},
     model::{
-        Diagnostic, IfName, Label, Span, Spanned,
+        Diagnostic, IfName, Label, Netns, Span, Spanned,
         mark::ROUTE_PROTOCOL,
         snapshot::{Family, RouteType, TABLE_MAIN},
     },
@@ -70,6 +70,7 @@ fn one(
         }
     };
     let to = destination(scope, written, &hops)?;
+    refuse_down(scope, label, written, &hops)?;
     if let Some((hop, _)) =
         hops.iter().find(|(hop, _)| hop.via.is_some_and(|via| Family::of(via) != Family::of(to.addr())))
     {
@@ -106,6 +107,20 @@ fn refuse_hops(scope: &mut Scope<'_>, written: &file::Route) -> Option<Vec<(Hop,
     let Some(span) = via.or(dev).or(hops) else { return Some(Vec::new()) };
     let error = Diagnostic::error("route::nexthop_of_drop", "a route that drops packets has no next hop")
         .at(span, "leave it out");
+    scope.error(error);
+    None
+}
+
+/// The kernel takes no route by a device that is down.
+fn refuse_down(scope: &mut Scope<'_>, label: &Label, written: &file::Route, hops: &[(Hop, bool)]) -> Option<()> {
+    let is_down = |device: &str| scope.of(label).iter().any(|it| it.device.as_str() == device && !it.up);
+    let Some(device) = hops.iter().find_map(|(hop, _)| hop.dev.clone().filter(|device| is_down(device))) else {
+        return Some(());
+    };
+    let span = written.via.as_ref().map(|via| via.span).or(written.dev.as_ref().map(|dev| dev.span));
+    let error = Diagnostic::error("route::down", format!("this route leaves by `{device}`, which is to be down"))
+        .at(span.unwrap_or(written.to.span), "the kernel takes no route by a device that is down")
+        .help(format!("remove the route, or the `up: false` (for lo, `loopback: false`) of `{device}`"));
     scope.error(error);
     None
 }
@@ -251,19 +266,9 @@ fn device_of(scope: &mut Scope<'_>, label: &Label, dev: &Spanned<IfName>) -> Opt
     None
 }
 
-/// Whether the file gives `label` a default route of a family in the main table with no metric: a gateway gives none then.
-pub fn has_default(scope: &Scope<'_>, label: &Label, family: Family) -> bool {
-    let key = Spanned { value: label.clone(), span: Span::default() };
-    let routes = scope.file.namespaces.get(&key).map_or(&[][..], |spec| &spec.routes);
-    routes.iter().any(|route| {
-        let plain = route.table.is_none() && route.metric.is_none();
-        let to = match route.to.value {
-            Destination::Net(net) => (net.prefix_len() == 0).then(|| Family::of(net.addr())),
-            Destination::Default => Some(match &route.via {
-                Some(Spanned { value: Via::Address(IpAddr::V6(_)), .. }) => Family::V6,
-                Some(_) | None => Family::V4,
-            }),
-        };
-        plain && to == Some(family)
-    })
+/// Whether the file gives a namespace a default route of a family, of whatever metric: a gateway gives it none then. One
+/// in another table is for packets of its own.
+pub fn has_default(routes: &[Route], netns: &Netns, family: Family) -> bool {
+    let is_default = |it: &&Route| it.to.prefix_len() == 0 && it.table == TABLE_MAIN && it.netns == *netns;
+    routes.iter().filter(is_default).any(|it| Family::of(it.to.addr()) == family)
 }

@@ -30,6 +30,8 @@ pub struct Interface {
     pub addresses: Vec<IpNet>,
     /// Whether its addresses are left to others.
     pub unmanaged: bool,
+    /// Whether it is to be up.
+    pub up: bool,
     /// What it is.
     pub what: What,
     /// Which of the segments it is on.
@@ -118,17 +120,16 @@ impl<'f> Scope<'f> {
         for name in file.namespaces.keys() {
             self.namespaces.insert(name.value.clone(), ());
         }
-        let lo = |label: &Label| {
-            let spec = file.namespaces.get(&Spanned { value: label.clone(), span: Span::default() });
-            spec.and_then(|spec| spec.addresses.as_ref()).map(|a| a.iter().map(|net| net.value).collect())
-        };
         for label in self.namespaces.keys() {
-            let addresses: Option<Vec<IpNet>> = lo(label);
+            let spec = file.namespaces.get(&Spanned { value: label.clone(), span: Span::default() });
+            let addresses = spec.and_then(|spec| spec.addresses.as_ref());
+            let addresses: Option<Vec<IpNet>> = addresses.map(|list| list.iter().map(|net| net.value).collect());
             let lo = Interface {
                 name: "lo".into(),
                 device: IfName::lo(),
                 unmanaged: addresses.is_none(),
                 addresses: addresses.unwrap_or_default(),
+                up: spec.and_then(|spec| spec.loopback.as_ref()).is_none_or(|it| it.value),
                 what: What::Loopback,
                 segment: None,
                 span: Span::default(),

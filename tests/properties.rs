@@ -1,0 +1,192 @@
+//! The promises of the engine for random topologies, random edits between them, and random damage to what they made.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "properties/damage.rs"]
+mod damage;
+#[path = "common/lab.rs"]
+mod lab;
+#[path = "properties/machine.rs"]
+mod machine;
+#[path = "properties/random.rs"]
+mod random;
+
+use std::collections::HashMap;
+
+use lab::Lab;
+use netwright::{
+    diff::Choices,
+    kind::Topology,
+    model::{Address, TopologyName, address::KindName, event::Action},
+    plan::Prepared,
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence},
+};
+
+fn name() -> TopologyName {
+    "lab".parse().unwrap()
+}
+
+fn config(cases: u32) -> Config {
+    Config {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..Config::default()
+    }
+}
+
+/// A topology from a gene, by way of the language; one that the language refuses is passed over.
+fn read(gene: &random::Gene) -> Result<(String, Topology), TestCaseError> {
+    let text = serde_json::to_string_pretty(&random::emit(gene)).unwrap();
+    match lab::topology(&text, "lab.json") {
+        Ok(topology) => Ok((text, topology)),
+        Err(why) => Err(TestCaseError::reject(why)),
+    }
+}
+
+fn apply(lab: &mut Lab, topology: &Topology, context: &str) -> Result<(), TestCaseError> {
+    let ran = lab.apply(&name(), Some(topology)).map_err(|why| TestCaseError::fail(format!("{context}: {why}")))?;
+    check_order(&ran, topology)?;
+    let left = lab.plan(&name(), Some(topology), &Choices::default());
+    prop_assert!(left.plan.is_empty(), "{context} left: {:#?}\nafter {}", left.plan.changes, script(&ran));
+    prop_assert!(left.batches.is_empty(), "{context}: ops of an empty plan: {:#?}", left.batches);
+    Ok(())
+}
+
+fn destroy(lab: &mut Lab) -> Result<(), TestCaseError> {
+    lab.apply(&name(), None).map_err(|why| TestCaseError::fail(format!("destroy: {why}")))?;
+    let left = lab.plan(&name(), None, &Choices::default());
+    prop_assert!(left.plan.is_empty(), "destroy left: {:#?}", left.plan.changes);
+    Ok(())
+}
+
+fn script(ran: &Prepared) -> String {
+    let mut text = String::new();
+    for batch in &ran.batches {
+        for step in &batch.steps {
+            text.push_str(&format!("{} {}: {}\n", batch.netns, step.address, lab::words(&step.op)));
+        }
+    }
+    text
+}
+
+/// What is needed is made before what needs it, and removed after it: in the plan, and in what runs.
+fn check_order(ran: &Prepared, topology: &Topology) -> Result<(), TestCaseError> {
+    let mut first: HashMap<&Address, usize> = HashMap::new();
+    for (place, step) in ran.batches.iter().flat_map(|batch| &batch.steps).enumerate() {
+        first.entry(&step.address).or_insert(place);
+    }
+    let planned: HashMap<&Address, (usize, Action)> =
+        ran.plan.changes.iter().enumerate().map(|(at, change)| (&change.address, (at, change.action))).collect();
+    for link in &topology.links {
+        let mut needs: Vec<Address> = Vec::new();
+        for end in &link.ends {
+            needs.extend(topology.namespaces.iter().filter(|it| it.netns == end.netns).map(|it| it.address()));
+            let bridge =
+                topology.bridges.iter().find(|it| it.netns == end.netns && Some(&it.device) == end.bridge.as_ref());
+            needs.extend(bridge.map(|it| it.address()));
+        }
+        for need in needs {
+            let (Some((a, Action::Create)), Some((b, Action::Create))) =
+                (planned.get(&need), planned.get(&link.address()))
+            else {
+                continue;
+            };
+            prop_assert!(a < b, "{need} is planned after {}", link.address());
+            let (a, b) = (first.get(&need), first.get(&link.address()));
+            prop_assert!(a < b, "{need} is made after {}: {}", link.address(), script(ran));
+        }
+    }
+    let rank = |address: &Address| match address.kind() {
+        KindName::Namespace => 0,
+        KindName::Bridge => 1,
+        KindName::Link => 2,
+        KindName::Route | KindName::Gateway | KindName::Nat | KindName::PortForward | KindName::Firewall => 3,
+    };
+    let deleted: Vec<&Address> = ran
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Delete)
+        .map(|change| &change.address)
+        .collect();
+    for (place, address) in deleted.iter().enumerate() {
+        if address.kind() == KindName::Namespace {
+            let later: Vec<_> =
+                deleted[place..].iter().filter(|it| rank(it) > 0 && it.rest().starts_with(address.rest())).collect();
+            prop_assert!(later.is_empty(), "{address} is deleted before {later:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(256))]
+
+    #[test]
+    fn a_second_plan_is_empty_and_destroy_leaves_no_trace(gene in random::gene()) {
+        let (text, topology) = read(&gene)?;
+        let before = machine::with_foreigners();
+        let mut lab = Lab::new(before.clone());
+        apply(&mut lab, &topology, &text)?;
+        destroy(&mut lab)?;
+        machine::assert_same(&before, &lab.fake)?;
+    }
+
+    #[test]
+    fn every_edit_arrives(from in random::gene(), other in random::gene(), mask in any::<u64>()) {
+        let to = random::mix(&from, &other, mask);
+        let (one, first) = read(&from)?;
+        let (two, second) = read(&to)?;
+        let before = machine::with_foreigners();
+        let mut lab = Lab::new(before.clone());
+        apply(&mut lab, &first, &one)?;
+        apply(&mut lab, &second, &format!("{one}\n->\n{two}"))?;
+        destroy(&mut lab)?;
+        machine::assert_same(&before, &lab.fake)?;
+    }
+
+    #[test]
+    fn every_damage_shows_and_is_repaired(
+        gene in random::gene(),
+        damage in prop::collection::vec(any::<damage::Damage>(), 1..4),
+    ) {
+        let (text, topology) = read(&gene)?;
+        let before = machine::with_foreigners();
+        let mut lab = Lab::new(before.clone());
+        apply(&mut lab, &topology, &text)?;
+        let mut done = Vec::new();
+        for one in &damage {
+            if damage.len() > 1 || done.is_empty() {
+                done.extend(damage::inflict(&mut lab.fake, &topology, one));
+            }
+        }
+        prop_assume!(!done.is_empty());
+        let plan = lab.plan(&name(), Some(&topology), &Choices::default());
+        prop_assert!(done.len() > 1 || !plan.plan.is_empty(), "{done:?} does not show in\n{text}");
+        apply(&mut lab, &topology, &format!("{text}\ndamaged: {done:?}"))?;
+        destroy(&mut lab)?;
+        machine::assert_same(&before, &lab.fake)?;
+    }
+
+    #[test]
+    fn what_is_asked_to_be_replaced_is_made_anew(gene in random::gene(), which in any::<prop::sample::Index>()) {
+        let (text, topology) = read(&gene)?;
+        let before = machine::with_foreigners();
+        let mut lab = Lab::new(before.clone());
+        let made = lab.plan(&name(), Some(&topology), &Choices::default());
+        apply(&mut lab, &topology, &text)?;
+        let replaceable: Vec<Address> = made.plan.changes.iter().map(|change| change.address.clone()).collect();
+        prop_assume!(!replaceable.is_empty());
+        let address = which.get(&replaceable).clone();
+        let choices = Choices { replace: vec![address.clone()], targets: Vec::new() };
+        lab.apply_with(&name(), Some(&topology), &choices)
+            .map_err(|why| TestCaseError::fail(format!("{text}\n-replace={address}: {why}")))?;
+        let left = lab.plan(&name(), Some(&topology), &Choices::default());
+        prop_assert!(left.plan.is_empty(), "{text}\n-replace={address} left: {:#?}", left.plan.changes);
+        destroy(&mut lab)?;
+        machine::assert_same(&before, &lab.fake)?;
+    }
+}
