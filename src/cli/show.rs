@@ -12,6 +12,7 @@ use crate::{
     report::{
         plan::View,
         show::{self, Lab, Resource},
+        style::clean,
     },
 };
 
@@ -93,11 +94,14 @@ pub fn is_plan(bytes: &[u8]) -> bool {
 
 /// Reads a saved plan.
 pub fn read_plan(path: &Path, bytes: &[u8]) -> Result<SavedPlan, Failure> {
-    let saved: SavedPlan = serde_json::from_slice(bytes)
-        .map_err(|error| Failure::new(format!("{} is not a saved plan: {error}", path.display())))?;
-    if saved.plan.format_version != crate::plan::FORMAT_VERSION {
-        let (has, wants) = (&saved.plan.format_version, crate::plan::FORMAT_VERSION);
-        return Err(Failure::new(format!("{} is a plan of format {has}; this version reads {wants}", path.display())));
+    let shown = clean(&path.to_string_lossy()).into_owned();
+    let broken = |error| Failure::new(format!("{shown} is not a saved plan, or a damaged one: {error}"));
+    // The version first: what another one holds may not fit here.
+    let document: serde_json::Value = serde_json::from_slice(bytes).map_err(broken)?;
+    let (has, reads) = (&document["format_version"], crate::plan::FORMAT_VERSION);
+    if has != reads {
+        let what = format!("{shown} is a plan of format {has}, and this version reads \"{reads}\"; make a new plan");
+        return Err(Failure::new(what));
     }
-    Ok(saved)
+    serde_json::from_value(document).map_err(broken)
 }

@@ -88,8 +88,12 @@ impl Address {
 
 /// A text that is no resource address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a resource address; write KIND.NAME, such as link.web:eth0")]
+#[error("`{0}` is not a resource address; write KIND.NAME, such as link.web:eth0, where KIND is one of {kinds}", kinds = kinds())]
 pub struct AddressError(String);
+
+fn kinds() -> String {
+    KindName::ALL.map(KindName::as_str).join(", ")
+}
 
 impl FromStr for Address {
     type Err = AddressError;

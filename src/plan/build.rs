@@ -52,7 +52,11 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         }
     };
     let lowered = lower::lower(inputs.name, inputs.snapshot, &observed, &drafts);
-    findings.extend(lowered.missing.iter().map(missing));
+    // That an external bridge is not there has been said; that of each of its members would follow.
+    let external = topology.iter().flat_map(|it| &it.bridges).filter(|bridge| bridge.external);
+    let external: Vec<_> = external.map(|bridge| (&bridge.netns, &*bridge.device)).collect();
+    let unsaid = lowered.missing.iter().filter(|(_, netns, device)| !external.contains(&(netns, device)));
+    findings.extend(unsaid.map(missing));
     findings.dedup();
     let plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),
@@ -103,7 +107,7 @@ fn unknown_targets(pairs: &[Pair<'_>], choices: &Choices) -> Vec<Finding> {
     let unknown = choices.targets.iter().chain(&choices.replace).filter(|address| !known(address));
     let error = |address: &Address| {
         Diagnostic::error("target::unknown", format!("there is no resource {address}"))
-            .help("`netwright plan` of an empty host and `netwright show` list the addresses")
+            .help("`netwright plan` without it lists what differs, and `netwright show` what is there, by address")
     };
     unknown.map(|address| finding(&error(address))).collect()
 }
