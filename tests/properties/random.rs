@@ -153,7 +153,7 @@ impl Writer {
             object.insert("interface".into(), json!(device));
         }
         let narrow = if gene[2] % 16 > 12 { 25 } else { 24 };
-        let (four, six) = (gene[2] % 4 != 0, self.six && gene[2] % 8 > 4);
+        let (four, six) = (!gene[2].is_multiple_of(4), self.six && gene[2] % 8 > 4);
         let mut addresses = Vec::new();
         if four {
             addresses.push(format!("10.0.{index}.1/{narrow}"));
@@ -167,7 +167,7 @@ impl Writer {
         let pool = addresses.is_empty() && gene[8] % 2 == 1;
         if pool {
             object.insert("subnets".into(), json!([format!("10.0.{index}.0/24")]));
-        } else if !addresses.is_empty() || gene[8] % 2 == 0 {
+        } else if !addresses.is_empty() || gene[8].is_multiple_of(2) {
             object.insert("addresses".into(), json!(addresses));
         }
         for (key, value) in [
