@@ -3,7 +3,7 @@
 use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower};
 use crate::{
     diff::{self, Choices, Draft},
-    kind::{Pair, Topology},
+    kind::{Pair, Topology, firewall::foreign_jumps, rules::Filter},
     model::{Address, Diagnostic, Snapshot, TopologyName, event::Action},
     observe,
     op::Batch,
@@ -41,6 +41,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let mut findings = conflicts::find(inputs, topology, &observed);
     for filter in &observed.filters {
         findings.extend(filter.comparison.findings.iter().map(finding));
+        findings.extend(jumps_into(filter, inputs).iter().map(finding));
     }
     let pairs = diff::pairs(&observed, topology);
     findings.extend(unknown_targets(&pairs, inputs.choices));
@@ -66,6 +67,15 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         findings,
     };
     Prepared { plan, batches: lowered.batches }
+}
+
+/// Jumps of others to chains of ours that are to go: the kernel keeps a chain that somebody jumps to.
+fn jumps_into(filter: &Filter, inputs: &Inputs<'_>) -> Vec<Diagnostic> {
+    let state = inputs.snapshot.namespaces.get(&filter.netns);
+    match state {
+        Some(state) if filter.composed.tables.is_empty() => foreign_jumps(inputs.name, &state.firewall.live),
+        Some(_) | None => Vec::new(),
+    }
 }
 
 fn change(draft: Draft<'_>, snapshot: &Snapshot) -> Option<Change> {
