@@ -1,11 +1,11 @@
 //! Desired, observed → the pairs that belong together, and what is to be done about each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     graph::{Cycle, Graph},
     kind::{Both, Pair, Thing, Topology, gateway::Gateway, link::Link},
-    model::{Address, TopologyName, change::Comparison, event::Action},
+    model::{Address, Netns, TopologyName, change::Comparison, event::Action},
     observe::Observed,
 };
 
@@ -91,8 +91,7 @@ fn links<'a>(before: &'a [Link], after: &'a [Link], pairs: &mut Vec<Pair<'a>>) {
 fn rejoin(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
     let mut joined: Vec<Pair<'_>> = Vec::with_capacity(pairs.len());
     let (gone, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|pair| pair.sides() == (true, false));
-    let mut gone: std::collections::HashMap<Address, Pair<'_>> =
-        gone.into_iter().map(|pair| (pair.address(), pair)).collect();
+    let mut gone: HashMap<Address, Pair<'_>> = gone.into_iter().map(|pair| (pair.address(), pair)).collect();
     for pair in rest {
         let old = if pair.sides() == (false, true) { gone.remove(&pair.address()) } else { None };
         let pair = match (pair, old) {
@@ -147,6 +146,8 @@ pub fn drafts<'a>(topology: &TopologyName, pairs: Vec<Pair<'a>>, choices: &Choic
     for place in &order {
         pass_on(&graph, *place, &mut drafts);
     }
+    let renewed = renewed(&drafts);
+    drafts.iter_mut().for_each(|draft| follow(&renewed, draft));
     let kept = kept(&graph, &drafts, choices);
     let mut slots: Vec<Option<Draft<'a>>> = drafts.into_iter().map(Some).collect();
     let goes = |slots: &[Option<Draft<'a>>], place: usize| {
@@ -172,35 +173,74 @@ fn draft<'a>(topology: &TopologyName, pair: Pair<'a>, choices: &Choices) -> Draf
     Draft { address, pair, action, comparison, reason }
 }
 
-/// What is made anew takes its dependents along: a route by a device that is replaced goes with it, a port of a bridge
-/// that is replaced is plugged in again.
+/// A namespace that is made anew takes all that is in it along.
 fn pass_on(graph: &Graph, place: usize, drafts: &mut [Draft<'_>]) {
-    if drafts[place].action != Some(Action::Replace) {
+    if drafts[place].action != Some(Action::Replace) || !matches!(drafts[place].pair, Pair::Namespace(_)) {
         return;
     }
     let reason = format!("{} is replaced", drafts[place].address);
-    // A namespace takes all that is in it along.
-    let namespace = matches!(drafts[place].pair, Pair::Namespace(_));
     for next in graph.dependents(place) {
         let draft = &mut drafts[next];
-        let takes_along = match (&draft.pair, draft.action) {
-            (_, Some(Action::Create | Action::Delete | Action::Replace)) => None,
-            (Pair::Route(_), _) => Some(Action::Replace),
-            (Pair::Bridge(_) | Pair::Link(_) | Pair::Rules(_), _) if namespace => Some(Action::Replace),
-            (Pair::Link(_), None) if draft_is_port(draft) => Some(Action::Update),
-            (Pair::Link(_) | Pair::Bridge(_), _) => draft.action,
-            (Pair::Gateway(..), None) => Some(Action::Update),
-            (Pair::Gateway(..) | Pair::Namespace(_) | Pair::Host(_) | Pair::Rules(_), action) => action,
-        };
-        if takes_along.is_some() && takes_along != draft.action {
-            draft.action = takes_along;
-            draft.reason = Some(reason.clone());
+        match (&draft.pair, draft.action) {
+            (_, Some(Action::Create | Action::Delete | Action::Replace)) | (Pair::Gateway(..), _) => {}
+            (Pair::Bridge(_) | Pair::Link(_) | Pair::Route(_) | Pair::Rules(_), _) => {
+                draft.action = Some(Action::Replace);
+                draft.reason = Some(reason.clone());
+            }
+            (Pair::Namespace(_) | Pair::Host(_), _) => {}
         }
     }
 }
 
-fn draft_is_port(draft: &Draft<'_>) -> bool {
-    matches!(&draft.pair, Pair::Link(both) if both.after.is_some_and(|it| it.ends.iter().any(|end| end.bridge.is_some())))
+/// Names of devices that another device bears afterwards than before, with why.
+fn renewed(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
+    let mut renewed = HashMap::new();
+    for draft in drafts {
+        let anew = match draft.action {
+            Some(Action::Create) => Some(format!("{} is created", draft.address)),
+            Some(Action::Replace) => Some(format!("{} is replaced", draft.address)),
+            Some(Action::Update | Action::Delete) | None => None,
+        };
+        match (&draft.pair, anew) {
+            (Pair::Bridge(Both { after: Some(after), .. }), Some(why)) => {
+                renewed.insert((after.netns.clone(), after.device.clone()), why);
+            }
+            (Pair::Link(Both { after: Some(after), .. }), Some(why)) => {
+                renewed.extend(after.ends.iter().map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+            }
+            (Pair::Link(Both { after: Some(after), before: Some(before) }), None) => {
+                let others = after.ends.iter().filter(|end| before.end_at(&end.netns, &end.device).is_none());
+                let why = format!("{} is renamed", draft.address);
+                renewed.extend(others.map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+            }
+            _ => {}
+        }
+    }
+    renewed
+}
+
+/// What is tied to a device by its name follows the name: a route is made anew by the device that has it then, a port is
+/// plugged in again.
+fn follow(renewed: &HashMap<(Netns, String), String>, draft: &mut Draft<'_>) {
+    let why = |netns: &Netns, device: &str| renewed.get(&(netns.clone(), device.to_owned())).cloned();
+    let (action, reason) = match (&draft.pair, draft.action) {
+        (Pair::Route(Both { before: Some(_), after: Some(after) }), None) => {
+            let mut hops = after.hops.iter().filter_map(|hop| hop.dev.as_deref());
+            (Action::Replace, hops.find_map(|dev| why(&after.netns, dev)))
+        }
+        (Pair::Link(Both { before: Some(_), after: Some(after) }), None) => {
+            let mut ports = after.ends.iter().filter_map(|end| Some((&end.netns, end.bridge.as_deref()?)));
+            (Action::Update, ports.find_map(|(netns, bridge)| why(netns, bridge)))
+        }
+        (Pair::Gateway(Both { before: Some(_), after: Some(after) }, _), None | Some(Action::Update)) => {
+            (Action::Update, after.members.iter().find_map(|member| why(&member.netns, &member.dev)))
+        }
+        _ => return,
+    };
+    if reason.is_some() {
+        draft.action = Some(action);
+        draft.reason = reason;
+    }
 }
 
 /// With `-target`, the targets and what they need; of those that go, what needs them.

@@ -89,6 +89,8 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
     let all_sets: Vec<RuleSet> = filters.iter().flat_map(Filter::rule_sets).collect();
     let (of_gateways, rule_sets): (Vec<RuleSet>, Vec<RuleSet>) =
         all_sets.into_iter().partition(|set| set.address.kind() == KindName::Gateway);
+    let links = Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links));
+    let of_gateways = named(of_gateways, topology, &bridges, &links);
     let gateways = gateways(snapshot, name, topology, &bridges, &of_gateways);
     let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), memo);
     // Of one destination, table and metric there is one route, so a gateway's member is that route.
@@ -100,7 +102,7 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
     Observed {
         namespaces: Namespace::observe(snapshot, name),
         host: HostSettings::observe(snapshot, name, topology.and_then(|it| it.host.as_ref())),
-        links: Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links)),
+        links,
         routes: routes.into_iter().filter(|route| !is_gateways(route)).collect(),
         bridges,
         gateways,
@@ -139,6 +141,31 @@ fn filters(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topology>
     netns.into_iter().map(one).collect()
 }
 
+/// Rules tell a gateway that the file does not name (any more) by its device: here it gets the name that it had, the
+/// bridge's that bears the mark, or that of its interface.
+fn named(sets: Vec<RuleSet>, topology: Option<&Topology>, bridges: &[Bridge], links: &[Link]) -> Vec<RuleSet> {
+    let mut named: Vec<RuleSet> = Vec::new();
+    for mut set in sets {
+        let wanted = topology.is_some_and(|it| it.gateways.iter().any(|gateway| gateway.address() == set.address));
+        if !wanted {
+            let device = set.address.rest().rsplit(':').next().unwrap_or_default();
+            let bridge = bridges.iter().find(|it| it.netns == set.netns && it.device == device);
+            let is_end = set.netns == Netns::Host && links.iter().any(|it| it.end_at(&set.netns, device).is_some());
+            let rest = match bridge {
+                Some(bridge) if !bridge.label.is_empty() => bridge.label.clone(),
+                _ if is_end => format!("host:{device}"),
+                _ => set.address.rest().to_owned(),
+            };
+            set.address = Address::new(KindName::Gateway, rest);
+        }
+        match named.iter_mut().find(|it| it.address == set.address) {
+            Some(same) => same.join(set),
+            None => named.push(set),
+        }
+    }
+    named
+}
+
 /// A gateway is there where its rules or a default route that it gave are. Which gateways to look for: the file's, and
 /// every bridge of ours, since `destroy NAME` has no file.
 fn gateways(
@@ -174,18 +201,18 @@ fn gateways(
     for wanted in topology.iter().flat_map(|it| &it.gateways) {
         candidates.insert(wanted.name.clone(), wanted.clone());
     }
-    let mut found = Vec::new();
+    let mut found: Vec<Gateway> = Vec::new();
     for (label, candidate) in candidates {
         let wanted = |it: &&Gateway| it.name == label;
         let wanted = topology.and_then(|it| it.gateways.iter().find(wanted));
         let mut members = candidate.members_of(snapshot, name);
-        if wanted.is_none() {
-            // What another gateway of the file takes over is that one's: a bridge under a new name.
-            let taken = |it: &Member| {
-                topology.is_some_and(|topology| topology.gateways.iter().any(|g| g.claims(&it.netns, &it.to)))
-            };
-            members.retain(|it| !taken(it));
-        }
+        // One route is one gateway's: that of the file that wants it, else the first that may have given it.
+        let wants = |gateway: &Gateway, it: &Member| gateway.claims(&it.netns, &it.to);
+        let is_anothers = |it: &Member| {
+            let others = topology.iter().flat_map(|topology| &topology.gateways).chain(&found);
+            !wanted.is_some_and(|wanted| wants(wanted, it)) && others.into_iter().any(|other| wants(other, it))
+        };
+        members.retain(|it| !is_anothers(it));
         let set = rules.iter().find(|set| set.address.rest() == label);
         let live = set.is_some_and(|set| set.sides().0);
         // One that has nobody behind it and needs no rule is nothing in the kernel.

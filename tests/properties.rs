@@ -29,9 +29,15 @@ fn name() -> TopologyName {
     "lab".parse().unwrap()
 }
 
+/// Enough for every run of the suite; more with PROPTEST_CASES.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
+}
+
 fn config(cases: u32) -> Config {
     Config {
         cases,
+        max_shrink_iters: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
         ..Config::default()
     }
@@ -123,7 +129,7 @@ fn check_order(ran: &Prepared, topology: &Topology) -> Result<(), TestCaseError>
 }
 
 proptest! {
-    #![proptest_config(config(256))]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn a_second_plan_is_empty_and_destroy_leaves_no_trace(gene in random::gene()) {

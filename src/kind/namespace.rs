@@ -159,8 +159,8 @@ fn is_forwarding(path: &str) -> bool {
     matches!(path, sysctl::FORWARD_V4 | sysctl::FORWARD_V6)
 }
 
-/// Ops from the addresses `has` to `wanted`. Where one goes, those that stay are given again: removing a primary IPv4
-/// address takes its subnet's secondary ones along (unless `promote_secondaries` is set).
+/// Ops from the addresses `has` to `wanted`. Where a subnet's primary IPv4 address goes, its others are given again: the
+/// kernel takes them along (unless `promote_secondaries` is set).
 pub(super) fn lower_addresses(
     address: &Address,
     netns: &Netns,
@@ -170,17 +170,24 @@ pub(super) fn lower_addresses(
     stage: Stage,
     steps: &mut Steps<'_>,
 ) {
+    let state = steps.snapshot.namespaces.get(netns);
+    // The kernel tells a primary address before its secondary ones.
+    let told = state.map_or(&[][..], |state| &state.addresses).iter().filter(|it| it.link == link.index);
+    let told: Vec<IpNet> = told.map(|it| it.address).collect();
+    let goes = |net: &IpNet| has.contains(net) && !wanted.contains(net);
     // Addresses go before names change.
-    let there = steps.snapshot.namespaces.get(netns).and_then(|state| state.link_at(link.index));
+    let there = state.and_then(|state| state.link_at(link.index));
     let now = there.map_or_else(|| link.clone(), |there| LinkRef { index: link.index, name: there.name.clone() });
-    for gone in has.difference(wanted) {
+    for gone in told.iter().rev().filter(|net| goes(net)) {
         let op = Op::AddressDelete { link: now.clone(), address: *gone };
         steps.push(Stage::Withdraw, netns, address, op);
     }
-    let takes_others_along = has.difference(wanted).any(|net| net.addr().is_ipv4());
+    let goes_along = |net: &IpNet| {
+        let primary = told.iter().find(|other| other.trunc() == net.trunc());
+        net.addr().is_ipv4() && primary.is_some_and(goes)
+    };
     for net in wanted {
-        let stays = has.contains(net);
-        if !stays || (takes_others_along && net.addr().is_ipv4()) {
+        if !has.contains(net) || goes_along(net) {
             let stage = if net.addr().is_ipv6() { Stage::AddressV6.max(stage) } else { stage };
             steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
         }

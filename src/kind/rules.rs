@@ -49,6 +49,15 @@ impl RuleSet {
         }
     }
 
+    /// Takes in what turns out to be of the same resource: a gateway whose device has another name now.
+    pub fn join(&mut self, other: Self) {
+        let both = (self.presence, other.presence);
+        self.presence = if both.0 == both.1 { both.0 } else { Presence::Differs };
+        self.before.extend(other.before);
+        self.after.extend(other.after);
+        self.unchanged += other.unchanged;
+    }
+
     /// What differs.
     pub fn compare(&self) -> Comparison {
         let mut comparison = Comparison { unchanged: self.unchanged, ..Comparison::default() };

@@ -167,9 +167,11 @@ fn keeps_ports(netns: Netns, device: &str, drafts: &[Draft<'_>]) -> bool {
 fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Netns>, steps: &mut Steps<'_>) {
     let nothing = FirewallState::default();
     for filter in &observed.filters {
-        let planned = drafts
-            .iter()
-            .any(|draft| draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address));
+        // Rules tell a gateway that goes by its device; in the plan it has its name.
+        let gateways = observed.gateways.iter().filter(|it| it.netns == filter.netns);
+        let gateways: BTreeSet<Address> = gateways.map(|it| it.address()).collect();
+        let is_of = |address: &Address| filter.comparison.resources.contains_key(address) || gateways.contains(address);
+        let planned = drafts.iter().any(|draft| draft.action.is_some() && is_of(&draft.address));
         let state = steps.snapshot.firewall(&filter.netns).unwrap_or(&nothing);
         let in_plan = |address: &Address| drafts.iter().any(|it| it.action.is_some() && it.address == *address);
         let part = filter.composed.tables.is_empty() && !in_plan(&filter.composed.firewall());
@@ -219,19 +221,19 @@ fn restore_routes(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
     }
 }
 
-/// A device that is made anew has the defaults again: what a namespace or the host sets of it is set again.
+/// Sysctls of a device are below its name: where another device bears the name afterwards, what a namespace or the host
+/// sets of it is set again.
 fn restore_sysctls(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
-    let made: BTreeSet<(Netns, u32)> = steps.ops().flat_map(|(netns, op)| made_by(netns, op)).collect();
-    let made_in = |steps: &Steps<'_>, netns: &Netns, path: &str| {
-        let index = sysctl::interface_of_path(path).and_then(|device| steps.index(netns, device));
-        index.is_some_and(|index| made.contains(&(netns.clone(), index)))
+    let is_another = |steps: &Steps<'_>, netns: &Netns, path: &str| {
+        let Some(device) = sysctl::interface_of_path(path) else { return false };
+        let now = steps.snapshot.namespaces.get(netns).and_then(|state| state.link(device)).map(|link| link.index);
+        steps.index(netns, device).is_some_and(|then| now.is_some_and(|now| now != then))
     };
-    for draft in drafts {
+    for draft in drafts.iter().filter(|draft| draft.action != Some(Action::Replace)) {
         match &draft.pair {
-            Pair::Namespace(Both { before: Some(before), after: Some(after) }) if before.netns == after.netns => {
+            Pair::Namespace(Both { before: Some(before), after: Some(after) }) => {
                 for (path, value) in &after.sysctls {
-                    let written = draft.action.is_some() && before.sysctls.get(path) != Some(value);
-                    if !written && draft.action != Some(Action::Replace) && made_in(steps, &after.netns, path) {
+                    if before.sysctls.get(path) == Some(value) && is_another(steps, &after.netns, path) {
                         let op = Op::SysctlSet { key: path.clone(), value: value.clone() };
                         steps.push(Stage::LinkSysctl, &after.netns, &draft.address, op);
                     }
@@ -239,23 +241,12 @@ fn restore_sysctls(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
             }
             Pair::Host(Both { before: Some(before), after: Some(after) }) => {
                 for (path, value) in &after.sysctls {
-                    if before.sysctls.get(path) == Some(value) && made_in(steps, &Netns::Host, path) {
+                    if before.sysctls.get(path) == Some(value) && is_another(steps, &Netns::Host, path) {
                         after.lower_again(path, value, steps);
                     }
                 }
             }
             _ => {}
         }
-    }
-}
-
-/// The devices that an op makes.
-fn made_by(netns: &Netns, op: &Op) -> Vec<(Netns, u32)> {
-    match op {
-        Op::BridgeCreate { index, .. } => vec![(netns.clone(), *index)],
-        Op::VethCreate { end, peer, peer_netns, .. } => {
-            vec![(netns.clone(), end.index), (peer_netns.clone(), peer.index)]
-        }
-        _ => Vec::new(),
     }
 }

@@ -119,7 +119,9 @@ fn on_namespace(fake: &mut Fake, topology: &Topology, damage: &Damage) -> Option
             replace: true,
         },
         14 => {
-            let Nexthop { link, .. } = route?.nexthops.first()?.clone();
+            let Nexthop { link, via, .. } = route?.nexthops.first()?.clone();
+            // The same route under another protocol number leads where it led.
+            via?;
             let nexthops = vec![Nexthop { via: None, link, weight: 1, onlink: false }];
             Op::RouteAdd { route: RouteOp { nexthops, protocol: 4, ..as_op(route?) }, replace: true }
         }

@@ -113,6 +113,11 @@ pub fn assert_same(before: &Fake, after: &Fake) -> Result<(), TestCaseError> {
         }
         state
     };
-    prop_assert_eq!(plain(before), plain(after));
+    let (before, after) = (plain(before), plain(after));
+    for (netns, state) in &before.namespaces {
+        prop_assert_eq!(Some(state), after.namespaces.get(netns), "{}", netns);
+    }
+    prop_assert_eq!(before.namespaces.len(), after.namespaces.len());
+    prop_assert_eq!(before.borrowed, after.borrowed);
     Ok(())
 }

@@ -153,7 +153,17 @@ fn set_name(state: &mut NetnsState, index: u32, name: &IfName) -> Result<(), Err
     if state.link(name.as_str()).is_some_and(|other| other.index != index) {
         return Err(Errno::EEXIST);
     }
-    find(state, index)?.name = name.to_string();
+    let old = std::mem::replace(&mut find(state, index)?.name, name.to_string());
+    // Its sysctls are files below its name.
+    let moved = std::mem::take(&mut state.sysctls).into_iter().map(|(key, value)| {
+        let mut parts: Vec<&str> = key.split('/').collect();
+        match parts.as_mut_slice() {
+            ["net", _, "conf" | "neigh", device, ..] if *device == old => *device = name.as_str(),
+            _ => {}
+        }
+        (parts.join("/"), value)
+    });
+    state.sysctls = moved.collect();
     Ok(())
 }
 
