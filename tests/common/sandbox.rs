@@ -16,7 +16,8 @@ pub fn run<F: FnOnce()>(test: F) {
     let name = name.strip_suffix("::{{closure}}").expect("sandbox::run takes a closure");
     let (_, name) = name.split_once("::").expect("a test has a path");
     let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "--mount", "--"])
+        // The user namespace first: who is root in it when the network namespace is made may read its files.
+        .args(["--user", "--map-root-user", "--", "unshare", "--net", "--mount", "--"])
         .args(["sh", "-c", r#"mount -t tmpfs tmpfs /run && exec "$@""#, "sh"])
         .arg(env::current_exe().expect("the test's binary"))
         .args(["--exact", name, "--nocapture", "--test-threads=1"])

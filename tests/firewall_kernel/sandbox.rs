@@ -14,7 +14,8 @@ pub fn sandbox(name: &str, body: impl FnOnce()) {
         return;
     }
     let output = Command::new("unshare")
-        .args(["-Urnm", "--"])
+        // The user namespace first: who is root in it when the network namespace is made may read its files.
+        .args(["-Ur", "--", "unshare", "-nm", "--"])
         .arg(env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(INSIDE, name)
