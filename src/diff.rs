@@ -49,12 +49,7 @@ fn same_device(a: &crate::kind::bridge::Bridge, b: &crate::kind::bridge::Bridge)
     a.netns == b.netns && a.device == b.device
 }
 
-fn matched<'a, T>(
-    before: &'a [T],
-    after: &'a [T],
-    same: impl Fn(&T, &T) -> bool,
-    mut found: impl FnMut(Both<'a, T>),
-) {
+fn matched<'a, T>(before: &'a [T], after: &'a [T], same: impl Fn(&T, &T) -> bool, mut found: impl FnMut(Both<'a, T>)) {
     let before: Vec<&T> = before.iter().collect();
     let after: Vec<&T> = after.iter().collect();
     matched_refs(&before, &after, |a, b| same(a, b), &mut found);
@@ -81,9 +76,11 @@ fn matched_refs<'a, T>(
 fn links<'a>(before: &'a [Link], after: &'a [Link], pairs: &mut Vec<Pair<'a>>) {
     let mut left: Vec<Option<&'a Link>> = before.iter().map(Some).collect();
     let mut matches: Vec<Option<&'a Link>> = vec![None; after.len()];
-    for loosely in [false, true] {
+    let ways: [fn(&Link, &Link) -> bool; 3] =
+        [|wanted, it| wanted.is_like(it, false), |wanted, it| wanted.is_like(it, true), Link::is_renamed];
+    for is_like in ways {
         for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
-            let place = left.iter().position(|it| it.is_some_and(|it| wanted.is_like(it, loosely)));
+            let place = left.iter().position(|it| it.is_some_and(|it| is_like(wanted, it)));
             *slot = place.and_then(|place| left[place].take());
         }
     }
@@ -145,11 +142,7 @@ pub struct Choices {
 }
 
 /// The drafts in order: what goes first, in reverse order of need, then what comes or changes.
-pub fn drafts<'a>(
-    topology: &TopologyName,
-    pairs: Vec<Pair<'a>>,
-    choices: &Choices,
-) -> Result<Vec<Draft<'a>>, Cycle> {
+pub fn drafts<'a>(topology: &TopologyName, pairs: Vec<Pair<'a>>, choices: &Choices) -> Result<Vec<Draft<'a>>, Cycle> {
     let graph = Graph::new(&pairs);
     let order = graph.order(&pairs)?;
     let mut drafts: Vec<Draft<'a>> = pairs.into_iter().map(|pair| draft(topology, pair, choices)).collect();

@@ -32,7 +32,8 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
         return Err(Failure::new("-out is plan's: apply runs what it shows; use `netwright plan -out PATH`"));
     }
     if args.planning.refresh_only {
-        let plan = args::Plan { file: args.file.clone(), planning: args.planning.clone(), reading: args.reading.clone() };
+        let plan =
+            args::Plan { file: args.file.clone(), planning: args.planning.clone(), reading: args.reading.clone() };
         return plan::run(&plan);
     }
     let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
@@ -58,7 +59,8 @@ fn saved_plan(path: &Path) -> Option<Result<SavedPlan, Failure>> {
 
 fn apply_saved(args: &args::Apply, saved: SavedPlan) -> Result<Exit, Failure> {
     let planning = &args.planning;
-    let flags = planning.destroy || planning.refresh_only || !planning.targets.is_empty() || !planning.replacements.is_empty();
+    let flags =
+        planning.destroy || planning.refresh_only || !planning.targets.is_empty() || !planning.replacements.is_empty();
     if flags || args.reading.name.is_some() || !args.reading.vars.is_empty() {
         return Err(Failure::new("a saved plan is applied as it is: it takes no planning flags; make another plan"));
     }
@@ -129,7 +131,9 @@ impl Job {
             // However long the answer took, what was approved is what runs.
             let now = session.plan(self.topology.as_ref(), &self.choices)?;
             if now.plan.changes != prepared.plan.changes {
-                return Err(Failure::new("the kernel has changed since the plan was shown; nothing was done, plan again"));
+                return Err(Failure::new(
+                    "the kernel has changed since the plan was shown; nothing was done, plan again",
+                ));
             }
             prepared = now;
         }

@@ -47,7 +47,8 @@ fn all() -> Result<Vec<TopologyName>, Failure> {
 }
 
 fn named(args: &args::Destroy) -> Result<TopologyName, Failure> {
-    let operand = operand::operand(args.operand.as_deref(), args.reading.format, Path::new("")).map_err(Failure::new)?;
+    let operand =
+        operand::operand(args.operand.as_deref(), args.reading.format, Path::new("")).map_err(Failure::new)?;
     match operand {
         Operand::Name(name) => Ok(args.reading.name.clone().unwrap_or(name)),
         Operand::Source(_) => {

@@ -41,9 +41,8 @@ pub fn bytes(file: Option<&Path>, reading: &Reading) -> Result<(Vec<u8>, PathBuf
         operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),
         operand::Source::File(path) => {
             let shown = style::clean(&path.to_string_lossy()).into_owned();
-            let open = std::fs::File::open(&path).map_err(|error| {
-                Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error)))
-            })?;
+            let open = std::fs::File::open(&path)
+                .map_err(|error| Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error))))?;
             let bytes = read_all(open, &shown)?;
             let Some(format) = reading.format.or_else(|| Format::of_path(&path)) else {
                 let why = "its ending tells no format; name it .yaml, .toml or .json, or give -format";

@@ -2,9 +2,9 @@
 
 use std::{ffi::OsString, fmt::Display, io, process::ExitCode};
 
+mod apply;
 pub mod args;
 mod argv;
-mod apply;
 mod destroy;
 mod help;
 mod list;
@@ -90,7 +90,9 @@ fn say(failure: &Failure) {
         Failure::Said => {}
         Failure::Message(message) => anstream::eprintln!("{} {message}", paint(RED.bold(), "Error:")),
         Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        Failure::Output(error) => anstream::eprintln!("{} cannot write the output: {error}", paint(RED.bold(), "Error:")),
+        Failure::Output(error) => {
+            anstream::eprintln!("{} cannot write the output: {error}", paint(RED.bold(), "Error:"))
+        }
     }
 }
 

@@ -42,7 +42,9 @@ pub fn run(args: &args::Show) -> Result<Exit, Failure> {
 fn name(operand: Option<&Path>, snapshot: &Snapshot) -> Result<TopologyName, Failure> {
     if let Some(operand) = operand {
         let text = operand.to_string_lossy();
-        return text.parse().map_err(|why| Failure::new(format!("`{text}` is neither a file nor a topology's name: it {why}")));
+        return text
+            .parse()
+            .map_err(|why| Failure::new(format!("`{text}` is neither a file nor a topology's name: it {why}")));
     }
     let mut names = observe::topologies(snapshot);
     names.extend(memo::names());

@@ -39,7 +39,8 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
 }
 
 fn topology(args: &args::Test) -> Result<Topology, Failure> {
-    let operand = operand::operand(args.operand.as_deref(), args.reading.format, Path::new("")).map_err(Failure::new)?;
+    let operand =
+        operand::operand(args.operand.as_deref(), args.reading.format, Path::new("")).map_err(Failure::new)?;
     match operand {
         Operand::Source(_) => {
             let (bytes, path, format) = load::bytes(args.operand.as_deref(), &args.reading)?;

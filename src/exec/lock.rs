@@ -48,8 +48,7 @@ impl Lock {
     /// Waits for `timeout` at most; `waiting` is told once for whom.
     pub fn take(name: &TopologyName, timeout: Duration, waiting: &mut dyn FnMut(&str)) -> Result<Self, LockError> {
         let path = memo::folder(name).join("lock");
-        let fail =
-            |error| LockError::File { topology: name.clone(), path: path.display().to_string(), error };
+        let fail = |error| LockError::File { topology: name.clone(), path: path.display().to_string(), error };
         let mut file = open(&path).map_err(fail)?;
         let deadline = Instant::now() + timeout;
         let mut told = false;

@@ -8,8 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::plan::saved::Stored;
 use crate::model::{Address, TopologyName};
+pub use crate::plan::saved::Stored;
 
 /// Where the memos are: tmpfs, so that they live as long as the kernel's own state.
 pub const DIRECTORY: &str = "/run/netwright";
@@ -56,8 +56,7 @@ pub fn forget(name: &TopologyName) -> io::Result<()> {
 pub fn names() -> Vec<TopologyName> {
     let entries = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
     let with_memo = entries.filter(|entry| entry.path().join(FILE).is_file());
-    let mut names: Vec<TopologyName> =
-        with_memo.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let mut names: Vec<TopologyName> = with_memo.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     names.sort();
     names
 }

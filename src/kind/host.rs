@@ -102,7 +102,8 @@ impl HostSettings {
                 continue;
             }
             let old = before.sysctls.get(path).map(|old| Value::Text(sysctl::normal(old)));
-            let others: Vec<&str> = borrowed.users.iter().filter(|u| *u != topology).map(TopologyName::as_str).collect();
+            let others: Vec<&str> =
+                borrowed.users.iter().filter(|u| *u != topology).map(TopologyName::as_str).collect();
             if others.is_empty() {
                 let new = borrowed.before.as_deref().map(|value| Value::Text(sysctl::normal(value)));
                 comparison.noted(sysctl::key_of_path(path), old, new, "given back");

@@ -14,6 +14,7 @@ use crate::{
         address::KindName,
         change::{Comparison, Value},
         mark::MARK_GROUP,
+        name,
         snapshot::{LinkState, NetnsState, Peer},
     },
     op::{LinkChange, LinkRef, NewEnd, Op},
@@ -147,6 +148,25 @@ impl Link {
         same > 0 && netns(self) == netns(other)
     }
 
+    /// Whether `other`, as observed, is this link under another interface name, with which the made-up name of its port
+    /// changed too.
+    pub fn is_renamed(&self, other: &Self) -> bool {
+        let (Some((port, end)), Some((old_port, old_end))) = (self.sides(), other.sides()) else { return false };
+        let label = match &port.netns {
+            // Devices of the host bear the prefix, and so do the names of namespaces.
+            Netns::Host => end.netns.as_str(),
+            Netns::Named(_) => end.label.split(':').next().unwrap_or_default(),
+        };
+        let made_up = |port: &End, end: &End| port.device == name::made_up(&format!("{label}-{}", end.device));
+        port.netns == old_port.netns && end.netns == old_end.netns && made_up(port, end) && made_up(old_port, old_end)
+    }
+
+    /// Its bridge port and its other end, where it has both.
+    fn sides(&self) -> Option<(&End, &End)> {
+        let port = self.ends.iter().find(|end| end.bridge.is_some())?;
+        Some((port, self.ends.iter().find(|end| end.bridge.is_none())?))
+    }
+
     /// Enters its devices and their indexes: kept where `before` has them, chosen where it has not.
     pub fn enter(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
         for (has, wants) in pair_ends(before, Some(self)) {
@@ -208,14 +228,16 @@ fn peer_of<'a>(
 }
 
 /// The ends of both that belong together: by place, else what is left of each in the same namespace, else alone.
-fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Option<&'a End>, Option<&'a End>)> {
+pub fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Option<&'a End>, Option<&'a End>)> {
     let mut has: Vec<&End> = before.into_iter().flat_map(|it| &it.ends).collect();
     let wants: Vec<&End> = after.into_iter().flat_map(|it| &it.ends).collect();
     let mut pairs: Vec<(Option<&End>, Option<&End>)> = Vec::new();
     let mut take = |test: &dyn Fn(&End) -> bool| has.iter().position(|end| test(end)).map(|at| has.remove(at));
     let exact: Vec<Option<&End>> = wants.iter().map(|w| take(&|h| h.place() == w.place())).collect();
     for (want, exact) in wants.iter().zip(exact) {
-        pairs.push((exact.or_else(|| take(&|h| h.netns == want.netns)), Some(want)));
+        let alike = |h: &End| h.netns == want.netns && h.bridge.is_some() == want.bridge.is_some();
+        let found = exact.or_else(|| take(&alike)).or_else(|| take(&|h| h.netns == want.netns));
+        pairs.push((found, Some(want)));
     }
     if after.is_none() {
         pairs.extend(has.into_iter().map(|end| (Some(end), None)));
@@ -248,7 +270,8 @@ impl End {
         let bridge = |it: &Self| it.bridge.as_deref().map(Value::from);
         // A port that turns into an end of its own under another name is another thing; a master that was taken off
         // by hand is put back in place.
-        let another = has.zip(wants).is_some_and(|(h, w)| h.bridge.is_some() != w.bridge.is_some() && h.device != w.device);
+        let another =
+            has.zip(wants).is_some_and(|(h, w)| h.bridge.is_some() != w.bridge.is_some() && h.device != w.device);
         if another {
             comparison.forcing(name("device"), has.map(device), wants.map(device));
         } else {
@@ -339,13 +362,12 @@ impl End {
         old != steps.index(&self.netns, bridge)
     }
 
-    /// Names may be in each other's way (a swap, a chain), so where the new one is taken now, the old one moves aside
-    /// first.
+    /// Names may be in each other's way (a swap, a chain): a device whose name another one is to have moves aside first.
     fn lower_rename(&self, address: &Address, has: &Self, steps: &mut Steps<'_>) {
-        let taken = steps.snapshot.namespaces.get(&has.netns).is_some_and(|state| state.link(&self.device).is_some());
+        let wanted = steps.index(&has.netns, &has.device).is_some_and(|index| index != has.index);
         let rename = |name: &str| LinkChange { rename: name.parse().ok(), ..LinkChange::default() };
         let mut old = has.device.clone();
-        if taken {
+        if wanted {
             let aside = format!("nw-{:x}", has.index);
             let link = LinkRef { index: has.index, name: old };
             let op = Op::LinkSet { link, change: rename(&aside) };

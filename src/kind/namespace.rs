@@ -121,7 +121,9 @@ impl Namespace {
         }
         // A new namespace inherits ip_forward from the host, so both ways are written, always.
         for (path, value) in &self.sysctls {
-            if before.and_then(|it| it.sysctls.get(path)).is_some_and(|old| sysctl::normal(old) == sysctl::normal(value))
+            if before
+                .and_then(|it| it.sysctls.get(path))
+                .is_some_and(|old| sysctl::normal(old) == sysctl::normal(value))
             {
                 continue;
             }

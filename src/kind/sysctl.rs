@@ -27,7 +27,8 @@ pub fn normal(value: &str) -> String {
 /// The interface that a key is about, where it is about one.
 pub fn interface_of_path(path: &str) -> Option<&str> {
     let mut parts = path.split('/');
-    let (Some("net"), Some("ipv4" | "ipv6"), Some("conf" | "neigh")) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some("net"), Some("ipv4" | "ipv6"), Some("conf" | "neigh")) = (parts.next(), parts.next(), parts.next())
+    else {
         return None;
     };
     parts.next().filter(|name| !matches!(*name, "all" | "default" | "lo"))

@@ -12,5 +12,5 @@ pub mod snapshot;
 pub use address::Address;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, Spanned};
 pub use mark::Mark;
-pub use snapshot::Snapshot;
 pub use name::{IfName, Label, Mac, Netns, TopologyName};
+pub use snapshot::Snapshot;

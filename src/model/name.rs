@@ -221,6 +221,22 @@ impl fmt::Debug for Mac {
     }
 }
 
+/// A name made from others, where it does not fit: its first 8 bytes, `-` and 6 hex digits of a hash of the whole. It
+/// depends on nothing else in the file.
+pub fn made_up(whole: &str) -> String {
+    if whole.len() <= IFNAME_MAX {
+        return whole.to_owned();
+    }
+    let first: String = whole.chars().take(8).collect();
+    format!("{first}-{:06x}", fnv1a(whole.as_bytes()) & 0xff_ffff)
+}
+
+/// FNV-1a, 64 bits: names made from it must never change, so it is ours and not a library's.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

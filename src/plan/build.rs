@@ -88,8 +88,11 @@ pub(super) fn finding(diagnostic: &Diagnostic) -> Finding {
 }
 
 fn missing((address, netns, device): &(Address, crate::model::Netns, String)) -> Finding {
-    let error = Diagnostic::error("conflict::no_device", format!("{address} needs the device `{device}` in `{netns}`, which is not there"))
-        .help("create it first, or write the name of one that exists");
+    let error = Diagnostic::error(
+        "conflict::no_device",
+        format!("{address} needs the device `{device}` in `{netns}`, which is not there"),
+    )
+    .help("create it first, or write the name of one that exists");
     finding(&error)
 }
 

@@ -138,7 +138,8 @@ impl Scene<'_> {
                 let record = self.snapshot.borrowed.get(&format!("master:{port}"));
                 let other = record.and_then(|it| it.users.iter().find(|user| *user != self.name));
                 if let Some(other) = other.cloned().or_else(|| link.mark().map(|mark| mark.topology)) {
-                    let what = format!("the port `{port}` of the bridge `{}` is the topology `{other}`'s", bridge.label);
+                    let what =
+                        format!("the port `{port}` of the bridge `{}` is the topology `{other}`'s", bridge.label);
                     found.push(Diagnostic::error("conflict::port_taken", what).help("one NIC is a port of one bridge"));
                 }
             }
@@ -178,8 +179,10 @@ impl Scene<'_> {
                 for (other, holder) in foreign_networks(host, self.name) {
                     let overlaps = other.contains(&net.trunc()) || net.trunc().contains(&other);
                     if overlaps && holder != *device && said.insert((net, other)) {
-                        let what = format!("{net} on `{device}` overlaps {other}, which the host reaches by `{holder}`");
-                        let help = format!("what is behind `{holder}` is cut off while this lab is up; take another subnet");
+                        let what =
+                            format!("{net} on `{device}` overlaps {other}, which the host reaches by `{holder}`");
+                        let help =
+                            format!("what is behind `{holder}` is cut off while this lab is up; take another subnet");
                         found.push(Diagnostic::warning("conflict::overlap", what).help(help));
                     }
                 }
@@ -219,7 +222,8 @@ impl Scene<'_> {
             };
             let names: Vec<&str> = state.links.iter().filter(foreign).map(|port| &*port.name).collect();
             if !names.is_empty() {
-                let what = format!("the bridge `{}` holds ports that are not ours: {}", bridge.device, names.join(", "));
+                let what =
+                    format!("the bridge `{}` holds ports that are not ours: {}", bridge.device, names.join(", "));
                 let help = "it is not deleted while they are in it; take them out first (ip link set NAME nomaster)";
                 found.push(Diagnostic::error("conflict::foreign_ports", what).help(help));
             }

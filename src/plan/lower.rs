@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use super::build::removes;
 use crate::{
     diff::Draft,
-    kind::{
-        Both, Pair,
-        host::HostSettings,
-        link::Link,
-        steps::Steps,
-    },
+    kind::{Both, Pair, host::HostSettings, link::Link, steps::Steps},
     model::{Address, Netns, Snapshot, TopologyName, event::Action, snapshot::FirewallState},
     observe::Observed,
     op::{Batch, Op},
@@ -88,13 +83,7 @@ fn forget_link(link: &Link, steps: &mut Steps<'_>) {
     }
 }
 
-fn lower_one(
-    draft: &Draft<'_>,
-    action: Action,
-    going: &BTreeSet<Netns>,
-    drafts: &[Draft<'_>],
-    steps: &mut Steps<'_>,
-) {
+fn lower_one(draft: &Draft<'_>, action: Action, going: &BTreeSet<Netns>, drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
     let gone = |netns: &Netns| going.contains(netns);
     let replaces = action == Action::Replace;
     match &draft.pair {
@@ -158,9 +147,9 @@ fn keeps_ports(netns: Netns, device: &str, drafts: &[Draft<'_>]) -> bool {
 fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Netns>, steps: &mut Steps<'_>) {
     let nothing = FirewallState::default();
     for filter in &observed.filters {
-        let planned = drafts.iter().any(|draft| {
-            draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address)
-        });
+        let planned = drafts
+            .iter()
+            .any(|draft| draft.action.is_some() && filter.comparison.resources.contains_key(&draft.address));
         if planned && !going.contains(&filter.netns) {
             let state = steps.snapshot.namespaces.get(&filter.netns).map_or(&nothing, |state| &state.firewall);
             filter.lower(state, steps);

@@ -164,14 +164,7 @@ impl Netfilter {
 }
 
 /// One message; `resource` is `nfgenmsg.res_id`, the subsystem of a batch.
-fn message(
-    sequence: u32,
-    kind: u16,
-    flags: u16,
-    family: u8,
-    resource: u16,
-    attributes: &[u8],
-) -> io::Result<Vec<u8>> {
+fn message(sequence: u32, kind: u16, flags: u16, family: u8, resource: u16, attributes: &[u8]) -> io::Result<Vec<u8>> {
     let length = NLMSG_HEADER + NFGEN_HEADER + attributes.len();
     let mut message = Vec::with_capacity(length);
     message.extend(u32::try_from(length).map_err(io::Error::other)?.to_ne_bytes());

@@ -31,12 +31,7 @@ pub fn assign(scope: &mut Scope<'_>) {
     }
 }
 
-fn assign_end(
-    scope: &mut Scope<'_>,
-    id: (usize, usize),
-    span: Span,
-    used: &mut HashMap<usize, BTreeSet<IpAddr>>,
-) {
+fn assign_end(scope: &mut Scope<'_>, id: (usize, usize), span: Span, used: &mut HashMap<usize, BTreeSet<IpAddr>>) {
     let found = scope.interfaces.iter().find_map(|(label, list)| {
         let place = list.iter().position(|it| it.what == What::End(id))?;
         Some((label.clone(), place, list[place].segment?))
@@ -91,7 +86,9 @@ pub fn check_clashes(scope: &mut Scope<'_>) {
         let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(first);
         if let Some(first) = first.filter(|first| *first != span) {
             let what = format!("{} is given twice", net.addr());
-            errors.push(Diagnostic::error("address::duplicate", what).at(span, "the second time").at(first, "the first time"));
+            errors.push(
+                Diagnostic::error("address::duplicate", what).at(span, "the second time").at(first, "the first time"),
+            );
         }
     }
     for error in errors {
@@ -116,7 +113,12 @@ fn written(scope: &Scope<'_>) -> Vec<Written> {
     };
     for (label, spec) in &file.namespaces {
         let list = spec.addresses.iter().flatten();
-        all.extend(list.map(|net| Written { namespace: label.value.clone(), segment: None, net: net.value, span: net.span }));
+        all.extend(list.map(|net| Written {
+            namespace: label.value.clone(),
+            segment: None,
+            net: net.value,
+            span: net.span,
+        }));
     }
     for (label, bridge) in &file.bridges {
         let Some((namespace, segment)) = find(&What::Bridge(label.value.clone())) else { continue };
@@ -127,7 +129,12 @@ fn written(scope: &Scope<'_>) -> Vec<Written> {
         for (which, end) in link.endpoints.iter().enumerate() {
             let Some((namespace, segment)) = find(&What::End((index, which))) else { continue };
             let list = end.addresses.iter().flatten();
-            all.extend(list.map(|net| Written { namespace: namespace.clone(), segment, net: net.value, span: net.span }));
+            all.extend(list.map(|net| Written {
+                namespace: namespace.clone(),
+                segment,
+                net: net.value,
+                span: net.span,
+            }));
         }
     }
     all

@@ -86,9 +86,12 @@ fn refuse_changes(scope: &mut Scope<'_>, label: &Spanned<Label>, bridge: &file::
     ];
     for (key, span) in written.into_iter().filter_map(|(key, span)| Some((key, span?))) {
         scope.error(
-            Diagnostic::error("bridge::external", format!("`{key}` would change the external bridge `{}`", label.value))
-                .at(span, "not for an external bridge")
-                .help("an external bridge is somebody else's: members may be plugged in, nothing else of it is touched"),
+            Diagnostic::error(
+                "bridge::external",
+                format!("`{key}` would change the external bridge `{}`", label.value),
+            )
+            .at(span, "not for an external bridge")
+            .help("an external bridge is somebody else's: members may be plugged in, nothing else of it is touched"),
         );
     }
 }
@@ -152,8 +155,7 @@ fn mtu_of(scope: &Scope<'_>, label: &Label, bridge: &file::Bridge) -> Option<u32
 
 /// A hardware address that a device of the lab keeps from run to run: locally administered, unicast, from the names.
 pub fn stable_mac(scope: &Scope<'_>, what: &str) -> Mac {
-    let hash = super::links::fnv1a(format!("{}/{}{what}", scope.name, scope.prefix).as_bytes());
+    let hash = crate::model::name::fnv1a(format!("{}/{}{what}", scope.name, scope.prefix).as_bytes());
     let [.., a, b, c, d, e] = hash.to_be_bytes();
     Mac([0x02, a, b, c, d, e])
 }
-

@@ -94,7 +94,8 @@ fn title(written: &file::Check, probe: Probe) -> String {
 
 /// Its first address per family on a shared segment, else its first not on lo; oneself with no address: the loopback.
 fn addresses_of(scope: &Scope<'_>, from: &Label, name: &Label) -> Vec<IpAddr> {
-    let of = |family| scope.seen_from(from, name, family).first().copied().or_else(|| scope.first_address(name, family));
+    let of =
+        |family| scope.seen_from(from, name, family).first().copied().or_else(|| scope.first_address(name, family));
     let found: Vec<IpAddr> = [Family::V4, Family::V6].into_iter().filter_map(of).collect();
     if found.is_empty() {
         let on_lo = scope.of(name).iter().flat_map(|it| &it.addresses).map(IpNet::addr);

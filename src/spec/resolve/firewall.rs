@@ -227,9 +227,10 @@ fn target(
         [address] => Some(Some(*address)),
         several => {
             let list: Vec<String> = several.iter().map(IpAddr::to_string).collect();
-            let error = Diagnostic::error("forward::ambiguous", format!("`{name}` has several addresses that `{label}` sees"))
-                .at(to.span, "which of them?")
-                .help(format!("write one of them: {}", list.join(", ")));
+            let error =
+                Diagnostic::error("forward::ambiguous", format!("`{name}` has several addresses that `{label}` sees"))
+                    .at(to.span, "which of them?")
+                    .help(format!("write one of them: {}", list.join(", ")));
             scope.error(error);
             None
         }
@@ -262,9 +263,12 @@ fn check_listen_clash(scope: &mut Scope<'_>, others: Option<&Vec<Forward>>, forw
             && forward.ports.0 <= other.ports.1
     };
     if let Some(other) = others.iter().flat_map(|list| list.iter()).find(meets) {
-        let error = Diagnostic::error("forward::duplicate", format!("{} listens where {} does", forward.address, other.address))
-            .at(span, "the second one")
-            .help("a port of an address goes to one target");
+        let error = Diagnostic::error(
+            "forward::duplicate",
+            format!("{} listens where {} does", forward.address, other.address),
+        )
+        .at(span, "the second one")
+        .help("a port of an address goes to one target");
         scope.error(error);
     }
 }
@@ -346,7 +350,8 @@ fn role_of(
     }
     match interface.what {
         What::Bridge(_) if !external => {
-            let mut families: Vec<Family> = members_of(scope, interface).iter().map(|net| Family::of(net.addr())).collect();
+            let mut families: Vec<Family> =
+                members_of(scope, interface).iter().map(|net| Family::of(net.addr())).collect();
             families.sort();
             families.dedup();
             Role::Bystander { families }

@@ -71,8 +71,9 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
         GatewayAt::Interface(namespace, interface) => {
             let label = scope.namespace(namespace)?;
             let Some(found) = scope.interface(&label, interface.as_str()).cloned() else {
-                let error = Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", interface.value))
-                    .at(interface.span, "not defined");
+                let error =
+                    Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", interface.value))
+                        .at(interface.span, "not defined");
                 scope.error(error);
                 return None;
             };

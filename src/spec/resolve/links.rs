@@ -1,12 +1,13 @@
 //! Links: which namespace and device each end is, and what the two say of each other.
 
 use super::{
-    Rules, bridges::stable_mac,
+    Rules,
+    bridges::stable_mac,
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
     kind::link::{End, Link},
-    model::{Diagnostic, Label, Spanned, name::IFNAME_MAX},
+    model::{Diagnostic, Label, Spanned, name},
     spec::file::{self, Place},
 };
 
@@ -104,9 +105,10 @@ fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file
     match this {
         Where::Namespace(namespace) => {
             let Some(interface) = &end.interface else {
-                let error = Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
-                    .at(end.span, "which device of it?")
-                    .help(format!("write {namespace}:eth0, or whatever the device is to be called"));
+                let error =
+                    Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
+                        .at(end.span, "which device of it?")
+                        .help(format!("write {namespace}:eth0, or whatever the device is to be called"));
                 scope.error(error);
                 return None;
             };
@@ -133,9 +135,10 @@ fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file
 
 fn refuse_port_addresses(scope: &mut Scope<'_>, bridge: &Label, end: &Spanned<file::End>) {
     if let Some(first) = end.addresses.as_ref().and_then(|list| list.first()) {
-        let error = Diagnostic::error("address::on_port", format!("a port of the bridge `{bridge}` cannot have an address"))
-            .at(first.span, "on a bridge's port")
-            .help(format!("put it on the bridge: bridges.{bridge}.addresses"));
+        let error =
+            Diagnostic::error("address::on_port", format!("a port of the bridge `{bridge}` cannot have an address"))
+                .at(first.span, "on a bridge's port")
+                .help(format!("put it on the bridge: bridges.{bridge}.addresses"));
         scope.error(error);
     }
 }
@@ -159,20 +162,8 @@ fn made_up_port(
         None => format!("{far_name}-{bridge}"),
     };
     let prefix = if namespace.as_str() == super::HOST { scope.prefix.clone() } else { String::new() };
-    let whole = format!("{prefix}{plain}");
-    let device = if whole.len() <= IFNAME_MAX {
-        whole
-    } else {
-        let first: String = whole.chars().take(8).collect();
-        format!("{first}-{:06x}", fnv1a(whole.as_bytes()) & 0xff_ffff)
-    };
+    let device = name::made_up(&format!("{prefix}{plain}"));
     Some((plain, device))
-}
-
-/// FNV-1a, 64 bits: names made from it must never change, so it is ours and not a library's.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 /// The segment of a link: its bridge's, or one of its own. Two bridges with a cable between them are one segment each:
@@ -193,13 +184,7 @@ fn segment_of(scope: &mut Scope<'_>, link: &file::Link, a: &EnteredEnd, b: &Ente
     Some(scope.segments.len() - 1)
 }
 
-fn enter_end(
-    scope: &mut Scope<'_>,
-    id: EndId,
-    entered: &EnteredEnd,
-    end: &Spanned<file::End>,
-    segment: Option<usize>,
-) {
+fn enter_end(scope: &mut Scope<'_>, id: EndId, entered: &EnteredEnd, end: &Spanned<file::End>, segment: Option<usize>) {
     let Ok(device) = entered.device.parse() else { return };
     let interface = Interface {
         name: entered.interface.clone(),
@@ -256,9 +241,10 @@ fn build_end(
         None => format!("{}:{}", entered.namespace, entered.interface),
     };
     let interface = scope.of(&entered.namespace).iter().find(|it| it.device.as_str() == entered.device);
-    let bridge_device = entered.bridge.as_ref().and_then(|bridge| {
-        scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone()))
-    });
+    let bridge_device = entered
+        .bridge
+        .as_ref()
+        .and_then(|bridge| scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone())));
     let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &label), |mac| mac.value);
     let managed = interface.filter(|it| !it.unmanaged && matches!(it.what, What::End(end) if end == id));
     End {

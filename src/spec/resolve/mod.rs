@@ -79,7 +79,8 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 
 /// An undefined name with what is defined.
 fn undefined(what: &str, name: &Label, span: crate::model::Span, known: &BTreeMap<Label, ()>) -> Diagnostic {
-    let diagnostic = Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(span, "not defined");
+    let diagnostic =
+        Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(span, "not defined");
     match nearest(name.as_str(), known.keys().map(Label::as_str)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None if known.is_empty() => diagnostic.help(format!("no {what} is defined in this file")),

@@ -77,9 +77,10 @@ fn add_written(scope: &mut Scope<'_>, spec: &file::Namespace, sysctls: &mut BTre
     for (key, value) in &spec.sysctls {
         let path = sysctl::path_of_key(key);
         if !path.starts_with("net/") || path.split('/').any(|part| part.is_empty() || part == "..") {
-            let error = Diagnostic::error("sysctl::not_net", format!("`{}` is no sysctl of a network namespace", key.value))
-                .at(key.span, "this key")
-                .help("only keys that begin with `net.` belong to a network namespace");
+            let error =
+                Diagnostic::error("sysctl::not_net", format!("`{}` is no sysctl of a network namespace", key.value))
+                    .at(key.span, "this key")
+                    .help("only keys that begin with `net.` belong to a network namespace");
             scope.error(error);
             continue;
         }

@@ -4,10 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{
-    HOST,
-    scope::Scope,
-};
+use super::{HOST, scope::Scope};
 use crate::{
     kind::route::{Hop, Route, metric_of},
     model::{
@@ -73,11 +70,14 @@ fn one(
         }
     };
     let to = destination(scope, written, &hops)?;
-    if let Some((hop, _)) = hops.iter().find(|(hop, _)| hop.via.is_some_and(|via| Family::of(via) != Family::of(to.addr()))) {
+    if let Some((hop, _)) =
+        hops.iter().find(|(hop, _)| hop.via.is_some_and(|via| Family::of(via) != Family::of(to.addr())))
+    {
         let via = hop.via.map(|via| via.to_string()).unwrap_or_default();
         let span = written.via.as_ref().map_or(written.to.span, |via| via.span);
-        let error = Diagnostic::error("address::family", format!("the route to {to} goes by {via}, of the other family"))
-            .at(span, "IPv4 and IPv6 do not mix here");
+        let error =
+            Diagnostic::error("address::family", format!("the route to {to} goes by {via}, of the other family"))
+                .at(span, "IPv4 and IPv6 do not mix here");
         scope.error(error);
         return None;
     }
@@ -168,15 +168,17 @@ fn resolve_hop(
     if unknown {
         return Some((hop, false));
     }
-    let nets: Vec<String> = scope.of(label).iter().flat_map(|it| &it.addresses).map(|net| net.trunc().to_string()).collect();
+    let nets: Vec<String> =
+        scope.of(label).iter().flat_map(|it| &it.addresses).map(|net| net.trunc().to_string()).collect();
     let help = if nets.is_empty() {
         format!("`{label}` has no address outside its lo; give an end of it one")
     } else {
         format!("`{label}` is on {}", nets.join(", "))
     };
-    let error = Diagnostic::error("route::nexthop_unreachable", format!("the next hop {address} is on no subnet of `{label}`"))
-        .at(span, "not reachable from here")
-        .help(help);
+    let error =
+        Diagnostic::error("route::nexthop_unreachable", format!("the next hop {address} is on no subnet of `{label}`"))
+            .at(span, "not reachable from here")
+            .help(help);
     scope.error(error);
     None
 }
@@ -265,4 +267,3 @@ pub fn has_default(scope: &Scope<'_>, label: &Label, family: Family) -> bool {
         plain && to == Some(family)
     })
 }
-

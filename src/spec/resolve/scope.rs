@@ -142,10 +142,11 @@ impl<'f> Scope<'f> {
                     .at(name.span, "a bridge cannot be called so");
                 self.diagnostics.push(error);
             } else if let Some((other, _)) = file.namespaces.get_key_value(name) {
-                let error = Diagnostic::error("name::duplicate", format!("`{}` is a namespace and a bridge", name.value))
-                    .at(name.span, "the bridge")
-                    .at(other.span, "the namespace")
-                    .help("namespaces and bridges share one name space, since links name either; rename one");
+                let error =
+                    Diagnostic::error("name::duplicate", format!("`{}` is a namespace and a bridge", name.value))
+                        .at(name.span, "the bridge")
+                        .at(other.span, "the namespace")
+                        .help("namespaces and bridges share one name space, since links name either; rename one");
                 self.diagnostics.push(error);
             }
             self.bridges.insert(name.value.clone(), ());
@@ -262,9 +263,8 @@ impl<'f> Scope<'f> {
 
     /// The address of `target` in a family as seen from `from`: on a shared segment first.
     pub fn seen_from(&self, from: &Label, target: &Label, family: Family) -> Vec<IpAddr> {
-        let shared = |it: &&Interface| {
-            it.segment.is_some() && self.of(from).iter().any(|mine| mine.segment == it.segment)
-        };
+        let shared =
+            |it: &&Interface| it.segment.is_some() && self.of(from).iter().any(|mine| mine.segment == it.segment);
         let addresses = |it: &Interface| it.addresses.iter().map(IpNet::addr).collect::<Vec<_>>();
         let of_family = |address: &IpAddr| Family::of(*address) == family;
         self.of(target).iter().filter(shared).flat_map(addresses).filter(of_family).collect()
