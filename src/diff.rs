@@ -76,9 +76,11 @@ fn matched_refs<'a, T>(
 fn links<'a>(before: &'a [Link], after: &'a [Link], pairs: &mut Vec<Pair<'a>>) {
     let mut left: Vec<Option<&'a Link>> = before.iter().map(Some).collect();
     let mut matches: Vec<Option<&'a Link>> = vec![None; after.len()];
-    for loosely in [false, true] {
+    let ways: [fn(&Link, &Link) -> bool; 3] =
+        [|wanted, it| wanted.is_like(it, false), |wanted, it| wanted.is_like(it, true), Link::is_renamed];
+    for is_like in ways {
         for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
-            let place = left.iter().position(|it| it.is_some_and(|it| wanted.is_like(it, loosely)));
+            let place = left.iter().position(|it| it.is_some_and(|it| is_like(wanted, it)));
             *slot = place.and_then(|place| left[place].take());
         }
     }

@@ -14,6 +14,7 @@ use crate::{
         address::KindName,
         change::{Comparison, Value},
         mark::MARK_GROUP,
+        name,
         snapshot::{LinkState, NetnsState, Peer},
     },
     op::{LinkChange, LinkRef, NewEnd, Op},
@@ -147,6 +148,25 @@ impl Link {
         same > 0 && netns(self) == netns(other)
     }
 
+    /// Whether `other`, as observed, is this link under another interface name, with which the made-up name of its port
+    /// changed too.
+    pub fn is_renamed(&self, other: &Self) -> bool {
+        let (Some((port, end)), Some((old_port, old_end))) = (self.sides(), other.sides()) else { return false };
+        let label = match &port.netns {
+            // Devices of the host bear the prefix, and so do the names of namespaces.
+            Netns::Host => end.netns.as_str(),
+            Netns::Named(_) => end.label.split(':').next().unwrap_or_default(),
+        };
+        let made_up = |port: &End, end: &End| port.device == name::made_up(&format!("{label}-{}", end.device));
+        port.netns == old_port.netns && end.netns == old_end.netns && made_up(port, end) && made_up(old_port, old_end)
+    }
+
+    /// Its bridge port and its other end, where it has both.
+    fn sides(&self) -> Option<(&End, &End)> {
+        let port = self.ends.iter().find(|end| end.bridge.is_some())?;
+        Some((port, self.ends.iter().find(|end| end.bridge.is_none())?))
+    }
+
     /// Enters its devices and their indexes: kept where `before` has them, chosen where it has not.
     pub fn enter(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
         for (has, wants) in pair_ends(before, Some(self)) {
@@ -215,7 +235,9 @@ pub fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(
     let mut take = |test: &dyn Fn(&End) -> bool| has.iter().position(|end| test(end)).map(|at| has.remove(at));
     let exact: Vec<Option<&End>> = wants.iter().map(|w| take(&|h| h.place() == w.place())).collect();
     for (want, exact) in wants.iter().zip(exact) {
-        pairs.push((exact.or_else(|| take(&|h| h.netns == want.netns)), Some(want)));
+        let alike = |h: &End| h.netns == want.netns && h.bridge.is_some() == want.bridge.is_some();
+        let found = exact.or_else(|| take(&alike)).or_else(|| take(&|h| h.netns == want.netns));
+        pairs.push((found, Some(want)));
     }
     if after.is_none() {
         pairs.extend(has.into_iter().map(|end| (Some(end), None)));

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::hash::stable_hash;
+
 /// Why a text is not a name of the kind that was wanted. A fragment that fits after "`text` ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -226,6 +228,16 @@ impl fmt::Debug for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
     }
+}
+
+/// A name made from others, where it does not fit: its first 8 bytes, `-` and 6 hex digits of a hash of the whole. It
+/// depends on nothing else in the file.
+pub fn made_up(whole: &str) -> String {
+    if whole.len() <= IFNAME_MAX {
+        return whole.to_owned();
+    }
+    let first: String = whole.chars().take(8).collect();
+    format!("{first}-{:06x}", stable_hash(whole.as_bytes()) & 0xff_ffff)
 }
 
 #[cfg(test)]

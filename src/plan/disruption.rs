@@ -19,9 +19,11 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             if ports == 0 { Vec::new() } else { vec![format!("{ports} ports of {} lose their segment", before.device)] }
         }
         (Pair::Link(Both { before: Some(before), after: Some(after) }), Action::Update) => {
-            let pairs = pair_ends(Some(before), Some(after)).into_iter().filter_map(|(has, wants)| has.zip(wants));
-            let moved = pairs.filter(|(has, wants)| has.bridge.is_some() && has.bridge != wants.bridge);
-            moved.map(|(_, end)| format!("{} is on another segment from then on", end.label)).collect()
+            let ends = pair_ends(Some(before), Some(after)).into_iter().filter_map(|(has, wants)| has.zip(wants));
+            let moves = ends.into_iter().any(|(has, wants)| has.bridge.is_some() && has.bridge != wants.bridge);
+            // Whose segment it is: the end that is no port.
+            let far = after.ends.iter().filter(|end| moves && end.bridge.is_none());
+            far.map(|end| format!("{} is on another segment from then on", end.label)).collect()
         }
         (Pair::Namespace(Both { before: Some(before), .. }), Action::Replace) => {
             vec![format!("programs inside {} lose their network", before.netns)]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     kind::link::{End, Link},
-    model::{Diagnostic, Label, Spanned, hash::stable_hash, name::IFNAME_MAX},
+    model::{Diagnostic, Label, Spanned, name},
     spec::file::{self, Place},
 };
 
@@ -168,13 +168,7 @@ fn made_up_port(
         None => format!("{far_name}-{bridge}"),
     };
     let prefix = if namespace.as_str() == super::HOST { scope.prefix.clone() } else { String::new() };
-    let whole = format!("{prefix}{plain}");
-    let device = if whole.len() <= IFNAME_MAX {
-        whole
-    } else {
-        let first: String = whole.chars().take(8).collect();
-        format!("{first}-{:06x}", stable_hash(whole.as_bytes()) & 0xff_ffff)
-    };
+    let device = name::made_up(&format!("{prefix}{plain}"));
     Some((plain, device))
 }
 

@@ -1,0 +1,138 @@
+//! Edits, strangers and failures on the real kernel, by the binary: what a newcomer does to a lab, and what is to come
+//! of it.
+
+#[path = "common/dump.rs"]
+mod dump;
+#[path = "common/sandbox.rs"]
+mod sandbox;
+#[path = "common/shell.rs"]
+mod shell;
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use dump::Dump;
+use shell::sh;
+
+/// What a run of the binary came to.
+struct Ran {
+    code: Option<i32>,
+    /// Both outputs, the errors last.
+    text: String,
+}
+
+/// Runs the binary; there is nobody at its standard input.
+fn netwright(arguments: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_netwright"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary that cargo has built");
+    let text = [output.stdout, output.stderr].concat();
+    Ran { code: output.status.code(), text: String::from_utf8(text).expect("text") }
+}
+
+/// Runs the binary, wants that exit code and each of these words.
+#[track_caller]
+fn expect(arguments: &[&str], code: i32, words: &[&str]) -> String {
+    let ran = netwright(arguments);
+    assert_eq!(ran.code, Some(code), "netwright {arguments:?}:\n{}", ran.text);
+    for word in words {
+        assert!(ran.text.contains(word), "netwright {arguments:?} does not say `{word}`:\n{}", ran.text);
+    }
+    ran.text
+}
+
+/// A topology in a file of its own on the sandbox's tmpfs.
+fn file(name: &str, text: &str) -> String {
+    let path = format!("/run/{name}.yaml");
+    fs::write(&path, text).expect("a tmpfs");
+    path
+}
+
+/// Applies, and looks whether a second plan is empty.
+#[track_caller]
+fn apply(path: &str) -> String {
+    let text = expect(&["apply", path, "-auto-approve"], 0, &["Apply complete!"]);
+    expect(&["plan", path, "-detailed-exitcode"], 0, &["No changes."]);
+    text
+}
+
+/// From one topology to another and back and there again: the edit's plan says these words, and all is gone at the end.
+#[track_caller]
+fn edit(before: &str, after: &str, words: &[&str]) -> String {
+    let clean = Dump::settled();
+    let (before, after) = (file("before", before), file("after", after));
+    apply(&before);
+    let plan = expect(&["plan", &after, "-detailed-exitcode"], 2, words);
+    apply(&after);
+    apply(&before);
+    apply(&after);
+    expect(&["destroy", &after, "-auto-approve"], 0, &["Destroy complete!"]);
+    clean.assert_restored("destroy");
+    plan
+}
+
+/// Two namespaces, two bridges of the host; the links are put after it.
+const LAB: &str = "
+name: lab
+namespaces: {web: {}, db: {}}
+bridges: {br0: {addresses: [10.1.0.1/24, 'fd00:1::1/64']}, br1: {addresses: [10.2.0.1/24]}}
+links:
+";
+
+#[test]
+fn interfaces_are_renamed_in_a_chain() {
+    sandbox::run(|| {
+        let links = |names: [&str; 3]| {
+            let link = |(at, name): (usize, &&str)| {
+                format!("  - endpoints: ['web:{name} 10.1.0.{}/24', {{bridge: br0, interface: p{at}}}]\n", at + 2)
+            };
+            format!("{LAB}{}", names.iter().enumerate().map(link).collect::<String>())
+        };
+        edit(
+            &links(["eth0", "eth1", "eth2"]),
+            &links(["eth1", "eth2", "eth3"]),
+            &["Plan: 0 to add, 3 to change, 0 to destroy."],
+        );
+    });
+}
+
+#[test]
+fn an_interface_is_renamed_together_with_its_made_up_port() {
+    sandbox::run(|| {
+        let link = |name: &str| format!("{LAB}  - endpoints: ['web:{name}', br0]\n");
+        let words = ["# link.web:lan will be updated in-place", "Plan: 0 to add, 1 to change, 0 to destroy."];
+        edit(&link("eth0"), &link("lan"), &words);
+    });
+}
+
+#[test]
+fn only_a_link_that_changes_its_bridge_is_on_another_segment() {
+    sandbox::run(|| {
+        let link = |port: &str, bridge: &str| {
+            format!("{LAB}  - endpoints: ['web:eth0 10.1.0.2/24', {{bridge: {bridge}, interface: {port}}}]\n")
+        };
+        let renamed = edit(&link("p0", "br0"), &link("p1", "br0"), &["\"p0\" -> \"p1\""]);
+        assert!(!renamed.contains("another segment"), "{renamed}");
+        edit(&link("p0", "br0"), &link("p0", "br1"), &["web:eth0 is on another segment from then on"]);
+    });
+}
+
+#[test]
+fn a_link_that_gets_a_name_stays_the_device_that_it_is() {
+    sandbox::run(|| {
+        let unnamed = file("unnamed", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        let named = file("named", &format!("{LAB}  - name: uplink\n    endpoints: ['web:eth0', br0]\n"));
+        let indexes = "ip -o link show web-eth0 | cut -d: -f1; ip -n web -o link show eth0 | cut -d: -f1";
+        apply(&unnamed);
+        let before = sh(indexes);
+        let plan = expect(&["plan", &named, "-detailed-exitcode"], 2, &["link.uplink will be updated in-place"]);
+        assert!(!plan.contains("disruption"), "{plan}");
+        apply(&named);
+        assert_eq!(sh(indexes), before);
+    });
+}
