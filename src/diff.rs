@@ -22,7 +22,7 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
     let same_bridge = |a: &&_, b: &&_| same_device(a, b);
     let seen: Vec<_> = observed.bridges.iter().collect();
     matched_refs(&seen, &bridges, same_bridge, |both| pairs.push(Pair::Bridge(both)));
-    links(&observed.links, topology.map_or(&[], |it| &it.links), &mut pairs);
+    links(&observed.links, topology, &mut pairs);
     let routes = topology.map_or(&[][..], |it| &it.routes);
     matched(
         &observed.routes,
@@ -69,13 +69,24 @@ fn matched_refs<'a, T>(
 }
 
 /// Links are matched by both ends first, so that a link that merely shares an end with a wanted one is not taken for it.
-fn links<'a>(before: &'a [Link], after: &'a [Link], pairs: &mut Vec<Pair<'a>>) {
+fn links<'a>(before: &'a [Link], topology: Option<&'a Topology>, pairs: &mut Vec<Pair<'a>>) {
+    let (after, prefix) = topology.map_or((&[][..], ""), |it| (&it.links, &it.prefix));
     let mut left: Vec<Option<&'a Link>> = before.iter().map(Some).collect();
     let mut matches: Vec<Option<&'a Link>> = vec![None; after.len()];
     for loosely in [false, true] {
         for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
             let place = left.iter().position(|it| it.is_some_and(|it| wanted.is_like(it, loosely)));
             *slot = place.and_then(|place| left[place].take());
+        }
+    }
+    // Where a port's name is made up and the other end is renamed, neither end keeps its name: it is the same link where
+    // there is no other that it could be.
+    for (at, wanted) in after.iter().enumerate() {
+        let Some(places) = wanted.made_up(prefix).filter(|_| matches[at].is_none()) else { continue };
+        let rivals = after.iter().zip(&matches).filter(|(it, slot)| slot.is_none() && it.made_up(prefix) == Some(places));
+        let mut same = (0..left.len()).filter(|at| left[*at].and_then(|it| it.made_up(prefix)) == Some(places));
+        if let (1, Some(only), None) = (rivals.count(), same.next(), same.next()) {
+            matches[at] = left[only].take();
         }
     }
     let both = after.iter().zip(matches).map(|(after, before)| Both { before, after: Some(after) });

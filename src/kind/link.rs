@@ -14,6 +14,7 @@ use crate::{
         address::KindName,
         change::{Comparison, Value},
         mark::MARK_GROUP,
+        name::IFNAME_MAX,
         snapshot::{LinkState, NetnsState, Peer},
     },
     op::{LinkChange, LinkRef, NewEnd, Op},
@@ -21,6 +22,21 @@ use crate::{
 
 /// The `IFLA_INFO_KIND` of both ends.
 pub const KIND: &str = "veth";
+
+/// A made-up name as the kernel takes it: past 15 bytes its first 8, `-` and 6 hex digits of a hash of the whole.
+pub fn fitting(whole: String) -> String {
+    if whole.len() <= IFNAME_MAX {
+        return whole;
+    }
+    let first: String = whole.chars().take(8).collect();
+    format!("{first}-{:06x}", fnv1a(whole.as_bytes()) & 0xff_ffff)
+}
+
+/// FNV-1a, 64 bits: names made from it must never change, so it is ours and not a library's.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
+}
 
 /// A veth pair as the file wants it or as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +105,11 @@ impl Link {
                 let claimed = ours && wanted.iter().any(|it| it.end_at(netns, &link.name).is_some());
                 let seen = found.iter().any(|it| it.end_at(netns, &link.name).is_some());
                 if (mark.is_some() || claimed) && !seen {
-                    let name = mark.map_or_else(String::new, |mark| mark.address.rest().to_owned());
-                    found.push(Self::from_state(name, netns, state, link, snapshot, topology));
+                    let name = match mark {
+                        Some(mark) => mark.address.rest().to_owned(),
+                        None => format!("{}:{}", place_label(netns, state), link.name),
+                    };
+                    found.push(Self::from_state(name, netns, state, link, snapshot, topology, wanted));
                 }
             }
         }
@@ -104,10 +123,12 @@ impl Link {
         link: &LinkState,
         snapshot: &Snapshot,
         topology: &TopologyName,
+        wanted: &[Self],
     ) -> Self {
-        let mut ends = vec![End::from_state(netns, state, link, topology)];
+        let like = |netns: &Netns, device: &str| wanted.iter().find_map(|it| it.end_at(netns, device));
+        let mut ends = vec![End::from_state(netns, state, link, topology, like(netns, &link.name))];
         if let Some((peer_netns, peer_state, peer)) = peer_of(netns, link, snapshot) {
-            ends.push(End::from_state(peer_netns, peer_state, peer, topology));
+            ends.push(End::from_state(peer_netns, peer_state, peer, topology, like(peer_netns, &peer.name)));
         }
         Self { name, ends, queues: (link.queues > 1).then_some(link.queues) }
     }
@@ -145,6 +166,27 @@ impl Link {
             all
         };
         same > 0 && netns(self) == netns(other)
+    }
+
+    /// Where its two ends are, the port first, if it is a bridge's port whose name was made up from the other end. Such a
+    /// port follows the other end's name, so that nothing of the link keeps its name where that one changes.
+    pub fn made_up(&self, prefix: &str) -> Option<(&Netns, &Netns)> {
+        let [a, b] = &*self.ends else { return None };
+        let (port, far) = if a.bridge.is_some() { (a, b) } else { (b, a) };
+        if port.bridge.is_none() || far.bridge.is_some() {
+            return None;
+        }
+        let in_file = |netns: &Netns, name: &str| match netns {
+            Netns::Host => name.strip_prefix(prefix).map(str::to_owned),
+            Netns::Named(_) => Some(name.to_owned()),
+        };
+        let namespace = match &far.netns {
+            Netns::Host => "host",
+            Netns::Named(name) => name.strip_prefix(prefix)?,
+        };
+        let before = if port.netns == Netns::Host { prefix } else { "" };
+        let name = fitting(format!("{before}{namespace}-{}", in_file(&far.netns, &far.device)?));
+        (port.device == name).then_some((&port.netns, &far.netns))
     }
 
     /// Enters its devices and their indexes: kept where `before` has them, chosen where it has not.
@@ -194,6 +236,11 @@ impl Link {
     }
 }
 
+/// How the file calls a namespace, as its mark tells.
+fn place_label(netns: &Netns, state: &NetnsState) -> String {
+    state.mark().map_or_else(|| netns.to_string(), |mark| mark.address.rest().to_owned())
+}
+
 /// The other end of a veth, where the snapshot has it.
 fn peer_of<'a>(
     netns: &Netns,
@@ -208,7 +255,10 @@ fn peer_of<'a>(
 }
 
 /// The ends of both that belong together: by place, else what is left of each in the same namespace, else alone.
-fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Option<&'a End>, Option<&'a End>)> {
+pub fn pair_ends<'a>(
+    before: Option<&'a Link>,
+    after: Option<&'a Link>,
+) -> Vec<(Option<&'a End>, Option<&'a End>)> {
     let mut has: Vec<&End> = before.into_iter().flat_map(|it| &it.ends).collect();
     let wants: Vec<&End> = after.into_iter().flat_map(|it| &it.ends).collect();
     let mut pairs: Vec<(Option<&End>, Option<&End>)> = Vec::new();
@@ -224,17 +274,25 @@ fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(Opti
 }
 
 impl End {
-    fn from_state(netns: &Netns, state: &NetnsState, link: &LinkState, topology: &TopologyName) -> Self {
+    fn from_state(
+        netns: &Netns,
+        state: &NetnsState,
+        link: &LinkState,
+        topology: &TopologyName,
+        like: Option<&Self>,
+    ) -> Self {
         let master = link.master.and_then(|index| state.link_at(index));
+        let bridge = master.and_then(LinkState::mark).filter(|mark| mark.address.kind() == KindName::Bridge);
+        let place = bridge.map_or_else(|| place_label(netns, state), |mark| mark.address.rest().to_owned());
         Self {
-            label: format!("{netns}:{}", link.name),
+            label: format!("{place}:{}", link.name),
             netns: netns.clone(),
             device: link.name.clone(),
             bridge: master.map(|master| master.name.clone()),
             mac: link.mac,
             mtu: link.mtu,
             up: link.up,
-            addresses: Some(judged_addresses(state, link.index)),
+            addresses: Some(judged_addresses(state, link.index, like.and_then(|it| it.addresses.as_ref()))),
             hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
             marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
             index: link.index,

@@ -1,6 +1,6 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower};
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology},
@@ -39,6 +39,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let topology = completed.as_ref();
     let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
     let mut findings = conflicts::find(inputs, topology, &observed);
+    findings.extend(topology.iter().flat_map(|topology| shared::find(inputs.name, topology, inputs.snapshot)));
     for filter in &observed.filters {
         findings.extend(filter.comparison.findings.iter().map(finding));
     }
@@ -52,7 +53,12 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         }
     };
     let lowered = lower::lower(inputs.name, inputs.snapshot, &observed, &drafts);
-    findings.extend(lowered.missing.iter().map(missing));
+    let is_external = |(_, netns, device): &&(Address, crate::model::Netns, String)| {
+        // That one is not there has been said of the bridge itself.
+        let bridges = topology.iter().flat_map(|it| &it.bridges).filter(|it| it.external);
+        bridges.into_iter().any(|it| it.netns == *netns && it.device == *device)
+    };
+    findings.extend(lowered.missing.iter().filter(|it| !is_external(it)).map(missing));
     findings.dedup();
     let plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::{
     diff::Draft,
-    kind::{Both, Pair},
+    kind::{Both, Pair, link::pair_ends},
     model::{Snapshot, event::Action},
 };
 
@@ -16,11 +16,16 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             let Some(state) = snapshot.namespaces.get(&before.netns) else { return Vec::new() };
             let Some(index) = state.link(&before.device).map(|link| link.index) else { return Vec::new() };
             let ports = state.links.iter().filter(|link| link.master == Some(index)).count();
-            if ports == 0 { Vec::new() } else { vec![format!("{ports} ports of {} lose their segment", before.device)] }
+            match ports {
+                0 => Vec::new(),
+                1 => vec![format!("the port of {} loses its segment", before.device)],
+                _ => vec![format!("{ports} ports of {} lose their segment", before.device)],
+            }
         }
         (Pair::Link(Both { before: Some(before), after: Some(after) }), Action::Update) => {
-            let moved = after.ends.iter().zip(&before.ends).filter(|(a, b)| a.bridge != b.bridge && b.bridge.is_some());
-            moved.map(|(end, _)| format!("{} is on another segment from then on", end.label)).collect()
+            let ends = pair_ends(Some(before), Some(after)).into_iter().filter_map(|(has, wants)| has.zip(wants));
+            let moved = ends.filter(|(has, wants)| has.bridge != wants.bridge && has.bridge.is_some());
+            moved.map(|(_, wants)| format!("{} is on another segment from then on", wants.label)).collect()
         }
         (Pair::Namespace(Both { before: Some(before), .. }), Action::Replace) => {
             vec![format!("programs inside {} lose their network", before.netns)]

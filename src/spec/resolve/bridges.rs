@@ -146,7 +146,7 @@ fn mtu_of(scope: &Scope<'_>, label: &Label, bridge: &file::Bridge) -> Option<u32
 
 /// A hardware address that a device of the lab keeps from run to run: locally administered, unicast, from the names.
 pub fn stable_mac(scope: &Scope<'_>, what: &str) -> Mac {
-    let hash = super::links::fnv1a(format!("{}/{}{what}", scope.name, scope.prefix).as_bytes());
+    let hash = crate::kind::link::fnv1a(format!("{}/{}{what}", scope.name, scope.prefix).as_bytes());
     let [.., a, b, c, d, e] = hash.to_be_bytes();
     Mac([0x02, a, b, c, d, e])
 }

@@ -5,8 +5,8 @@ use super::{
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
-    kind::link::{End, Link},
-    model::{Diagnostic, Label, Spanned, name::IFNAME_MAX},
+    kind::link::{End, Link, fitting},
+    model::{Diagnostic, Label, Spanned},
     spec::file::{self, Place},
 };
 
@@ -159,20 +159,8 @@ fn made_up_port(
         None => format!("{far_name}-{bridge}"),
     };
     let prefix = if namespace.as_str() == super::HOST { scope.prefix.clone() } else { String::new() };
-    let whole = format!("{prefix}{plain}");
-    let device = if whole.len() <= IFNAME_MAX {
-        whole
-    } else {
-        let first: String = whole.chars().take(8).collect();
-        format!("{first}-{:06x}", fnv1a(whole.as_bytes()) & 0xff_ffff)
-    };
+    let device = fitting(format!("{prefix}{plain}"));
     Some((plain, device))
-}
-
-/// FNV-1a, 64 bits: names made from it must never change, so it is ours and not a library's.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 /// The segment of a link: its bridge's, or one of its own. Two bridges with a cable between them are one segment each:
@@ -260,7 +248,9 @@ fn build_end(
     let bridge_device = entered.bridge.as_ref().and_then(|bridge| {
         scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone()))
     });
-    let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &label), |mac| mac.value);
+    // By where it lives and not by its bridge, so that a port keeps it when it moves to another.
+    let place = format!("{}:{}", entered.namespace, entered.interface);
+    let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &place), |mac| mac.value);
     let managed = interface.filter(|it| !it.unmanaged && matches!(it.what, What::End(end) if end == id));
     End {
         label,
