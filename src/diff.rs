@@ -22,7 +22,7 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
     let same_bridge = |a: &&_, b: &&_| same_device(a, b);
     let seen: Vec<_> = observed.bridges.iter().collect();
     matched_refs(&seen, &bridges, same_bridge, |both| pairs.push(Pair::Bridge(both)));
-    links(&observed.links, topology.map_or(&[], |it| &it.links), &mut pairs);
+    links(&observed.links, topology, &mut pairs);
     let routes = topology.map_or(&[][..], |it| &it.routes);
     matched(
         &observed.routes,
@@ -73,7 +73,8 @@ fn matched_refs<'a, T>(
 }
 
 /// Links are matched by both ends first, so that a link that merely shares an end with a wanted one is not taken for it.
-fn links<'a>(before: &'a [Link], after: &'a [Link], pairs: &mut Vec<Pair<'a>>) {
+fn links<'a>(before: &'a [Link], topology: Option<&'a Topology>, pairs: &mut Vec<Pair<'a>>) {
+    let after = topology.map_or(&[][..], |it| &it.links);
     let mut left: Vec<Option<&'a Link>> = before.iter().map(Some).collect();
     let mut matches: Vec<Option<&'a Link>> = vec![None; after.len()];
     let ways: [fn(&Link, &Link) -> bool; 3] =

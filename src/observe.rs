@@ -28,7 +28,8 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
     let mut request = ReadRequest::default();
     let Some(topology) = topology else { return request };
     for namespace in &topology.namespaces {
-        request.sysctls.entry(namespace.netns.clone()).or_default().extend(namespace.sysctls.keys().cloned());
+        let keys = namespace.sysctls.keys().map(String::as_str).chain(sysctl::DISABLE_V6);
+        request.sysctls.entry(namespace.netns.clone()).or_default().extend(keys.map(str::to_owned));
     }
     for bridge in &topology.bridges {
         request.sysctls.entry(bridge.netns.clone()).or_default().extend(bridge.sysctls.keys().cloned());
@@ -100,7 +101,7 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
             && gateways.iter().any(|it| it.claims(&route.netns, &route.to))
     };
     Observed {
-        namespaces: Namespace::observe(snapshot, name),
+        namespaces: Namespace::observe(snapshot, name, topology.map_or(&[], |it| &it.namespaces)),
         host: HostSettings::observe(snapshot, name, topology.and_then(|it| it.host.as_ref())),
         links,
         routes: routes.into_iter().filter(|route| !is_gateways(route)).collect(),

@@ -217,7 +217,12 @@ impl Job {
         let fail = |error| Failure::new(format!("cannot write {}: {error}", memo::folder(&self.name).display()));
         match (&self.topology, &self.source) {
             (Some(_), Some(source)) => {
-                let addresses = addresses(&session.plan(None, &Choices::default())?);
+                let mut addresses = addresses(&session.plan(None, &Choices::default())?);
+                // A route of the host without a device bears no mark: only this tells whose it is.
+                let routes = self.topology.iter().flat_map(|topology| &topology.routes).map(|route| route.address());
+                addresses.extend(routes);
+                addresses.sort();
+                addresses.dedup();
                 memo::store(&self.name, &Memo { source: source.clone(), addresses }).map_err(fail)
             }
             (None, _) if self.choices.targets.is_empty() => memo::forget(&self.name).map_err(fail),

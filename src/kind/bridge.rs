@@ -101,7 +101,7 @@ impl Bridge {
             mac: link.mac,
             stp: bridge.stp,
             ageing_time: bridge.ageing_time,
-            addresses: Some(judged_addresses(state, link.index)),
+            addresses: Some(judged_addresses(state, link.index, like.and_then(|it| it.addresses.as_ref()))),
             ports: ports.map(|port| port.name.clone()).collect(),
             sysctls: sysctls.collect(),
         }

@@ -90,8 +90,11 @@ impl Link {
                 let claimed = ours && wanted.iter().any(|it| it.end_at(netns, &link.name).is_some());
                 let seen = found.iter().any(|it| it.end_at(netns, &link.name).is_some());
                 if (mark.is_some() || claimed) && !seen {
-                    let name = mark.map_or_else(String::new, |mark| mark.address.rest().to_owned());
-                    found.push(Self::from_state(name, netns, state, link, snapshot, topology));
+                    let name = match mark {
+                        Some(mark) => mark.address.rest().to_owned(),
+                        None => format!("{}:{}", place_label(netns, state), link.name),
+                    };
+                    found.push(Self::from_state(name, netns, state, link, snapshot, topology, wanted));
                 }
             }
         }
@@ -105,10 +108,12 @@ impl Link {
         link: &LinkState,
         snapshot: &Snapshot,
         topology: &TopologyName,
+        wanted: &[Self],
     ) -> Self {
-        let mut ends = vec![End::from_state(netns, state, link, topology)];
+        let like = |netns: &Netns, device: &str| wanted.iter().find_map(|it| it.end_at(netns, device));
+        let mut ends = vec![End::from_state(netns, state, link, topology, like(netns, &link.name))];
         if let Some((peer_netns, peer_state, peer)) = peer_of(netns, link, snapshot) {
-            ends.push(End::from_state(peer_netns, peer_state, peer, topology));
+            ends.push(End::from_state(peer_netns, peer_state, peer, topology, like(peer_netns, &peer.name)));
         }
         Self { name, ends, queues: (link.queues > 1).then_some(link.queues) }
     }
@@ -214,6 +219,11 @@ impl Link {
     }
 }
 
+/// How the file calls a namespace, as its mark tells.
+fn place_label(netns: &Netns, state: &NetnsState) -> String {
+    state.mark().map_or_else(|| netns.to_string(), |mark| mark.address.rest().to_owned())
+}
+
 /// The other end of a veth, where the snapshot has it.
 fn peer_of<'a>(
     netns: &Netns,
@@ -246,17 +256,25 @@ pub fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(
 }
 
 impl End {
-    fn from_state(netns: &Netns, state: &NetnsState, link: &LinkState, topology: &TopologyName) -> Self {
+    fn from_state(
+        netns: &Netns,
+        state: &NetnsState,
+        link: &LinkState,
+        topology: &TopologyName,
+        like: Option<&Self>,
+    ) -> Self {
         let master = link.master.and_then(|index| state.link_at(index));
+        let bridge = master.and_then(LinkState::mark).filter(|mark| mark.address.kind() == KindName::Bridge);
+        let place = bridge.map_or_else(|| place_label(netns, state), |mark| mark.address.rest().to_owned());
         Self {
-            label: format!("{}:{}", master.map_or(netns.as_str(), |master| &master.name), link.name),
+            label: format!("{place}:{}", link.name),
             netns: netns.clone(),
             device: link.name.clone(),
             bridge: master.map(|master| master.name.clone()),
             mac: link.mac,
             mtu: link.mtu,
             up: link.up,
-            addresses: Some(judged_addresses(state, link.index)),
+            addresses: Some(judged_addresses(state, link.index, like.and_then(|it| it.addresses.as_ref()))),
             hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
             marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
             index: link.index,

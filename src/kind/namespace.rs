@@ -13,7 +13,7 @@ use crate::{
         Address, Mark, Netns, Snapshot, TopologyName,
         address::KindName,
         change::{Comparison, Value},
-        snapshot::NetnsState,
+        snapshot::{AddressState, NetnsState},
     },
     op::{LinkChange, LinkRef, Op},
 };
@@ -33,11 +33,12 @@ pub struct Namespace {
     pub sysctls: BTreeMap<String, String>,
 }
 
-/// Addresses of a device that a file may judge: not those that come by themselves.
-pub(super) fn judged_addresses(state: &NetnsState, link: u32) -> BTreeSet<IpNet> {
-    let comes_by_itself = |net: &IpNet| net.addr().is_loopback();
-    let addresses = state.addresses.iter().filter(|a| a.link == link && !a.dynamic && !a.link_local);
-    addresses.map(|a| a.address).filter(|net| !comes_by_itself(net)).collect()
+/// Addresses of a device that a file may judge: not those that come by themselves, but for those that it names.
+pub(super) fn judged_addresses(state: &NetnsState, link: u32, named: Option<&BTreeSet<IpNet>>) -> BTreeSet<IpNet> {
+    let comes_by_itself = |it: &&AddressState| it.dynamic || it.link_local || it.address.addr().is_loopback();
+    let is_named = |it: &&AddressState| named.is_some_and(|named| named.contains(&it.address));
+    let addresses = state.addresses.iter().filter(|it| it.link == link);
+    addresses.filter(|it| !comes_by_itself(it) || is_named(it)).map(|it| it.address).collect()
 }
 
 /// Addresses as a plan lists them.
@@ -51,24 +52,25 @@ impl Namespace {
         Address::new(KindName::Namespace, &*self.label)
     }
 
-    /// The namespaces that bear `topology`'s mark.
-    pub fn observe(snapshot: &Snapshot, topology: &TopologyName) -> Vec<Self> {
+    /// The namespaces that bear `topology`'s mark; `wanted` tells which addresses the file names.
+    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self]) -> Vec<Self> {
         let seen = snapshot.namespaces.iter().filter_map(|(netns, state)| {
             let mark = state.mark()?;
             let ours = mark.topology == *topology && mark.address.kind() == KindName::Namespace;
-            ours.then(|| Self::from_state(mark.address.rest(), netns, state))
+            let like = wanted.iter().find(|it| it.netns == *netns);
+            ours.then(|| Self::from_state(mark.address.rest(), netns, state, like))
         });
         seen.collect()
     }
 
-    fn from_state(label: &str, netns: &Netns, state: &NetnsState) -> Self {
+    fn from_state(label: &str, netns: &Netns, state: &NetnsState, like: Option<&Self>) -> Self {
         let lo = state.link("lo");
         let sysctls = state.sysctls.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
         Self {
             label: label.to_owned(),
             netns: netns.clone(),
             loopback: lo.is_some_and(|lo| lo.up),
-            addresses: lo.map(|lo| judged_addresses(state, lo.index)),
+            addresses: lo.map(|lo| judged_addresses(state, lo.index, like.and_then(|it| it.addresses.as_ref()))),
             sysctls: sysctls.collect(),
         }
     }
@@ -88,13 +90,25 @@ impl Namespace {
         }
         comparison.attribute("forwarding", before.and_then(Self::forwarding), after.and_then(Self::forwarding));
         if let Some(after) = after {
-            for (path, value) in after.sysctls.iter().filter(|(path, _)| !is_forwarding(path)) {
+            for (path, value) in after.wanted_sysctls(before).iter().filter(|(path, _)| !is_forwarding(path)) {
                 let old = before.and_then(|it| it.sysctls.get(path));
                 let old = old.map(|old| Value::Text(sysctl::normal(old)));
                 comparison.attribute(sysctl::key_of_path(path), old, Some(Value::Text(sysctl::normal(value))));
             }
         }
         comparison
+    }
+
+    /// What is to be set: where the file does not turn IPv6 off (any more), it is turned on again.
+    fn wanted_sysctls(&self, before: Option<&Self>) -> BTreeMap<String, String> {
+        let is_off = |key: &&str| before.and_then(|it| it.sysctls.get(*key)).is_some_and(|value| value == "1");
+        let mut wanted: BTreeMap<String, String> = sysctl::DISABLE_V6
+            .iter()
+            .filter(|key| is_off(key))
+            .map(|key| ((*key).to_owned(), "0".to_owned()))
+            .collect();
+        wanted.extend(self.sysctls.iter().map(|(key, value)| (key.clone(), value.clone())));
+        wanted
     }
 
     /// Forwarding of both families as one attribute.
@@ -120,7 +134,7 @@ impl Namespace {
             lo.alias = Some(Mark::new(steps.topology, &address).to_string());
         }
         // A new namespace inherits ip_forward from the host, so both ways are written, always.
-        for (path, value) in &self.sysctls {
+        for (path, value) in &self.wanted_sysctls(before) {
             if before
                 .and_then(|it| it.sysctls.get(path))
                 .is_some_and(|old| sysctl::normal(old) == sysctl::normal(value))

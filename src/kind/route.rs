@@ -11,7 +11,7 @@ use crate::{
         address::KindName,
         change::{Comparison, Value},
         mark::{GATEWAY_PROTOCOL, ROUTE_PROTOCOL},
-        snapshot::{NetnsState, Nexthop, RouteState, RouteType, TABLE_MAIN},
+        snapshot::{LinkState, NetnsState, Nexthop, RouteState, RouteType, TABLE_MAIN},
     },
     op::{Op, RouteOp},
 };
@@ -133,7 +133,10 @@ impl Route {
                     (Some(_), _) => is_static(route.protocol),
                     (None, Netns::Host) => {
                         route.protocol == ROUTE_PROTOCOL
-                            && (like.is_some() || by_device_of(route, state, topology) || in_memo(route, memo))
+                            && match Self::owner(route, state) {
+                                Some(owner) => owner == *topology,
+                                None => like.is_some() || in_memo(route, memo),
+                            }
                     }
                     (None, Netns::Named(_)) => false,
                 };
@@ -144,6 +147,12 @@ impl Route {
             }
         }
         found
+    }
+
+    /// Whose a route is, as its device tells; `None` where it has no device that bears a mark.
+    pub fn owner(route: &RouteState, state: &NetnsState) -> Option<TopologyName> {
+        let device = |hop: &Nexthop| hop.link.and_then(|index| state.link_at(index));
+        route.nexthops.iter().filter_map(device).find_map(LinkState::mark).map(|mark| mark.topology)
     }
 
     fn from_state(
@@ -279,11 +288,6 @@ impl Route {
 /// or a routing daemon did. Gateways judge their own.
 pub(super) fn is_static(protocol: u8) -> bool {
     protocol == ROUTE_PROTOCOL || protocol == GATEWAY_PROTOCOL || PROTOCOLS_OF_PEOPLE.contains(&protocol)
-}
-
-fn by_device_of(route: &RouteState, state: &NetnsState, topology: &TopologyName) -> bool {
-    let device = |hop: &Nexthop| hop.link.and_then(|index| state.link_at(index));
-    route.nexthops.iter().filter_map(device).any(|link| link.mark().is_some_and(|mark| mark.topology == *topology))
 }
 
 /// A route without a device of ours says by its protocol that it is netwright's; which topology's only the memo tells.

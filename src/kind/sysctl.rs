@@ -2,16 +2,21 @@
 
 /// IPv4 forwarding of a namespace. Writing it overwrites every interface's `forwarding` and `all.accept_redirects`.
 pub const FORWARD_V4: &str = "net/ipv4/ip_forward";
+/// Whether IPv6 is off in a namespace: on its devices, and on those that come.
+pub const DISABLE_V6: [&str; 2] = ["net/ipv6/conf/all/disable_ipv6", "net/ipv6/conf/default/disable_ipv6"];
+const FORWARD_V4_ALIAS: &str = "net/ipv4/conf/all/forwarding";
 /// IPv6 forwarding of a namespace.
 pub const FORWARD_V6: &str = "net/ipv6/conf/all/forwarding";
 
 /// The path below `/proc/sys` of a key with dots. As in sysctl(8), the first separator decides: where it is a slash,
 /// dots are part of a name (`net/ipv4/conf/eth0.100/rp_filter`).
 pub fn path_of_key(key: &str) -> String {
-    match key.find(['.', '/']) {
+    let path = match key.find(['.', '/']) {
         Some(at) if key.as_bytes().get(at) == Some(&b'/') => key.to_owned(),
         _ => key.replace('.', "/"),
-    }
+    };
+    // Two names of one value.
+    if path == FORWARD_V4_ALIAS { FORWARD_V4.to_owned() } else { path }
 }
 
 /// The key with dots of a path below `/proc/sys`; with slashes where a part of it holds a dot.
@@ -45,5 +50,6 @@ mod tests {
         assert_eq!(interface_of_path("net/ipv4/conf/eth0.100/rp_filter"), Some("eth0.100"));
         assert_eq!(interface_of_path("net/ipv4/conf/all/rp_filter"), None);
         assert_eq!(interface_of_path("net/core/somaxconn"), None);
+        assert_eq!(path_of_key("net.ipv4.conf.all.forwarding"), FORWARD_V4);
     }
 }

@@ -1,6 +1,6 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower};
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, rules::Filter},
@@ -39,6 +39,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let topology = completed.as_ref();
     let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
     let mut findings = conflicts::find(inputs, topology, &observed);
+    findings.extend(topology.iter().flat_map(|topology| shared::find(inputs.name, topology, inputs.snapshot)));
     for filter in &observed.filters {
         findings.extend(filter.comparison.findings.iter().map(finding));
         findings.extend(jumps_into(filter, inputs).iter().map(finding));

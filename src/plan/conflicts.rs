@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
-use super::{Finding, Inputs, build::finding};
+use super::{Finding, Inputs, PREFIX_CHANGED, build::finding};
 use crate::{
     kind::{Topology, bridge, sysctl},
     model::{
@@ -59,8 +59,10 @@ impl Scene<'_> {
         self.observed.namespaces.iter().find_map(|seen| {
             let wanted = topology.namespaces.iter().find(|it| it.label == seen.label && it.netns != seen.netns)?;
             let old = seen.netns.as_str().strip_suffix(&*seen.label)?;
-            let what = format!("the prefix changes from `{old}` to `{}`: everything is made anew", topology.prefix);
-            (wanted.netns.as_str() != seen.netns.as_str()).then(|| Diagnostic::warning("prefix::changed", what))
+            let quoted = |prefix: &str| if prefix.is_empty() { "none".to_owned() } else { format!("`{prefix}`") };
+            let (old, new) = (quoted(old), quoted(&topology.prefix));
+            let what = format!("the prefix changes from {old} to {new}: everything is made anew");
+            (wanted.netns.as_str() != seen.netns.as_str()).then(|| Diagnostic::warning(PREFIX_CHANGED, what))
         })
     }
 

@@ -16,7 +16,11 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             let Some(state) = snapshot.namespaces.get(&before.netns) else { return Vec::new() };
             let Some(index) = state.link(&before.device).map(|link| link.index) else { return Vec::new() };
             let ports = state.links.iter().filter(|link| link.master == Some(index)).count();
-            if ports == 0 { Vec::new() } else { vec![format!("{ports} ports of {} lose their segment", before.device)] }
+            match ports {
+                0 => Vec::new(),
+                1 => vec![format!("the port of {} loses its segment", before.device)],
+                _ => vec![format!("{ports} ports of {} lose their segment", before.device)],
+            }
         }
         (Pair::Link(Both { before: Some(before), after: Some(after) }), Action::Update) => {
             let ends = pair_ends(Some(before), Some(after)).into_iter().filter_map(|(has, wants)| has.zip(wants));

@@ -115,10 +115,10 @@ fn lower_one(draft: &Draft<'_>, action: Action, going: &BTreeSet<Netns>, drafts:
         Pair::Host(both) => HostSettings::lower(both.before, both.after, steps),
         Pair::Bridge(both) => {
             if let Some(before) = both.before.filter(|before| removes(action) && !gone(&before.netns)) {
-                let place = |it: &crate::kind::bridge::Bridge| (it.netns.clone(), it.device.clone());
-                let name_is_needed = both.after.is_some_and(|after| place(after) == place(before));
-                let (netns, device) = place(before);
-                before.lower_away(!name_is_needed && keeps_ports(netns, &device, drafts), steps);
+                // Its ports move first, but for another device that is to have its name.
+                let name_is_needed = steps.index(&before.netns, &before.device).is_some();
+                let ports_move = !name_is_needed && keeps_ports(before.netns.clone(), &before.device, drafts);
+                before.lower_away(ports_move, steps);
             }
             if let Some(after) = both.after {
                 after.lower_to(both.before.filter(|_| !replaces), steps);

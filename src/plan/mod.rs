@@ -5,6 +5,7 @@ mod conflicts;
 mod disruption;
 mod lower;
 pub mod saved;
+mod shared;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ pub use crate::model::change::{AttributeChange, Change, Finding, Value};
 use crate::model::{TopologyName, event::Action};
 
 pub use build::{Inputs, Prepared, build};
+
+/// The code of the finding that a new prefix makes everything anew.
+pub const PREFIX_CHANGED: &str = "prefix::changed";
 
 /// The version of the plan's JSON. The minor part grows with compatible additions.
 pub const FORMAT_VERSION: &str = "1.0";

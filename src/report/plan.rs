@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Severity, event::Action},
-    plan::{AttributeChange, Change, Finding, Plan},
+    plan::{AttributeChange, Change, Finding, PREFIX_CHANGED, Plan},
     report::{
         attributes,
         style::{BOLD, CYAN, GREEN, RED, YELLOW, clean, count, paint, quote, symbol},
@@ -55,6 +55,10 @@ pub fn has_errors(plan: &Plan) -> bool {
 }
 
 fn changes(plan: &Plan, out: &mut String) {
+    // What makes everything anew is the first thing to know of a plan.
+    if let Some(found) = plan.findings.iter().find(|found| found.code == PREFIX_CHANGED) {
+        out.push_str(&format!("{} {}\n\n", paint(YELLOW.bold(), "Note:"), paint(BOLD, clean(&found.message))));
+    }
     legend(plan, out);
     out.push_str(if has_errors(plan) {
         "\nnetwright planned the following actions, but then encountered a problem:\n"

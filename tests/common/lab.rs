@@ -1,6 +1,8 @@
 //! Topologies on a fake kernel, from text to state and back: the whole pure path, and the executor's part of it.
 //! Included with `#[path]`, since not every test needs all.
 
+use std::collections::HashMap;
+
 use netwright::{
     diff::Choices,
     kernel::{Kernel, fake::Fake},
@@ -33,17 +35,18 @@ pub fn topology(text: &str, name: &str) -> Result<Topology, String> {
 #[derive(Debug, Clone)]
 pub struct Lab {
     pub fake: Fake,
-    pub memo: Vec<Address>,
+    pub memo: HashMap<TopologyName, Vec<Address>>,
 }
 
 impl Lab {
     pub fn new(fake: Fake) -> Self {
-        Self { fake, memo: Vec::new() }
+        Self { fake, memo: HashMap::new() }
     }
 
     pub fn plan(&self, name: &TopologyName, topology: Option<&Topology>, choices: &Choices) -> Prepared {
         let snapshot = self.fake.read(&observe::request(topology)).expect("the fake can always be read");
-        build(&Inputs { name, topology, snapshot: &snapshot, memo: &self.memo, choices })
+        let memo = self.memo.get(name).map_or(&[][..], Vec::as_slice);
+        build(&Inputs { name, topology, snapshot: &snapshot, memo, choices })
     }
 
     /// Plans and runs; an error tells what was in the way.
@@ -71,7 +74,8 @@ impl Lab {
                 self.fake.run(&one).map_err(|error| format!("{error} after\n{done}"))?;
             }
         }
-        self.memo = topology.iter().flat_map(|it| &it.routes).map(|route| route.address()).collect();
+        let routes = topology.iter().flat_map(|it| &it.routes).map(|route| route.address()).collect();
+        self.memo.insert(name.clone(), routes);
         Ok(prepared)
     }
 

@@ -108,6 +108,8 @@ fn on_namespace(fake: &mut Fake, topology: &Topology, damage: &Damage) -> Option
     };
     let op = match damage.kind {
         12 => Op::RouteDelete { route: as_op(route?) },
+        // A blackhole under another protocol number is one still.
+        13 if route?.kind == Some(RouteType::Blackhole) => return None,
         13 => Op::RouteAdd {
             route: RouteOp {
                 kind: RouteType::Blackhole,

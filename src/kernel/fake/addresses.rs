@@ -3,12 +3,15 @@
 use ipnet::IpNet;
 use nix::errno::Errno;
 
-use super::{find, routes};
+use super::{find, routes, sysctls};
 use crate::model::snapshot::{AddressState, NetnsState, TABLE_MAIN};
 
 pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errno> {
     find(state, link)?;
     let six = address.addr().is_ipv6();
+    if six && sysctls::ipv6_is_off(state) {
+        return Err(Errno::EACCES);
+    }
     // IPv6 knows an address by itself, IPv4 with its prefix.
     let same = |other: &IpNet| if six { other.addr() == address.addr() } else { *other == address };
     if state.addresses.iter().any(|other| other.link == link && same(&other.address)) {
@@ -18,7 +21,7 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errn
         link,
         address,
         dynamic: false,
-        link_local: false,
+        link_local: matches!(address, IpNet::V6(net) if net.addr().is_unicast_link_local()),
         nodad: six,
         dad_failed: false,
         protocol: 0,

@@ -9,6 +9,13 @@ use crate::model::snapshot::{Borrowed, NetnsState};
 const FORWARD: &str = "net/ipv4/ip_forward";
 const FORWARD_ALIAS: &str = "net/ipv4/conf/all/forwarding";
 
+const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
+
+/// Whether devices have no IPv6.
+pub fn ipv6_is_off(state: &NetnsState) -> bool {
+    state.sysctls.get(IPV6_OFF).is_some_and(|value| value.as_deref() == Some("1"))
+}
+
 /// The value; `None` where there is no such key.
 pub fn read(state: &NetnsState, key: &str) -> Option<String> {
     if key == FORWARD_ALIAS {
@@ -54,6 +61,10 @@ pub fn write(state: &mut NetnsState, key: &str, value: &str) -> Result<(), Errno
     state.sysctls.insert(key.to_owned(), Some(value.to_owned()));
     if before == value {
         return Ok(());
+    }
+    if key == IPV6_OFF && value == "1" {
+        state.addresses.retain(|address| address.address.addr().is_ipv4());
+        state.routes.retain(|route| route.to.addr().is_ipv4());
     }
     // Forwarding of all is forwarding of each.
     let family = match key {

@@ -126,7 +126,16 @@ fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace, 
         }
         let netns = scope.netns(&label);
         let lacks = |net: &&IpNet| !routes::has_default(given, &netns, Family::of(net.addr()));
-        let addresses: Vec<IpNet> = interface.addresses.iter().filter(lacks).copied().collect();
+        // Of an external bridge only the kernel knows the addresses.
+        let own = &place.interface.addresses;
+        let leads = |net: &&IpNet| own.is_empty() || own.iter().any(|gateway| net.contains(&gateway.addr()));
+        // One that is there twice goes by its first interface.
+        let is_given = |net: &&IpNet| {
+            let mut before = behind.iter().filter(|it: &&Behind| it.netns == netns).flat_map(|it| &it.addresses);
+            before.any(|other| Family::of(other.addr()) == Family::of(net.addr()))
+        };
+        let addresses = interface.addresses.iter().filter(lacks).filter(leads).filter(|net| !is_given(net));
+        let addresses: Vec<IpNet> = addresses.copied().collect();
         if !addresses.is_empty() {
             behind.push(Behind { label: label.to_string(), netns, dev: interface.device.to_string(), addresses });
         }

@@ -252,7 +252,9 @@ fn build_end(
         .bridge
         .as_ref()
         .and_then(|bridge| scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone())));
-    let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &label), |mac| mac.value);
+    // By where it lives and not by its bridge, so that a port keeps it when it moves to another.
+    let place = format!("{}:{}", entered.namespace, entered.interface);
+    let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &place), |mac| mac.value);
     let managed = interface.filter(|it| !it.unmanaged && matches!(it.what, What::End(end) if end == id));
     End {
         label,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
 use super::{HOST, Rules, scope::Scope};
 use crate::{
     kind::{
@@ -42,20 +44,25 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
             .help("remove `forwarding: false`");
         scope.error(error);
     }
-    let forwards = need.is_some() || spec.forwarding.as_ref().is_some_and(|it| it.value);
-    // The kernel's inherited default is written over, both ways and both families.
-    for key in [FORWARD_V4, FORWARD_V6] {
-        sysctls.insert(key.to_owned(), u8::from(forwards).to_string());
+    if need.is_some() || spec.forwarding.is_some() {
+        let forwards = need.is_some() || spec.forwarding.as_ref().is_some_and(|it| it.value);
+        for key in [FORWARD_V4, FORWARD_V6] {
+            sysctls.insert(key.to_owned(), u8::from(forwards).to_string());
+        }
     }
     for device in rules.route_localnet.get(&netns).into_iter().flatten().filter(|it| !is_bridge(scope, label, it)) {
         sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
     }
     add_written(scope, spec, &mut sysctls);
+    // The kernel's inherited default is written over, both ways and both families.
+    for key in [FORWARD_V4, FORWARD_V6] {
+        sysctls.entry(key.to_owned()).or_insert_with(|| "0".to_owned());
+    }
     Namespace {
         label: label.to_string(),
         netns,
         loopback: spec.loopback.as_ref().is_none_or(|it| it.value),
-        addresses: spec.addresses.as_ref().map(|list| list.iter().map(|net| net.value).collect()),
+        addresses: spec.addresses.as_ref().map(|list| list.iter().map(|net| net.value).filter(not_by_itself).collect()),
         sysctls,
     }
 }
@@ -64,6 +71,11 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
 fn has_ipv6(scope: &Scope<'_>, label: &Label) -> bool {
     let interfaces = scope.of(label).iter().filter(|it| it.name != "lo");
     interfaces.flat_map(|it| &it.addresses).any(|net| net.addr().is_ipv6())
+}
+
+/// 127.0.0.1/8 and ::1/128 are on every lo that is up.
+fn not_by_itself(net: &IpNet) -> bool {
+    !matches!(net.to_string().as_str(), "127.0.0.1/8" | "::1/128")
 }
 
 fn is_bridge(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
