@@ -91,7 +91,7 @@ pub fn check_clashes(scope: &mut Scope<'_>) {
         let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(first);
         if let Some(first) = first.filter(|first| *first != span) {
             let what = format!("{} is given twice", net.addr());
-            errors.push(Diagnostic::error("address::duplicate", what).at(span, "the second time").at(first, "the first time"));
+            errors.push(Diagnostic::error("address::duplicate", what).at(span, "the second time").at(first, "the first time").help("an address is one interface's of a segment, and of a namespace"));
         }
     }
     for error in errors {
