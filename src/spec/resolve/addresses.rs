@@ -87,7 +87,10 @@ pub fn check_clashes(scope: &mut Scope<'_>) {
         if let Some(first) = first.filter(|first| *first != span) {
             let what = format!("{} is given twice", net.addr());
             errors.push(
-                Diagnostic::error("address::duplicate", what).at(span, "the second time").at(first, "the first time"),
+                Diagnostic::error("address::duplicate", what)
+                    .at(span, "the second time")
+                    .at(first, "the first time")
+                    .help("an address is one interface's of a segment, and of a namespace"),
             );
         }
     }

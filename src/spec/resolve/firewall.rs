@@ -24,6 +24,7 @@ pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
     let mut rules = Rules::default();
     let mut nat: BTreeMap<Label, Vec<NatRule>> = BTreeMap::new();
     let mut forwards: BTreeMap<Label, Vec<Forward>> = BTreeMap::new();
+    let mut places: BTreeMap<Address, Span> = BTreeMap::new();
     for (gateway, written) in gateways.iter().zip(&file.gateways) {
         need_for_gateway(scope, gateway, written.span, &mut rules);
     }
@@ -33,17 +34,23 @@ pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
         need(&mut rules, &label, rule.kind.family(), because, written.span);
         let list = nat.entry(label).or_default();
         if list.iter().any(|it| it.address == rule.address) {
-            let error = Diagnostic::error("nat::duplicate", format!("{} is there twice", rule.address))
+            let mut error = Diagnostic::error("nat::duplicate", format!("{} is there twice", rule.address))
                 .at(written.span, "the second time");
+            if let Some(first) = places.get(&rule.address) {
+                error = error.at(*first, "the first time");
+            }
+            let error = error.help("remove one of them");
             scope.error(error);
         }
+        places.entry(rule.address.clone()).or_insert(written.span);
         list.push(rule);
     }
     for written in &file.port_forwards {
         let Some((label, list)) = port_forward(scope, written) else { continue };
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
-            check_listen_clash(scope, forwards.get(&label), &forward, written.span);
+            check_listen_clash(scope, forwards.get(&label), &forward, written.listen.span, &places);
+            places.entry(forward.address.clone()).or_insert(written.listen.span);
             forwards.entry(label.clone()).or_default().push(forward);
         }
     }
@@ -118,11 +125,7 @@ fn out_device(scope: &mut Scope<'_>, label: &Label, out: &Spanned<IfName>) -> Op
     if label.as_str() == HOST {
         return Some(out.value.clone());
     }
-    let names: Vec<&str> = scope.of(label).iter().map(|it| it.name.as_str()).collect();
-    let error = Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", out.value))
-        .at(out.span, "not defined")
-        .help(format!("it has: {}", names.join(", ")));
-    scope.error(error);
+    scope.no_interface(label, out.as_str(), out.span);
     None
 }
 
@@ -237,8 +240,25 @@ fn target(
     }
 }
 
+/// Whether the target has any address that the forwarding namespace sees.
+fn sees(scope: &Scope<'_>, label: &Label, name: &Label) -> bool {
+    [Family::V4, Family::V6].into_iter().any(|family| !scope.seen_from(label, name, family).is_empty())
+}
+
 fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForward) -> Option<T> {
     let error = match &written.to.target {
+        Target::Namespace(name) if sees(scope, label, name) => {
+            let family = match written.listen.address.map(Family::of) {
+                Some(Family::V6) => "IPv6",
+                Some(Family::V4) | None => "IPv4",
+            };
+            Diagnostic::error("forward::no_target", format!("`{name}` has no {family} address that `{label}` sees"))
+                .at(written.to.span, format!("no {family} address"))
+                .at(written.listen.span, "is listened on")
+                .help(format!(
+                    "give `{name}` one on the segment that it shares with `{label}`, or listen on the other family"
+                ))
+        }
         Target::Namespace(name) => {
             let help = "plug both into one bridge or join them by a link, or write the target's address";
             let what = format!("`{label}` shares no segment with `{name}` on which it has an address");
@@ -254,7 +274,13 @@ fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForwar
     None
 }
 
-fn check_listen_clash(scope: &mut Scope<'_>, others: Option<&Vec<Forward>>, forward: &Forward, span: Span) {
+fn check_listen_clash(
+    scope: &mut Scope<'_>,
+    others: Option<&Vec<Forward>>,
+    forward: &Forward,
+    span: Span,
+    places: &BTreeMap<Address, Span>,
+) {
     let meets = |other: &&Forward| {
         other.protocol == forward.protocol
             && other.family() == forward.family()
@@ -262,15 +288,16 @@ fn check_listen_clash(scope: &mut Scope<'_>, others: Option<&Vec<Forward>>, forw
             && other.ports.0 <= forward.ports.1
             && forward.ports.0 <= other.ports.1
     };
-    if let Some(other) = others.iter().flat_map(|list| list.iter()).find(meets) {
-        let error = Diagnostic::error(
-            "forward::duplicate",
-            format!("{} listens where {} does", forward.address, other.address),
-        )
-        .at(span, "the second one")
-        .help("a port of an address goes to one target");
-        scope.error(error);
+    let Some(other) = others.iter().flat_map(|list| list.iter()).find(meets) else { return };
+    // The common ports, as the file would write them.
+    let (first, last) = (other.ports.0.max(forward.ports.0), other.ports.1.min(forward.ports.1));
+    let ports = if first == last { format!("port {first} is") } else { format!("the ports {first}-{last} are") };
+    let mut error =
+        Diagnostic::error("forward::duplicate", format!("{ports} listened on twice")).at(span, "the second time");
+    if let Some(first) = places.get(&other.address) {
+        error = error.at(*first, "the first time");
     }
+    scope.error(error.help("a port of an address leads to one target: change one, or listen on other addresses"));
 }
 
 fn input_of(

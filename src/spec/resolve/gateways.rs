@@ -22,14 +22,19 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
     let file = scope.file;
     let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
     let mut gateways: Vec<Gateway> = Vec::new();
+    let mut places: HashMap<String, Span> = HashMap::new();
     for written in &file.gateways {
         let Some(place) = place(scope, written) else { continue };
         if gateways.iter().any(|it| it.name == place.name) {
+            let first = places.get(&place.name).copied().unwrap_or(written.span);
             let error = Diagnostic::error("gateway::duplicate", format!("`{}` is a gateway twice", place.name))
-                .at(written.span, "the second time");
+                .at(written.span, "the second time")
+                .at(first, "the first time")
+                .help("make one of them: `members` may name several");
             scope.error(error);
             continue;
         }
+        places.insert(place.name.clone(), written.span);
         let behind = behind(scope, written, &place, routes);
         let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
@@ -74,10 +79,7 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
         GatewayAt::Interface(namespace, interface) => {
             let label = scope.namespace(namespace)?;
             let Some(found) = scope.interface(&label, interface.as_str()).cloned() else {
-                let error =
-                    Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", interface.value))
-                        .at(interface.span, "not defined");
-                scope.error(error);
+                scope.no_interface(&label, interface.as_str(), interface.span);
                 return None;
             };
             (format!("{label}:{}", interface.value), label, found)
@@ -113,7 +115,9 @@ fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace, 
         let Some(label_known) = scope.namespace(label) else { continue };
         if !on_segment.iter().any(|(on, _)| *on == label_known) {
             let what = format!("`{label_known}` is not on the segment of the gateway `{}`", place.name);
-            let error = Diagnostic::error("gateway::not_on_segment", what).at(label.span, "no link of it goes there");
+            let error = Diagnostic::error("gateway::not_on_segment", what)
+                .at(label.span, "no link of it goes there")
+                .help("give it a link to that segment, or take it out of `members`");
             scope.error(error);
         }
         wanted.push(label_known);

@@ -62,12 +62,13 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
             }
         }
         let name = name_of(link, &a, &b);
-        let made_up = taken && link.name.is_none();
-        if let Some(other) = entered.iter().find(|it| it.name == name && !made_up) {
-            let span = link.name.as_ref().map_or(link.span, |name| name.span);
+        // Two without a name that are called alike share an interface, which has been said.
+        let other = entered.iter().find(|it| it.name == name);
+        if let (Some(other), Some(span)) = (other, link.name.as_ref().map(|name| name.span)) {
+            let other = &file.links[other.index];
             let error = Diagnostic::error("name::duplicate", format!("two links are called `{name}`"))
                 .at(span, "the second one")
-                .at(file.links[other.index].span, "the first one")
+                .at(other.name.as_ref().map_or(other.span, |name| name.span), "the first one")
                 .help("rename one of them");
             scope.error(error);
         }

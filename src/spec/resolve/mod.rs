@@ -23,6 +23,9 @@ mod scope;
 
 use scope::Scope;
 
+#[cfg(test)]
+mod tests;
+
 /// What the command line says beside the file.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

@@ -50,11 +50,11 @@ fn one(
         (Some(list), RouteType::Unicast) => {
             let mut hops = Vec::new();
             for hop in &list.value {
-                hops.push(resolve_hop(scope, label, written, hop.via.as_ref(), hop.dev.as_ref(), all)?);
-                if let Some(last) = hops.last_mut() {
-                    last.0.weight = hop.weight.as_ref().map_or(1, |weight| weight.value);
-                    last.0.onlink = hop.onlink.as_ref().is_some_and(|onlink| onlink.value);
-                }
+                let onlink = hop.onlink.as_ref().is_some_and(|onlink| onlink.value);
+                let to = Towards { via: hop.via.as_ref(), dev: hop.dev.as_ref(), onlink };
+                let (mut resolved, by_route) = resolve_hop(scope, label, written, &to, all)?;
+                resolved.weight = hop.weight.as_ref().map_or(1, |weight| weight.value);
+                hops.push((resolved, by_route));
             }
             hops
         }
@@ -66,7 +66,9 @@ fn one(
                 scope.error(error);
                 return None;
             }
-            vec![resolve_hop(scope, label, written, written.via.as_ref(), written.dev.as_ref(), all)?]
+            let onlink = written.onlink.as_ref().is_some_and(|onlink| onlink.value);
+            let to = Towards { via: written.via.as_ref(), dev: written.dev.as_ref(), onlink };
+            vec![resolve_hop(scope, label, written, &to, all)?]
         }
     };
     let to = destination(scope, written, &hops)?;
@@ -146,16 +148,22 @@ fn destination(scope: &mut Scope<'_>, written: &file::Route, hops: &[(Hop, bool)
     Some(to)
 }
 
+/// A next hop as it is written.
+struct Towards<'a> {
+    via: Option<&'a Spanned<Via>>,
+    dev: Option<&'a Spanned<IfName>>,
+    onlink: bool,
+}
+
 /// A next hop, and whether it is reached by way of another route of the file.
 fn resolve_hop(
     scope: &mut Scope<'_>,
     label: &Label,
     written: &file::Route,
-    via: Option<&Spanned<Via>>,
-    dev: Option<&Spanned<IfName>>,
+    to: &Towards<'_>,
     all: &[Spanned<file::Route>],
 ) -> Option<(Hop, bool)> {
-    let onlink = written.onlink.as_ref().is_some_and(|onlink| onlink.value);
+    let Towards { via, dev, onlink } = *to;
     let family = match written.to.value {
         Destination::Net(net) => Some(Family::of(net.addr())),
         Destination::Default => None,
@@ -169,7 +177,14 @@ fn resolve_hop(
         None => None,
     };
     let mut hop = Hop { via: via_address, dev: named, weight: 1, onlink };
-    let (Some(address), None) = (via_address, &hop.dev) else { return Some((hop, false)) };
+    let Some(address) = via_address else { return Some((hop, false)) };
+    if let (Some(device), Some(via)) = (&hop.dev, via) {
+        let by_route = reached_by(scope, label, written, all, address, device);
+        if !by_route && !onlink {
+            check_on_link(scope, label, device, address, via.span)?;
+        }
+        return Some((hop, by_route));
+    }
     if let Some(interface) = scope.toward(label, address) {
         hop.dev = Some(interface.device.to_string());
         return Some((hop, false));
@@ -194,6 +209,37 @@ fn resolve_hop(
         Diagnostic::error("route::nexthop_unreachable", format!("the next hop {address} is on no subnet of `{label}`"))
             .at(span, "not reachable from here")
             .help(help);
+    scope.error(error);
+    None
+}
+
+/// Whether a route of the file that leads straight to `device` is the way to `address`.
+fn reached_by(
+    scope: &Scope<'_>,
+    label: &Label,
+    written: &file::Route,
+    all: &[Spanned<file::Route>],
+    address: IpAddr,
+    device: &str,
+) -> bool {
+    let others = all.iter().filter(|it| !std::ptr::eq(&it.value, written) && covers(it, address) && it.via.is_none());
+    let mut devices = others.filter_map(|it| it.dev.as_ref());
+    devices.any(|dev| scope.interface(label, dev.as_str()).map_or(dev.as_str(), |it| it.device.as_str()) == device)
+}
+
+/// A next hop with a device has to be on a subnet of that device, as far as the file tells them all.
+fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: IpAddr, span: Span) -> Option<()> {
+    let local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+    let interface = scope.of(label).iter().find(|it| it.device.as_str() == device);
+    let Some(interface) = interface.filter(|it| !it.unmanaged && !local) else { return Some(()) };
+    if interface.addresses.iter().any(|net| net.contains(&address)) {
+        return Some(());
+    }
+    let nets: Vec<String> = interface.addresses.iter().map(|net| net.trunc().to_string()).collect();
+    let what = format!("the next hop {address} is on no subnet of `{}`", interface.name);
+    let error = Diagnostic::error("route::nexthop_unreachable", what)
+        .at(span, "not reachable by that device")
+        .help(format!("it is on {}; `onlink: true` makes the kernel believe otherwise", nets.join(", ")));
     scope.error(error);
     None
 }
@@ -230,9 +276,7 @@ fn address_of(scope: &mut Scope<'_>, label: &Label, via: &Spanned<Via>, family: 
     };
     let namespace = scope.namespace(&Spanned { value: namespace.clone(), span: via.span })?;
     let Some(found) = scope.interface(&namespace, interface.as_str()) else {
-        let error = Diagnostic::error("name::undefined", format!("`{namespace}` has no interface `{interface}`"))
-            .at(via.span, "not defined");
-        scope.error(error);
+        scope.no_interface(&namespace, interface.as_str(), via.span);
         return None;
     };
     let addresses = found.addresses.iter().map(IpNet::addr);
@@ -241,8 +285,15 @@ fn address_of(scope: &mut Scope<'_>, label: &Label, via: &Spanned<Via>, family: 
     match near.or(fitting.first()) {
         Some(address) => Some(*address),
         None => {
-            let error = Diagnostic::error("address::none", format!("`{namespace}:{interface}` has no such address"))
-                .at(via.span, "no address of the route's family");
+            let kind = match family {
+                Some(Family::V4) => "IPv4 address",
+                Some(Family::V6) => "IPv6 address",
+                None => "address",
+            };
+            let error =
+                Diagnostic::error("address::none", format!("`{namespace}:{interface}` has no {kind} in the file"))
+                    .at(via.span, format!("no {kind} to send to"))
+                    .help("give that end one, or write the router's address here");
             scope.error(error);
             None
         }
@@ -256,13 +307,7 @@ fn device_of(scope: &mut Scope<'_>, label: &Label, dev: &Spanned<IfName>) -> Opt
     if label.as_str() == HOST {
         return Some(dev.to_string());
     }
-    let names = scope.of(label).iter().map(|it| it.name.as_str());
-    let near = super::nearest(dev.as_str(), names.clone()).map(|near| format!("did you mean `{near}`?"));
-    let help = near.unwrap_or_else(|| format!("it has: {}", names.collect::<Vec<_>>().join(", ")));
-    let error = Diagnostic::error("name::undefined", format!("`{label}` has no interface `{}`", dev.value))
-        .at(dev.span, "not defined")
-        .help(help);
-    scope.error(error);
+    scope.no_interface(label, dev.as_str(), dev.span);
     None
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{HOST, undefined};
+use super::{HOST, nearest, undefined};
 use crate::{
     model::{
         Diagnostic, Diagnostics, IfName, Label, Netns, Span, Spanned, TopologyName, name::IFNAME_MAX, snapshot::Family,
@@ -139,7 +139,8 @@ impl<'f> Scope<'f> {
         for name in file.bridges.keys() {
             if name.as_str() == HOST {
                 let error = Diagnostic::error("name::reserved", "`host` is the namespace that the tool runs in")
-                    .at(name.span, "a bridge cannot be called so");
+                    .at(name.span, "a bridge cannot be called so")
+                    .help("choose another name; `interface` gives the device one of its own");
                 self.diagnostics.push(error);
             } else if let Some((other, _)) = file.namespaces.get_key_value(name) {
                 let error =
@@ -208,7 +209,7 @@ impl<'f> Scope<'f> {
             Err(reason) => {
                 let error = Diagnostic::error("name::interface", format!("the interface name `{device}` {reason}"))
                     .at(span, "this name")
-                    .help(format!("choose a name that has at most {IFNAME_MAX} bytes with the prefix in front"));
+                    .help(self.shorter(device.len() - name.len()));
                 self.error(error);
                 None
             }
@@ -218,6 +219,15 @@ impl<'f> Scope<'f> {
     /// Whether a device of that name has been entered in a namespace.
     pub fn has_device(&self, namespace: &Label, device: &str) -> bool {
         self.devices.contains_key(&(namespace.clone(), device.to_owned()))
+    }
+
+    /// How long a name may be that has so many bytes of prefix in front.
+    fn shorter(&self, prefix: usize) -> String {
+        match IFNAME_MAX.saturating_sub(prefix) {
+            _ if prefix == 0 => "choose a shorter one; a bridge takes its device's name as `interface`".to_owned(),
+            0 => format!("the prefix `{}` leaves nothing for it: choose a shorter prefix", self.prefix),
+            left => format!("the prefix `{}` leaves {left} bytes for it", self.prefix),
+        }
     }
 
     /// Enters an interface; two of one name in one namespace are a clash.
@@ -251,6 +261,17 @@ impl<'f> Scope<'f> {
     /// The interface that the file calls `name`.
     pub fn interface(&self, namespace: &Label, name: &str) -> Option<&Interface> {
         self.of(namespace).iter().find(|it| it.name == name)
+    }
+
+    /// Says that `namespace` has no interface of that name.
+    pub fn no_interface(&mut self, namespace: &Label, name: &str, span: Span) {
+        let names = self.of(namespace).iter().map(|it| it.name.as_str());
+        let help = match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it has: {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        let error = Diagnostic::error("name::undefined", format!("`{namespace}` has no interface `{name}`"));
+        self.error(error.at(span, "not defined").help(help));
     }
 
     /// The interface whose own subnet holds `address`: the longest prefix, as the kernel chooses.
