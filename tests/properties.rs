@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "common/lab.rs"]
-mod lab;
 #[path = "properties/damage.rs"]
 mod damage;
+#[path = "common/lab.rs"]
+mod lab;
 #[path = "properties/machine.rs"]
 mod machine;
 #[path = "properties/random.rs"]
@@ -90,7 +90,8 @@ fn check_order(ran: &Prepared, topology: &Topology) -> Result<(), TestCaseError>
         let mut needs: Vec<Address> = Vec::new();
         for end in &link.ends {
             needs.extend(topology.namespaces.iter().filter(|it| it.netns == end.netns).map(|it| it.address()));
-            let bridge = topology.bridges.iter().find(|it| it.netns == end.netns && Some(&it.device) == end.bridge.as_ref());
+            let bridge =
+                topology.bridges.iter().find(|it| it.netns == end.netns && Some(&it.device) == end.bridge.as_ref());
             needs.extend(bridge.map(|it| it.address()));
         }
         for need in needs {
@@ -110,11 +111,17 @@ fn check_order(ran: &Prepared, topology: &Topology) -> Result<(), TestCaseError>
         KindName::Link => 2,
         KindName::Route | KindName::Gateway | KindName::Nat | KindName::PortForward | KindName::Firewall => 3,
     };
-    let deleted: Vec<&Address> =
-        ran.plan.changes.iter().filter(|change| change.action == Action::Delete).map(|change| &change.address).collect();
+    let deleted: Vec<&Address> = ran
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Delete)
+        .map(|change| &change.address)
+        .collect();
     for (place, address) in deleted.iter().enumerate() {
         if address.kind() == KindName::Namespace {
-            let later: Vec<_> = deleted[place..].iter().filter(|it| rank(it) > 0 && it.rest().starts_with(address.rest())).collect();
+            let later: Vec<_> =
+                deleted[place..].iter().filter(|it| rank(it) > 0 && it.rest().starts_with(address.rest())).collect();
             prop_assert!(later.is_empty(), "{address} is deleted before {later:?}");
         }
     }

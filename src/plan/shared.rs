@@ -45,7 +45,8 @@ fn settings(name: &TopologyName, topology: &Topology, snapshot: &Snapshot, host:
         let others: Vec<&str> = users.filter(|user| *user != name).map(TopologyName::as_str).collect();
         if !others.is_empty() && sysctl::normal(live) != sysctl::normal(wanted) {
             let key = sysctl::key_of_path(path);
-            let what = format!("`{key}` of the host is {live} and needed by {} too; it becomes {wanted}", others.join(", "));
+            let what =
+                format!("`{key}` of the host is {live} and needed by {} too; it becomes {wanted}", others.join(", "));
             let help = "where they want another value, their next plan shows it as drift: one host has one value";
             found.push(Diagnostic::warning("host::setting_shared", what).help(help));
         }

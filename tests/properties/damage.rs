@@ -10,8 +10,8 @@ use netwright::{
     },
     op::{Batch, LinkChange, LinkRef, Op, RouteOp, Step},
 };
-use proptest::{prelude::*, sample::Index};
 use proptest::arbitrary::Arbitrary;
+use proptest::{prelude::*, sample::Index};
 
 /// One blow: what kind, and where.
 #[derive(Debug, Clone)]
@@ -111,7 +111,13 @@ fn on_namespace(fake: &mut Fake, topology: &Topology, damage: &Damage) -> Option
         // A blackhole under another protocol number is one still.
         13 if route?.kind == Some(RouteType::Blackhole) => return None,
         13 => Op::RouteAdd {
-            route: RouteOp { kind: RouteType::Blackhole, protocol: 4, nexthops: Vec::new(), src: None, ..as_op(route?) },
+            route: RouteOp {
+                kind: RouteType::Blackhole,
+                protocol: 4,
+                nexthops: Vec::new(),
+                src: None,
+                ..as_op(route?)
+            },
             replace: true,
         },
         14 => {

@@ -51,7 +51,12 @@ fn route(to: &str, protocol: u8, via: Option<&str>, link: u32) -> RouteState {
         kind: Some(RouteType::Unicast),
         src: None,
         mtu: None,
-        nexthops: vec![Nexthop { via: via.map(|via| via.parse().unwrap()), link: Some(link), weight: 1, onlink: false }],
+        nexthops: vec![Nexthop {
+            via: via.map(|via| via.parse().unwrap()),
+            link: Some(link),
+            weight: 1,
+            onlink: false,
+        }],
     }
 }
 
@@ -75,10 +80,7 @@ pub fn with_foreigners() -> Fake {
         ],
         ..NetnsState::default()
     };
-    let inside = LinkState {
-        peer: Some(Peer { index: 4, netns: Some(Netns::Host) }),
-        ..link(2, "eth0", Some("veth"))
-    };
+    let inside = LinkState { peer: Some(Peer { index: 4, netns: Some(Netns::Host) }), ..link(2, "eth0", Some("veth")) };
     let other = NetnsState {
         links: vec![lo.clone(), inside],
         addresses: vec![address(2, "172.17.0.2/16")],
@@ -102,8 +104,10 @@ pub fn assert_same(before: &Fake, after: &Fake) -> Result<(), TestCaseError> {
                 table.chains.iter().any(|chain| chain.policy.is_none() || !chain.rules.is_empty())
             });
             let both = [before, after].into_iter();
-            let keys: BTreeSet<String> =
-                both.filter_map(|fake| fake.state.namespaces.get(netns)).flat_map(|it| it.sysctls.keys().cloned()).collect();
+            let keys: BTreeSet<String> = both
+                .filter_map(|fake| fake.state.namespaces.get(netns))
+                .flat_map(|it| it.sysctls.keys().cloned())
+                .collect();
             let request = ReadRequest { sysctls: [(netns.clone(), keys)].into(), ..ReadRequest::default() };
             state.sysctls = fake.read(&request).unwrap().namespaces[netns].sysctls.clone();
         }

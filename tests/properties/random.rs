@@ -153,7 +153,7 @@ impl Writer {
             object.insert("interface".into(), json!(device));
         }
         let narrow = if gene[2] % 16 > 12 { 25 } else { 24 };
-        let (four, six) = (gene[2] % 4 != 0, self.six && gene[2] % 8 > 4);
+        let (four, six) = (!gene[2].is_multiple_of(4), self.six && gene[2] % 8 > 4);
         let mut addresses = Vec::new();
         if four {
             addresses.push(format!("10.0.{index}.1/{narrow}"));
@@ -167,7 +167,7 @@ impl Writer {
         let pool = addresses.is_empty() && gene[8] % 2 == 1;
         if pool {
             object.insert("subnets".into(), json!([format!("10.0.{index}.0/24")]));
-        } else if !addresses.is_empty() || gene[8] % 2 == 0 {
+        } else if !addresses.is_empty() || gene[8] % 2 < 1 {
             object.insert("addresses".into(), json!(addresses));
         }
         for (key, value) in [
@@ -219,7 +219,14 @@ impl Writer {
                 self.used.insert(there);
                 let mut far = json!({ "namespace": other, "interface": name });
                 let up = gene[8] % 6 != 1 && gene[8] % 6 != 2;
-                self.pair_addresses(index, gene[6], [&mut near_end, &mut far], [&near, &other], [&interface, &name], up);
+                self.pair_addresses(
+                    index,
+                    gene[6],
+                    [&mut near_end, &mut far],
+                    [&near, &other],
+                    [&interface, &name],
+                    up,
+                );
                 far
             }
         };
@@ -245,7 +252,9 @@ impl Writer {
             link["name"] = json!(format!("wire{index}"));
         }
         // What stands in `subnet` was noted in the end, where it does not belong.
-        if let Some(subnet) = link["endpoints"].as_array_mut().unwrap().iter_mut().find_map(|end| end.as_object_mut()?.remove("subnet")) {
+        if let Some(subnet) =
+            link["endpoints"].as_array_mut().unwrap().iter_mut().find_map(|end| end.as_object_mut()?.remove("subnet"))
+        {
             link["subnet"] = subnet;
         }
         self.links.push(link);
@@ -263,7 +272,8 @@ impl Writer {
         up: bool,
     ) {
         let (_, four, six) = self.segments[&bridge].clone();
-        let mut way = Way { namespace: namespace.into(), interface: interface.into(), four: None, six: None, own: None };
+        let mut way =
+            Way { namespace: namespace.into(), interface: interface.into(), four: None, six: None, own: None };
         let addresses = match (bridge, mode % 6) {
             (3, 1 | 2) => vec![format!("172.17.1.{index}/16")],
             (3, _) => return,
@@ -369,7 +379,9 @@ impl Writer {
                 let Some(way) = way(gene[4]) else { return };
                 route["dev"] = json!(way.interface);
             }
-            2 if to != "default" => route["type"] = json!(["blackhole", "unreachable", "prohibit"][usize::from(gene[4] % 3)]),
+            2 if to != "default" => {
+                route["type"] = json!(["blackhole", "unreachable", "prohibit"][usize::from(gene[4] % 3)])
+            }
             3 => {
                 let hops: BTreeSet<String> = ways.iter().filter_map(|way| via(way)).collect();
                 if hops.len() < 2 {

@@ -27,12 +27,8 @@ links:
 "#,
     );
     // Explicit ones come first, wherever they stand, and of whatever length; fd00:: is the routers' anycast address.
-    let expected = [
-        "a:eth0 10.0.0.4/24 fd00::2/64",
-        "b:eth0 10.0.0.3/24",
-        "c:eth0 10.0.0.5/24 fd00::3/64",
-        "d:eth0 10.0.0.2/16",
-    ];
+    let expected =
+        ["a:eth0 10.0.0.4/24 fd00::2/64", "b:eth0 10.0.0.3/24", "c:eth0 10.0.0.5/24 fd00::3/64", "d:eth0 10.0.0.2/16"];
     assert_eq!(given(&topology), expected);
 }
 
@@ -100,15 +96,25 @@ links:
 fn a_made_up_port_name_is_short_and_depends_on_nothing_else() {
     let devices = |text: &str| -> Vec<String> {
         let links = good(text).links;
-        links.iter().flat_map(|link| &link.ends).filter(|end| end.bridge.is_some()).map(|end| end.device.clone()).collect()
+        links
+            .iter()
+            .flat_map(|link| &link.ends)
+            .filter(|end| end.bridge.is_some())
+            .map(|end| end.device.clone())
+            .collect()
     };
     let lab = |prefix: &str, links: &str| {
-        format!("name: lab\nprefix: '{prefix}'\nnamespaces: {{ web: {{}}, a-long-name: {{}} }}\nbridges: {{ br0: {{}}, br1: {{ namespace: web }} }}\nlinks: [{links}]\n")
+        format!(
+            "name: lab\nprefix: '{prefix}'\nnamespaces: {{ web: {{}}, a-long-name: {{}} }}\nbridges: {{ br0: {{}}, br1: {{ namespace: web }} }}\nlinks: [{links}]\n"
+        )
     };
     let one = r#"{ endpoints: ["web:eth0", br0] }"#;
     let long = r#"{ endpoints: ["a-long-name:eth0", br0] }"#;
     let inside = r#"{ endpoints: ["a-long-name:eth1", br1] }"#;
-    assert_eq!(devices(&lab("", &format!("{one}, {long}, {inside}"))), ["web-eth0", "a-long-n-1bed0b", "a-long-n-1beb58"]);
+    assert_eq!(
+        devices(&lab("", &format!("{one}, {long}, {inside}"))),
+        ["web-eth0", "a-long-n-1bed0b", "a-long-n-1beb58"]
+    );
     assert_eq!(devices(&lab("", long)), ["a-long-n-1bed0b"]);
     // The prefix stands before what is in the host, and never before what is in a namespace of ours.
     assert_eq!(devices(&lab("p-", &format!("{one}, {inside}"))), ["p-web-eth0", "a-long-n-1beb58"]);
