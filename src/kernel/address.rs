@@ -40,6 +40,10 @@ fn message(link: u32, address: IpNet) -> AddressMessage {
     message.header.family = family(address.addr());
     message.header.prefix_len = address.prefix_len();
     message.header.index = link;
+    if address.addr().is_ipv4() && address.addr().is_loopback() {
+        // The kernel takes 127.0.0.0/8 with no other scope.
+        message.header.scope = AddressScope::Host;
+    }
     message.attributes = vec![AddressAttribute::Local(address.addr()), AddressAttribute::Address(address.addr())];
     message
 }
