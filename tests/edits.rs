@@ -136,3 +136,59 @@ fn a_link_that_gets_a_name_stays_the_device_that_it_is() {
         assert_eq!(sh(indexes), before);
     });
 }
+
+#[test]
+fn neighbours_do_not_keep_to_where_an_address_was() {
+    sandbox::run(|| {
+        let lab = |bridge: &str, links: [&str; 2]| {
+            let [one, two] = links.map(|link| format!("  - endpoints: ['{link}', {bridge}]\n"));
+            let top = format!(
+                "name: lab\nnamespaces: {{web: {{}}, db: {{}}}}\nbridges: {{{bridge}: {{addresses: [10.1.0.1/24]}}}}\n"
+            );
+            let checks = "checks: [{from: web, to: db, ping: true}, {from: web, to: 10.1.0.1, ping: true}, {from: host, to: db, ping: true}]\n";
+            format!("{top}links:\n{one}{two}{checks}")
+        };
+        // Addresses are given in the file's order, hardware addresses go by names.
+        let before = file("before", &lab("br0", ["web:eth0", "db:eth0"]));
+        for (bridge, links) in
+            [("br0", ["db:eth0", "web:eth0"]), ("br0", ["web:lan", "db:eth0"]), ("br1", ["web:eth0", "db:eth0"])]
+        {
+            let after = file("after", &lab(bridge, links));
+            for path in [&before, &after, &before] {
+                apply(path);
+                expect(&["test", path], 0, &[]);
+            }
+        }
+    });
+}
+
+#[test]
+fn with_the_tools_gone_nothing_of_ours_is_left_behind_unseen() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\ngateways: [{{bridge: br0}}]\n"));
+        sh("iptables-save; ip6tables-save");
+        let clean = Dump::settled();
+        apply(&path);
+        sh("mount -t tmpfs tmpfs /usr/sbin");
+        expect(&["destroy", "lab", "-auto-approve"], 1, &["iptables-nft-save is in none of"]);
+        sh("umount /usr/sbin");
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+        clean.assert_restored("destroy");
+    });
+}
+
+#[test]
+fn a_destroy_that_cannot_know_what_forwarding_was_says_so() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\ngateways: [{{bridge: br0}}]\n"));
+        apply(&path);
+        sh("rm -r /run/netwright");
+        expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes."]);
+        expect(
+            &["destroy", "lab", "-auto-approve"],
+            0,
+            &["forwarding was before `lab` is not remembered", "Destroy complete!"],
+        );
+        assert_eq!(sh("ip -o link; ls /run/netns; iptables-save -t filter | grep -c NW- || true").lines().count(), 2);
+    });
+}

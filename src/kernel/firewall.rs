@@ -54,9 +54,9 @@ fn read_live(
     let mut live = Vec::new();
     for (variant, family) in in_use.pairs() {
         let Some(tool) = tools::find(variant, family, Action::Save, default_variant) else {
-            // Nothing of ours can have been loaded without the tools; but where rules are to be loaded, a DROP in the
-            // tables that cannot be read would win over them unseen.
-            if wanted.is_empty() {
+            // Where rules are to be loaded, a DROP in the tables that cannot be read would win over them unseen; and
+            // where the tools went after ours had been loaded, a destroy would leave them behind unseen.
+            if wanted.is_empty() && !(variant == Variant::Nft && in_use::holds_ours(family)?) {
                 continue;
             }
             return Err(tools::missing_variant(variant, family));

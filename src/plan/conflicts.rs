@@ -33,6 +33,9 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
         found.extend(scene.router_advertisement(topology));
     }
     found.extend(scene.foreign_ports(topology));
+    if topology.is_none() && inputs.memo.is_empty() {
+        found.extend(scene.forgotten_host());
+    }
     found.iter().map(finding).collect()
 }
 
@@ -205,6 +208,19 @@ impl Scene<'_> {
         let what = format!("turning IPv6 forwarding on makes the host lose its default route by `{device}`");
         let help = format!("it came by a router's advertisement; set net.ipv6.conf.{device}.accept_ra to 2 first");
         Some(Diagnostic::warning("host::ra_route", what).help(help))
+    }
+
+    /// With the record of what was borrowed lost, nobody knows what the host's forwarding was before.
+    fn forgotten_host(&self) -> Option<Diagnostic> {
+        let filter = self.observed.filters.iter().find(|filter| filter.netns == Netns::Host)?;
+        let recorded =
+            self.snapshot.borrowed.keys().any(|key| [sysctl::FORWARD_V4, sysctl::FORWARD_V6].contains(&&**key));
+        let what =
+            format!("what the host's forwarding was before `{}` is not remembered: it stays as it is", self.name);
+        let help = "the records below /run/netwright are gone; where nothing else forwards, turn it off with: \
+                    sysctl -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0";
+        let has_rules = !filter.comparison.resources.is_empty();
+        (has_rules && !recorded).then(|| Diagnostic::warning("host::not_remembered", what).help(help))
     }
 
     /// A bridge of ours that holds somebody else's ports is not deleted.

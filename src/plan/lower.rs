@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::build::removes;
+use super::{build::removes, neighbours};
 use crate::{
     diff::Draft,
     kind::{
@@ -39,6 +39,7 @@ pub fn lower(name: &TopologyName, snapshot: &Snapshot, observed: &Observed, draf
     lower_filters(observed, drafts, &going, &mut steps);
     restore_routes(drafts, &mut steps);
     restore_sysctls(drafts, &mut steps);
+    neighbours::forget(observed, drafts, &mut steps);
     let missing = std::mem::take(&mut steps.missing);
     Lowered { batches: steps.into_batches(), missing }
 }

@@ -4,6 +4,7 @@ mod build;
 mod conflicts;
 mod disruption;
 mod lower;
+mod neighbours;
 pub mod saved;
 mod shared;
 

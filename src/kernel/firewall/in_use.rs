@@ -10,6 +10,10 @@ use crate::model::snapshot::{Family, TableName, Variant};
 
 const GETTABLE: u16 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
+const GETCHAIN: u16 = 4;
+const NFTA_CHAIN_NAME: u16 = 3;
+/// What the names of netwright's chains begin with.
+const OURS: &[u8] = b"NW-";
 
 /// The packet filters and families that hold a table of a name that we use.
 #[derive(Debug, Default)]
@@ -35,6 +39,18 @@ impl InUse {
     pub(super) fn pairs(&self) -> impl Iterator<Item = (Variant, Family)> + '_ {
         self.0.iter().copied()
     }
+}
+
+/// Whether nf_tables holds a chain of netwright's in that family, asked without the tools.
+pub(super) fn holds_ours(family: Family) -> Result<bool, KernelError> {
+    let failed = |error| KernelError::io("cannot list the nf_tables chains", error);
+    let socket = Netfilter::open().map_err(failed)?;
+    let mut found = false;
+    let result = socket.dump(SUBSYSTEM_NFTABLES, GETCHAIN, nix::libc::AF_UNSPEC as u8, |of, payload| {
+        let mut names = netfilter::attributes(payload).filter(|(kind, _)| *kind == NFTA_CHAIN_NAME);
+        found |= netfilter::family(of) == Some(family) && names.any(|(_, name)| name.starts_with(OURS));
+    });
+    result.map(|()| found).map_err(failed)
 }
 
 /// The families that have a table in nf_tables; none where the kernel lacks it.
