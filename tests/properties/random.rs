@@ -167,7 +167,7 @@ impl Writer {
         let pool = addresses.is_empty() && gene[8] % 2 == 1;
         if pool {
             object.insert("subnets".into(), json!([format!("10.0.{index}.0/24")]));
-        } else if !addresses.is_empty() || gene[8] % 2 < 1 {
+        } else if !addresses.is_empty() || gene[8].is_multiple_of(2) {
             object.insert("addresses".into(), json!(addresses));
         }
         for (key, value) in [
