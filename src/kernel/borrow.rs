@@ -1,4 +1,4 @@
-//! The memory of what topologies borrowed of the host: one small file a value below `/run/netwright/host`, which
+//! The memory of what topologies borrowed of the host: one small file a value below `/run/netwright/.host`, which
 //! lives exactly as long as the kernel's own settings do.
 
 use std::{
@@ -11,8 +11,8 @@ use std::{
 use super::KernelError;
 use crate::model::{TopologyName, snapshot::Borrowed};
 
-/// Where the records are.
-pub const DIRECTORY: &str = "/run/netwright/host";
+/// Where the records are. The dot keeps them apart from the memo of a topology that is called `host`.
+pub const DIRECTORY: &str = "/run/netwright/.host";
 const LOCK: &str = ".lock";
 const SUFFIX: &str = ".json";
 
