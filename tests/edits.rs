@@ -192,3 +192,37 @@ fn a_destroy_that_cannot_know_what_forwarding_was_says_so() {
         assert_eq!(sh("ip -o link; ls /run/netns; iptables-save -t filter | grep -c NW- || true").lines().count(), 2);
     });
 }
+
+#[test]
+fn with_json_every_error_is_a_line_too() {
+    sandbox::run(|| {
+        let bad = file("bad", "name: bad\nfoo: 1\nnamespaces: {a: {bar: 2}}\n");
+        let good = file("good", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        let missing = "/run/missing.yaml".to_owned();
+        for (arguments, lines) in
+            [(vec!["plan", &bad, "-json"], 2), (vec!["plan", &missing, "-json"], 1), (vec!["apply", &good, "-json"], 1)]
+        {
+            let said = expect(&arguments, 1, &[]);
+            let errors = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line));
+            assert_eq!(errors.filter(|line| line["type"] == "diagnostic").count(), lines, "{said}");
+        }
+    });
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        for verb in ["plan", "validate"] {
+            let full = fs::File::options().write(true).open("/dev/full").expect("a device");
+            let ran = Command::new(env!("CARGO_BIN_EXE_netwright"))
+                .args([verb, &path])
+                .stdout(full)
+                .output()
+                .expect("the binary");
+            let said = String::from_utf8_lossy(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(1), "{said}");
+            assert!(said.contains("cannot write the output: No space left on device"), "{said}");
+        }
+    });
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Exit, Failure,
     args::{self, Running},
-    load, plan,
+    load, out, plan,
     session::{Session, addresses},
 };
 use crate::{
@@ -37,7 +37,7 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
         return plan::run(&plan);
     }
     let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
-    let topology = load::read(&bytes, &path, format, &args.reading).topology()?;
+    let topology = load::read(&bytes, &path, format, &args.reading).topology(args.planning.json)?;
     let job = Job {
         name: topology.name.clone(),
         operation: if args.planning.destroy { Operation::Destroy } else { Operation::Apply },
@@ -69,7 +69,11 @@ fn apply_saved(args: &args::Apply, saved: SavedPlan) -> Result<Exit, Failure> {
         true => None,
         false => {
             let loaded = load::restore(&saved.source, &name);
-            Some(loaded.ok_or_else(|| Failure::new("the saved plan holds no topology that can be read"))?.topology()?)
+            Some(
+                loaded
+                    .ok_or_else(|| Failure::new("the saved plan holds no topology that can be read"))?
+                    .topology(planning.json)?,
+            )
         }
     };
     let job = Job {
@@ -166,12 +170,12 @@ impl Job {
         match confirm::ask(self.operation, self.name.as_str(), &mut input, &mut out).map_err(Failure::output)? {
             Answer::Approved => Ok(()),
             Answer::Declined => {
-                anstream::println!("{}", self.operation.cancelled());
+                out::line(self.operation.cancelled())?;
                 Err(Failure::Said)
             }
             Answer::EndOfInput => {
                 anstream::eprintln!("{}", confirm::NOBODY);
-                anstream::println!("{}", self.operation.cancelled());
+                out::line(self.operation.cancelled())?;
                 Err(Failure::Said)
             }
         }
@@ -235,7 +239,6 @@ impl Job {
         if self.json {
             return Lines::new(std::io::stdout().lock()).complete(self.operation, counts).map_err(Failure::output);
         }
-        anstream::println!("\n{}", self.operation.complete(counts));
-        Ok(())
+        out::line(format_args!("\n{}", self.operation.complete(counts)))
     }
 }

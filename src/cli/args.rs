@@ -72,6 +72,19 @@ pub enum Verb {
     Version(Version),
 }
 
+impl Verb {
+    /// Whether it prints one JSON object a line.
+    pub fn prints_lines(&self) -> bool {
+        match self {
+            Self::Plan(args) => args.planning.json,
+            Self::Apply(args) => args.planning.json,
+            Self::Destroy(args) => args.json,
+            Self::Validate(_) | Self::Test(_) | Self::Sandbox(_) | Self::List(_) | Self::Show(_) => false,
+            Self::Schema(_) | Self::Version(_) => false,
+        }
+    }
+}
+
 /// How a topology is read.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Reading {

@@ -7,6 +7,7 @@ use super::{
     apply::Job,
     args, load,
     operand::{self, Operand},
+    out,
 };
 use crate::{
     diff::Choices,
@@ -18,7 +19,7 @@ use crate::{
 
 /// Runs the verb.
 pub fn run(args: &args::Destroy) -> Result<Exit, Failure> {
-    let names = if args.all { all()? } else { vec![named(args)?] };
+    let names = if args.all { all(args.json)? } else { vec![named(args)?] };
     for name in names {
         let job = Job {
             name,
@@ -35,13 +36,13 @@ pub fn run(args: &args::Destroy) -> Result<Exit, Failure> {
 }
 
 /// The topologies that own something on this host.
-fn all() -> Result<Vec<TopologyName>, Failure> {
+fn all(json: bool) -> Result<Vec<TopologyName>, Failure> {
     Live::check().map_err(Failure::new)?;
     let kernel = Live::new().map_err(Failure::new)?;
     let snapshot = kernel.read(&observe::request(None)).map_err(Failure::new)?;
     let names = observe::topologies(&snapshot);
-    if names.is_empty() {
-        anstream::println!("No topology owns anything on this host.");
+    if names.is_empty() && !json {
+        out::line("No topology owns anything on this host.")?;
     }
     Ok(names.into_iter().collect())
 }
@@ -61,7 +62,7 @@ fn named(args: &args::Destroy) -> Result<TopologyName, Failure> {
             match &loaded.name {
                 Some(name) => Ok(name.clone()),
                 None => {
-                    loaded.say();
+                    loaded.say(args.json)?;
                     Err(Failure::new("the file does not tell its topology's name; use `netwright destroy NAME`"))
                 }
             }

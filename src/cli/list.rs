@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Exit, Failure, args, load, session::Session};
+use super::{Exit, Failure, args, load, out, session::Session};
 use crate::{
     diff::Choices,
     exec::memo,
@@ -25,9 +25,9 @@ pub fn run(args: &args::List) -> Result<Exit, Failure> {
         summaries.push(summary(&name, &snapshot)?.0);
     }
     if args.json {
-        anstream::println!("{:#}", show::list_json(&summaries));
+        out::line(format_args!("{:#}", show::list_json(&summaries)))?;
     } else {
-        anstream::print!("{}", show::list(&summaries));
+        out::print(show::list(&summaries))?;
     }
     Ok(Exit::Done)
 }

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     exec::memo::Stored,
     kind::Topology,
-    model::{Diagnostics, TopologyName},
-    report::{diagnostic, style},
+    model::{Diagnostic, Diagnostics, TopologyName},
+    report::{diagnostic, json::Lines, style},
     spec::{self, Source, resolve},
 };
 
@@ -88,24 +88,40 @@ pub fn read(bytes: &[u8], path: &Path, format: Format, reading: &Reading) -> Loa
 }
 
 impl Loaded {
-    /// Says on stderr what was found.
-    pub fn say(&self) {
+    /// Says what was found: on stderr, or with `json` a line each where results go.
+    pub fn say(&self, json: bool) -> Result<(), Failure> {
+        if json {
+            let mut lines = Lines::new(io::stdout().lock());
+            let one = |found: &Diagnostic| {
+                let found = diagnostic::json(found, std::slice::from_ref(&self.source));
+                let body = serde_json::json!({
+                    "detail": found.help.as_deref().unwrap_or(""), "code": found.code, "labels": found.labels,
+                });
+                lines.diagnostic(found.severity, &found.message, body)
+            };
+            return self.diagnostics.0.iter().try_for_each(one).map_err(Failure::output);
+        }
         if !self.diagnostics.0.is_empty() {
             let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
             anstream::eprint!("{}", diagnostic::render(&self.diagnostics, std::slice::from_ref(&self.source), style));
         }
+        Ok(())
     }
 
     /// The topology; without it what was found has been said, and that is all there is to say.
-    pub fn topology(self) -> Result<Topology, Failure> {
-        self.say();
+    pub fn topology(self, json: bool) -> Result<Topology, Failure> {
+        self.say(json)?;
         self.topology.ok_or(Failure::Said)
     }
 }
 
 /// A topology with its text, to be stored in a memo or a saved plan.
 pub fn stored(bytes: &[u8], path: &Path, format: Format) -> Stored {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // Standard input has no place.
+    let path = match path.as_os_str() == "-" {
+        true => path.to_owned(),
+        false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    };
     Stored { path, format: format.as_str().to_owned(), text: String::from_utf8_lossy(bytes).into_owned() }
 }
 

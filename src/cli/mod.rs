@@ -10,6 +10,7 @@ mod help;
 mod list;
 mod load;
 pub mod operand;
+mod out;
 mod plan;
 mod session;
 mod show;
@@ -19,7 +20,11 @@ mod value;
 pub mod version;
 
 use crate::{
-    report::style::{self, RED, paint},
+    model::Severity,
+    report::{
+        json::Lines,
+        style::{self, RED, paint},
+    },
     sandbox::SandboxError,
 };
 use args::Verb;
@@ -83,7 +88,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Differs) => ExitCode::from(2),
         Err(failure) => {
-            say(&failure);
+            match failure {
+                Failure::Message(message) if cli.verb.prints_lines() => say_line(&message),
+                failure => say(&failure),
+            }
             ExitCode::FAILURE
         }
     }
@@ -103,6 +111,13 @@ fn log() -> Result<(), Failure> {
 /// The environment's say in what is told of the inside.
 const LOG: &str = "NETWRIGHT_LOG";
 
+/// Says an error to whoever reads a line an event. The reader may have gone away.
+fn say_line(message: &str) {
+    let (summary, detail) = message.split_once("\n\n").unwrap_or((message, ""));
+    let body = serde_json::json!({ "detail": detail });
+    drop(Lines::new(io::stdout().lock()).diagnostic(Severity::Error, summary, body));
+}
+
 fn say(failure: &Failure) {
     match failure {
         Failure::Said => {}
@@ -116,8 +131,8 @@ fn say(failure: &Failure) {
 
 fn version(args: &args::Version) -> Result<Exit, Failure> {
     match args.json {
-        true => anstream::println!("{:#}", version::json()),
-        false => anstream::print!("{}", version::text()),
+        true => out::line(format_args!("{:#}", version::json()))?,
+        false => out::print(version::text())?,
     }
     Ok(Exit::Done)
 }
@@ -127,7 +142,7 @@ fn schema(args: &args::Schema) -> Result<Exit, Failure> {
         args::SchemaOf::Topology => crate::spec::schema(),
         args::SchemaOf::Plan => crate::plan::schema(),
     };
-    anstream::println!("{schema:#}");
+    out::line(format_args!("{schema:#}"))?;
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Exit, Failure,
     args::{self, Planning},
-    load,
+    load, out,
     session::Session,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// Runs the verb.
 pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
-    let topology = load::read(&bytes, &path, format, &args.reading).topology()?;
+    let topology = load::read(&bytes, &path, format, &args.reading).topology(args.planning.json)?;
     let session = Session::open(topology.name.clone())?;
     if args.planning.refresh_only {
         return refresh_only(&session, &topology, &args.planning);
@@ -34,11 +34,11 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     if has_errors(&prepared.plan) {
         return Err(Failure::Said);
     }
-    if let Some(out) = &args.planning.out {
+    if let Some(saved) = &args.planning.out {
         let stored = load::stored(&bytes, &path, format);
-        save(out, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices })?;
+        save(saved, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices })?;
         if !args.planning.json {
-            anstream::print!("{}", words::saved(&out.to_string_lossy()));
+            out::print(words::saved(&saved.to_string_lossy()))?;
         }
     } else if !args.planning.json && !prepared.plan.is_empty() {
         anstream::println!("\n{}", words::NOT_SAVED);
@@ -67,7 +67,7 @@ pub fn show(plan: &Plan, json: bool, view: View) -> Result<(), Failure> {
         };
         return written.map_err(Failure::output);
     }
-    anstream::print!("{}", render(plan, view));
+    out::print(render(plan, view))?;
     anstream::eprint!("{}", findings(&plan.findings));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Exit, Failure, args, list, plan};
+use super::{Exit, Failure, args, list, out, plan};
 use crate::{
     exec::memo,
     kernel::{Kernel, Live},
@@ -33,9 +33,9 @@ pub fn run(args: &args::Show) -> Result<Exit, Failure> {
     let resources = everything.plan.changes.iter().rev().map(Resource::from_delete).collect();
     let lab = Lab { summary, resources, foreign: foreign(&name, &snapshot) };
     if args.json {
-        anstream::println!("{:#}", show::show_json(&lab));
+        out::line(format_args!("{:#}", show::show_json(&lab)))?;
     } else {
-        anstream::print!("{}", show::show(&lab));
+        out::print(show::show(&lab))?;
     }
     Ok(Exit::Done)
 }
@@ -78,7 +78,7 @@ fn show_plan(path: &Path, json: bool) -> Result<Exit, Failure> {
     let saved = read_plan(path, &bytes)?;
     if json {
         let document = serde_json::to_string_pretty(&saved.plan).map_err(Failure::new)?;
-        anstream::println!("{document}");
+        out::line(document)?;
         return Ok(Exit::Done);
     }
     plan::show(&saved.plan, false, View::Changes)?;

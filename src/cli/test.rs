@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     Exit, Failure, args, load,
     operand::{self, Operand},
+    out,
 };
 use crate::{
     exec::memo,
@@ -30,9 +31,9 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
         })?;
     }
     if args.json {
-        anstream::println!("{}", checks::json(&outcomes).map_err(Failure::new)?);
+        out::line(checks::json(&outcomes).map_err(Failure::new)?)?;
     } else {
-        anstream::print!("{}", checks::text(&outcomes));
+        out::print(checks::text(&outcomes))?;
     }
     let failed = outcomes.iter().any(|outcome| outcome.status != Status::Pass);
     if failed { Err(Failure::Said) } else { Ok(Exit::Done) }
@@ -44,12 +45,12 @@ fn topology(args: &args::Test) -> Result<Topology, Failure> {
     match operand {
         Operand::Source(_) => {
             let (bytes, path, format) = load::bytes(args.operand.as_deref(), &args.reading)?;
-            load::read(&bytes, &path, format, &args.reading).topology()
+            load::read(&bytes, &path, format, &args.reading).topology(false)
         }
         Operand::Name(name) => {
             let unknown = || Failure::new(format!("no topology `{name}` was applied on this host; name its file"));
             let memo = memo::load(&name).ok_or_else(unknown)?;
-            load::restore(&memo.source, &name).ok_or_else(unknown)?.topology()
+            load::restore(&memo.source, &name).ok_or_else(unknown)?.topology(false)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `validate`: the file alone.
 
-use super::{Exit, Failure, args, load};
+use super::{Exit, Failure, args, load, out};
 use crate::{model::Severity, report::diagnostic};
 
 /// Runs the verb.
@@ -18,9 +18,9 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
             documents.extend(list.map(|it| diagnostic::json(it, std::slice::from_ref(&loaded.source))));
             continue;
         }
-        loaded.say();
+        loaded.say(false)?;
         if let Some(topology) = &loaded.topology {
-            anstream::println!("Success! The topology {} ({}) is valid.", topology.name, path.display());
+            out::line(format_args!("Success! The topology {} ({}) is valid.", topology.name, path.display()))?;
         }
     }
     if args.json {
@@ -32,7 +32,7 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
             "warning_count": count(Severity::Warning),
             "diagnostics": documents,
         });
-        anstream::println!("{document:#}");
+        out::line(format_args!("{document:#}"))?;
     }
     if valid { Ok(Exit::Done) } else { Err(Failure::Said) }
 }
