@@ -50,12 +50,24 @@ impl RuleSet {
     }
 
     /// Takes in what turns out to be of the same resource: a gateway whose device has another name now.
-    pub fn join(&mut self, other: Self) {
+    pub fn join(&mut self, mut other: Self) {
+        if self.netns != other.netns {
+            // Rules of two namespaces read alike: a gateway whose bridge moves takes one set away and brings the other.
+            self.say_where();
+            other.say_where();
+        }
         let both = (self.presence, other.presence);
         self.presence = if both.0 == both.1 { both.0 } else { Presence::Differs };
         self.before.extend(other.before);
         self.after.extend(other.after);
         self.unchanged += other.unchanged;
+    }
+
+    /// Names the namespace in front of every rule.
+    fn say_where(&mut self) {
+        for rule in self.before.iter_mut().chain(&mut self.after).filter(|rule| !rule.starts_with("in ")) {
+            *rule = format!("in {}: {rule}", self.netns);
+        }
     }
 
     /// What differs.
