@@ -226,3 +226,58 @@ fn output_that_cannot_be_written_is_an_error() {
         }
     });
 }
+
+#[test]
+fn what_a_killed_run_left_behind_stands_in_nobodys_way() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        let clean = Dump::settled();
+        // Killed between making the file and mounting the namespace on it.
+        let killed = "mkdir -p /run/netns
+             printf netwright:lab/namespace.web > /run/netns/web; printf netwright:lab/namespace.old > /run/netns/old";
+        sh(killed);
+        apply(&path);
+        expect(&["destroy", "lab", "-auto-approve"], 0, &[]);
+        assert_eq!(sh("ls /run/netns"), "");
+        sh(killed);
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["No changes."]);
+        assert_eq!(sh("ls /run/netns"), "");
+        clean.assert_restored("destroy");
+    });
+}
+
+#[test]
+fn the_lock_of_a_run_that_was_killed_is_waited_for() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        apply(&path);
+        // No process has that number; the kernel has not let go of its lock yet.
+        sh("printf '4194305\\n0\\nnetwright apply\\n' > /run/netwright/lab/lock
+            flock /run/netwright/lab/lock sleep 1 > /dev/null 2>&1 & sleep 0.2");
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+    });
+}
+
+#[test]
+fn a_nic_that_has_gone_leaves_no_record() {
+    sandbox::run(|| {
+        let path = file("lab", "name: lab\nbridges: {br0: {ports: [nic0]}}\n");
+        sh("ip link add nic0 type veth peer name wire0");
+        apply(&path);
+        sh("ip link delete nic0");
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+        expect(&["list"], 0, &["No topologies."]);
+    });
+}
+
+#[test]
+fn a_file_without_a_name_destroys_nothing() {
+    sandbox::run(|| {
+        let unnamed = file("unnamed", "name: unnamed\nnamespaces: {web: {}}\n");
+        apply(&unnamed);
+        for text in ["name: Bad!\n", "namespaces: {web: {}}\n"] {
+            expect(&["destroy", &file("bad", text), "-auto-approve"], 1, &["does not tell its topology's name"]);
+        }
+        expect(&["plan", &unnamed, "-detailed-exitcode"], 0, &["No changes."]);
+    });
+}

@@ -229,7 +229,10 @@ impl Job {
                 addresses.dedup();
                 memo::store(&self.name, &Memo { source: source.clone(), addresses }).map_err(fail)
             }
-            (None, _) if self.choices.targets.is_empty() => memo::forget(&self.name).map_err(fail),
+            (None, _) if self.choices.targets.is_empty() => {
+                session.forget()?;
+                memo::forget(&self.name).map_err(fail)
+            }
             _ => Ok(()),
         }
     }

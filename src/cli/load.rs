@@ -77,7 +77,12 @@ pub fn plain(error: &io::Error) -> String {
 pub fn read(bytes: &[u8], path: &Path, format: Format, reading: &Reading) -> Loaded {
     let (source, file, mut diagnostics) = spec::parse(bytes, &path.to_string_lossy(), format);
     let options = resolve::Options { name: reading.name.clone() };
-    let name = file.as_ref().map(|file| reading.name.clone().unwrap_or_else(|| file.name.value.clone()));
+    // A name that is missing or wrong stands in the tree as another one, which must never be taken for it.
+    let named = |file: &spec::file::File| {
+        let taken = diagnostics.has_errors() && file.name.value.as_str() == spec::file::UNNAMED;
+        (!taken).then(|| file.name.value.clone())
+    };
+    let name = file.as_ref().and_then(|file| reading.name.clone().or_else(|| named(file)));
     let resolved = file.filter(|_| !diagnostics.has_errors()).map(|file| resolve::resolve(&file, &options));
     let topology = resolved.and_then(|(topology, more)| {
         diagnostics.0.extend(more.0);

@@ -66,6 +66,11 @@ impl Session {
         build(&Inputs { name: &self.name, topology, snapshot, memo, choices })
     }
 
+    /// Forgets what a topology that is gone had borrowed.
+    pub fn forget(&self) -> Result<(), Failure> {
+        self.kernel.forget(&self.name).map_err(Failure::new)
+    }
+
     /// Runs a plan.
     pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::RunError> {
         exec::run(&mut self.kernel, prepared, tell)

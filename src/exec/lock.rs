@@ -15,6 +15,10 @@ use crate::model::TopologyName;
 /// How often a lock that is held is tried again.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// How long the lock of a holder that was killed is waited for without being asked to: the kernel ends it only when
+/// all that the holder had under way is over.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// The right to change a topology, for as long as it lives. The kernel ends it with the process, so that a dead
 /// holder's lock is no lock.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ impl Lock {
         let fail = |error| LockError::File { topology: name.clone(), path: path.display().to_string(), error };
         let mut file = open(&path).map_err(fail)?;
         let deadline = Instant::now() + timeout;
+        let grace = Instant::now() + GRACE;
         let mut told = false;
         loop {
             match file.try_lock() {
@@ -65,7 +70,8 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => {}
             }
             let holder = holder(&path);
-            if Instant::now() >= deadline {
+            let patient = is_ending(&path) && Instant::now() < grace;
+            if Instant::now() >= deadline && !patient {
                 return Err(LockError::Held { topology: name.clone(), holder });
             }
             if !told {
@@ -100,6 +106,22 @@ fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     write!(file, "{}\n{since}\n{}\n", std::process::id(), command.join(" "))
+}
+
+/// Whether the holder is on its way out: gone already, killed, or ending.
+fn is_ending(path: &Path) -> bool {
+    const EXITING: u64 = 0x4;
+    const KILL: u64 = 1 << 8;
+    let Ok(text) = std::fs::read_to_string(path) else { return false };
+    let Some(pid) = text.lines().next().and_then(|pid| pid.parse::<u32>().ok()) else { return false };
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+    let (Ok(stat), Ok(status)) = (read("stat"), read("status")) else { return true };
+    // `pid (name) state ppid pgrp session tty tpgid flags …`; the name may hold anything.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let flags: u64 = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or_default();
+    let pending = status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
+    let killed = pending.filter_map(|set| u64::from_str_radix(set.trim(), 16).ok()).any(|set| set & KILL != 0);
+    killed || flags & EXITING != 0 || matches!(fields.first(), Some(&("Z" | "X")))
 }
 
 /// ` (pid 42, netwright apply lab.yaml, for 3 s)`; empty where it does not say.

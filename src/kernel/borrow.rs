@@ -112,6 +112,16 @@ impl Records {
         fs::remove_file(&path).map_err(|error| KernelError::io(format!("cannot remove {}", path.display()), error))
     }
 
+    /// Ends every need that `user` still has, and touches nothing: what was borrowed has gone another way.
+    pub fn forget(&self, user: &TopologyName) -> Result<(), KernelError> {
+        for (key, record) in all_in(&self.folder)? {
+            if record.users.contains(user) {
+                self.give_back(&key, user, |_| Ok(()))?;
+            }
+        }
+        Ok(())
+    }
+
     fn put(&self, key: &str, record: &Borrowed) -> Result<(), KernelError> {
         let path = self.path(key);
         let fail = |error| KernelError::io(format!("cannot write {}", path.display()), error);

@@ -4,7 +4,10 @@
 use std::os::fd::OwnedFd;
 
 use crate::{
-    model::snapshot::{ReadRequest, Snapshot},
+    model::{
+        TopologyName,
+        snapshot::{ReadRequest, Snapshot},
+    },
     op::Batch,
 };
 
@@ -64,6 +67,16 @@ impl Live {
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
     pub fn check() -> Result<(), KernelError> {
         privilege::check()
+    }
+
+    /// Ends every need of the host's settings that a topology still has on record, and removes what killed runs of it
+    /// have left behind, once all else of it has gone.
+    pub fn forget(&self, topology: &TopologyName) -> Result<(), KernelError> {
+        netns::sweep(topology)?;
+        if borrow::all()?.values().any(|record| record.users.contains(topology)) {
+            borrow::Records::lock()?.forget(topology)?;
+        }
+        Ok(())
     }
 
     fn prepare_directory(&mut self) -> Result<(), KernelError> {

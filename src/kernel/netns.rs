@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Write},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::OpenOptionsExt,
@@ -24,7 +24,10 @@ use nix::{
 };
 
 use super::{KernelError, link, netlink::RouteSocket};
-use crate::{model::Netns, op::LinkChange};
+use crate::{
+    model::{Mark, Netns, TopologyName},
+    op::LinkChange,
+};
 
 /// Where names of network namespaces live.
 pub const DIRECTORY: &str = "/run/netns";
@@ -207,7 +210,7 @@ pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelEr
         if let Some((_, refusal)) = refused.into_iter().next() {
             return Err(refusal.into_error(what()));
         }
-        bind(&path).map_err(|error| {
+        bind(&path, mark).map_err(|error| {
             let taken = error.kind() == io::ErrorKind::AlreadyExists;
             fail(error).hint(taken.then(|| format!("{} is already there", path.display())))
         })?;
@@ -216,14 +219,44 @@ pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelEr
     .map_err(|error| error.in_netns(&netns))
 }
 
-/// Gives the calling thread's namespace a name; leaves no file behind where that fails.
-fn bind(path: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+/// Gives the calling thread's namespace a name; leaves no file behind where that fails. The mark is written into the
+/// file below the mount too, so that one that a killed run leaves behind tells whose it is.
+fn bind(path: &Path, mark: &str) -> io::Result<()> {
+    if left_behind(path).is_some_and(|left| left.to_string() == mark) {
+        fs::remove_file(path)?;
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?.write_all(mark.as_bytes())?;
     let none = None::<&str>;
     mount(Some(OWN), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
         let _ = fs::remove_file(path);
         errno.into()
     })
+}
+
+/// The mark in a file that was left behind by a run that was killed between making the file and mounting the namespace
+/// on it, or between unmounting and removing it.
+pub fn left_behind(path: &Path) -> Option<Mark> {
+    // Longer than any mark, and a namespace's own file is empty.
+    const LARGEST: u64 = 4096;
+    path.symlink_metadata().ok().filter(|found| found.is_file() && (1..LARGEST).contains(&found.len()))?;
+    Mark::parse(&fs::read_to_string(path).ok()?)
+}
+
+/// Whether a name is nothing but a file that a killed run of some topology has left behind.
+pub fn is_left_behind(name: &str) -> bool {
+    path(name).is_ok_and(|path| left_behind(&path).is_some())
+}
+
+/// Removes the files that killed runs of a topology have left behind.
+pub fn sweep(topology: &TopologyName) -> Result<(), KernelError> {
+    for name in names()? {
+        let path = path(&name)?;
+        if left_behind(&path).is_some_and(|mark| mark.topology == *topology) {
+            fs::remove_file(&path)
+                .map_err(|error| KernelError::io(format!("cannot remove {}", path.display()), error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes a name away. The namespace goes once nothing holds it any more.

@@ -42,10 +42,13 @@ use crate::model::{Label, Spanned, TopologyName};
 /// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
 pub type Map<K, V> = IndexMap<Spanned<K>, V>;
 
+/// What stands for the name of a topology that has none, or one that is no name.
+pub const UNNAMED: &str = "unnamed";
+
 /// A whole file.
 #[derive(Debug)]
 pub struct File {
-    /// The owner of everything that is made from this file. `unnamed` where the file gives none, which is an error.
+    /// The owner of everything that is made from this file. [`UNNAMED`] where the file gives none, which is an error.
     pub name: Spanned<TopologyName>,
     /// What the lab is for.
     pub description: Option<String>,
@@ -135,7 +138,7 @@ impl Decode for File {
         let raw: RawFile = section::decode(node, cx)?;
         let name = match raw.name.0 {
             Some(name) => name,
-            None => Spanned { value: "unnamed".parse().ok()?, span: cx.head(node) },
+            None => Spanned { value: UNNAMED.parse().ok()?, span: cx.head(node) },
         };
         Some(Self {
             name,
