@@ -208,13 +208,14 @@ impl Link {
     }
 
     /// Ops that remove it: one end is enough, and none is needed where a namespace of it goes too.
-    pub fn lower_away(&self, going: &dyn Fn(&Netns) -> bool, steps: &mut Steps<'_>) {
+    /// They are done for `address`: a link that is replaced may have had another name.
+    pub fn lower_away(&self, address: &Address, going: &dyn Fn(&Netns) -> bool, steps: &mut Steps<'_>) {
         // Deleting the end that stays frees its name at once; the kernel would take up to a second after the
         // namespace's end. Where both namespaces go, there is nothing to do.
         let stays = self.ends.iter().find(|end| !going(&end.netns));
         if let Some(end) = stays {
             let link = LinkRef { index: end.index, name: end.device.clone() };
-            steps.push(Stage::Unlink, &end.netns, &self.address(), Op::LinkDelete { link });
+            steps.push(Stage::Unlink, &end.netns, address, Op::LinkDelete { link });
         }
     }
 }

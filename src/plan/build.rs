@@ -53,7 +53,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
             Vec::new()
         }
     };
-    let lowered = lower::lower(inputs.name, inputs.snapshot, &observed, &drafts);
+    let lowered = lower::lower(inputs, &observed, &drafts);
     // That an external bridge is not there has been said; that of each of its members would follow.
     let external = topology.iter().flat_map(|it| &it.bridges).filter(|bridge| bridge.external);
     let external: Vec<_> = external.map(|bridge| (&bridge.netns, &*bridge.device)).collect();

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{build::removes, neighbours};
+use super::{
+    build::{Inputs, removes},
+    neighbours,
+};
 use crate::{
     diff::Draft,
     kind::{
@@ -12,7 +15,7 @@ use crate::{
         steps::{Stage, Steps},
         sysctl,
     },
-    model::{Address, Netns, Snapshot, TopologyName, event::Action, snapshot::FirewallState},
+    model::{Address, Netns, event::Action, snapshot::FirewallState},
     observe::Observed,
     op::{Batch, Op},
 };
@@ -27,8 +30,8 @@ pub struct Lowered {
 }
 
 /// Lowers every draft.
-pub fn lower(name: &TopologyName, snapshot: &Snapshot, observed: &Observed, drafts: &[Draft<'_>]) -> Lowered {
-    let mut steps = Steps::new(name, snapshot);
+pub fn lower(inputs: &Inputs<'_>, observed: &Observed, drafts: &[Draft<'_>]) -> Lowered {
+    let mut steps = Steps::new(inputs.name, inputs.snapshot);
     let going = going(drafts);
     enter(drafts, &mut steps);
     for draft in drafts {
@@ -36,7 +39,9 @@ pub fn lower(name: &TopologyName, snapshot: &Snapshot, observed: &Observed, draf
             lower_one(draft, action, &going, drafts, &mut steps);
         }
     }
-    lower_filters(observed, drafts, &going, &mut steps);
+    // An empty plan does nothing; any other leaves no rule behind of what it moves elsewhere.
+    let everything = inputs.choices.targets.is_empty() && drafts.iter().any(|draft| draft.action.is_some());
+    lower_filters(everything, observed, drafts, &going, &mut steps);
     restore_routes(drafts, &mut steps);
     restore_sysctls(drafts, &mut steps);
     neighbours::forget(observed, drafts, &mut steps);
@@ -127,7 +132,7 @@ fn lower_one(draft: &Draft<'_>, action: Action, going: &BTreeSet<Netns>, drafts:
         }
         Pair::Link(both) => {
             if let Some(before) = both.before.filter(|_| removes(action)) {
-                before.lower_away(&gone, steps);
+                before.lower_away(&draft.address, &gone, steps);
             }
             match (both.before.filter(|_| !replaces), both.after) {
                 (None, Some(after)) => after.lower_create(steps),
@@ -165,17 +170,23 @@ fn keeps_ports(netns: Netns, device: &str, drafts: &[Draft<'_>]) -> bool {
 
 /// The rules of a namespace are one load a table, whichever of its resources differ. With `-target` they are loaded
 /// where one of them is in the plan.
-fn lower_filters(observed: &Observed, drafts: &[Draft<'_>], going: &BTreeSet<Netns>, steps: &mut Steps<'_>) {
+fn lower_filters(
+    everything: bool,
+    observed: &Observed,
+    drafts: &[Draft<'_>],
+    going: &BTreeSet<Netns>,
+    steps: &mut Steps<'_>,
+) {
     let nothing = FirewallState::default();
     for filter in &observed.filters {
         // Rules tell a gateway that goes by its device; in the plan it has its name.
         let gateways = observed.gateways.iter().filter(|it| it.netns == filter.netns);
         let gateways: BTreeSet<Address> = gateways.map(|it| it.address()).collect();
         let is_of = |address: &Address| filter.comparison.resources.contains_key(address) || gateways.contains(address);
-        let planned = drafts.iter().any(|draft| draft.action.is_some() && is_of(&draft.address));
+        let planned = everything || drafts.iter().any(|draft| draft.action.is_some() && is_of(&draft.address));
         let state = steps.snapshot.firewall(&filter.netns).unwrap_or(&nothing);
         let in_plan = |address: &Address| drafts.iter().any(|it| it.action.is_some() && it.address == *address);
-        let part = filter.composed.tables.is_empty() && !in_plan(&filter.composed.firewall());
+        let part = !everything && filter.composed.tables.is_empty() && !in_plan(&filter.composed.firewall());
         if planned && !going.contains(&filter.netns) && part {
             filter.lower_without(&in_plan, state, steps);
         } else if planned && !going.contains(&filter.netns) {
