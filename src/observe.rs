@@ -178,7 +178,7 @@ fn gateways(
 ) -> Vec<Gateway> {
     let mut candidates: BTreeMap<String, Gateway> = BTreeMap::new();
     for bridge in bridges {
-        let addresses = bridge.addresses.iter().flatten().copied().collect();
+        let addresses = bridge.addresses.iter().copied().collect();
         let gateway = Gateway {
             name: bridge.label.clone(),
             netns: bridge.netns.clone(),

@@ -12,7 +12,7 @@ use rtnetlink::{
 };
 
 use super::netlink::Request;
-use crate::model::snapshot::AddressState;
+use crate::model::{mark::ADDRESS_PROTOCOL, snapshot::AddressState};
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -52,6 +52,8 @@ fn message(link: u32, address: IpNet) -> AddressMessage {
 /// a primary IPv4 address goes, its subnet's others go along or stay by `promote_secondaries`, so they are given again.
 pub fn add(link: u32, address: IpNet) -> Request {
     let mut message = message(link, address);
+    // Linux before 5.18 passes over it.
+    message.attributes.push(AddressAttribute::Protocol(ADDRESS_PROTOCOL.into()));
     if address.addr().is_ipv6() {
         message.header.flags = AddressHeaderFlags::Nodad;
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));

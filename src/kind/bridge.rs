@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
-
 use super::{
-    namespace::{address_list, judged_addresses, lower_addresses, lower_after_fall},
+    addresses::{Addresses, Holder},
     steps::{Stage, Steps},
 };
 use crate::{
@@ -45,8 +43,8 @@ pub struct Bridge {
     pub stp: bool,
     /// In hundredths of a second.
     pub ageing_time: u32,
-    /// Its addresses; `None` where they are left to others.
-    pub addresses: Option<BTreeSet<IpNet>>,
+    /// Its addresses.
+    pub addresses: Addresses,
     /// Existing devices that become its ports, and are given back as they were.
     pub ports: BTreeSet<String>,
     /// Sysctls of its device that rules need (`route_localnet`), by path.
@@ -101,14 +99,14 @@ impl Bridge {
             mac: link.mac,
             stp: bridge.stp,
             ageing_time: bridge.ageing_time,
-            addresses: Some(judged_addresses(state, link.index, like.and_then(|it| it.addresses.as_ref()))),
+            addresses: Addresses::observed(state, link.index, like.map(|it| &it.addresses)),
             ports: ports.map(|port| port.name.clone()).collect(),
             sysctls: sysctls.collect(),
         }
     }
 
     /// What differs.
-    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+    pub fn compare<'a>(before: Option<&'a Self>, after: Option<&'a Self>) -> Comparison {
         let mut comparison = Comparison::default();
         comparison.identity("name", before.map(|it| (&*it.label).into()), after.map(|it| (&*it.label).into()), false);
         let netns = |it: &Self| Value::from(it.netns.as_str());
@@ -127,10 +125,8 @@ impl Bridge {
         comparison.attribute("stp", before.map(|it| it.stp.into()), after.map(|it| it.stp.into()));
         let ageing = |it: &Self| Value::Text(format!("{} s", f64::from(it.ageing_time) / 100.0));
         comparison.attribute("ageing_time", before.map(ageing), after.map(ageing));
-        if after.is_none_or(|it| it.addresses.is_some()) {
-            let addresses = |it: &Self| it.addresses.as_ref().filter(|a| !a.is_empty()).map(address_list);
-            comparison.attribute("addresses", before.and_then(addresses), after.and_then(addresses));
-        }
+        let addresses = |it: Option<&'a Self>| it.map(|it| &it.addresses);
+        Addresses::compare(addresses(before), addresses(after), "addresses", &mut comparison);
         let ports = |it: &Self| {
             let ports: Vec<String> = it.ports.iter().cloned().collect();
             (!ports.is_empty()).then_some(Value::List(ports))
@@ -152,14 +148,9 @@ impl Bridge {
             None => self.lower_create(&link, steps),
             Some(before) => self.lower_update(before, &link, steps),
         }
-        if let Some(wanted) = &self.addresses {
-            let none = BTreeSet::new();
-            let has = before.and_then(|it| it.addresses.as_ref()).unwrap_or(&none);
-            lower_addresses(&address, &self.netns, &link, has, wanted, Stage::BridgeUp, steps);
-            if before.is_some_and(|it| it.up) && !self.up {
-                lower_after_fall(&address, &self.netns, &link, has, wanted, Stage::BridgeUp, steps);
-            }
-        }
+        let falls = before.is_some_and(|it| it.up) && !self.up;
+        let holder = Holder { address: &address, netns: &self.netns, link: &link, stage: Stage::BridgeUp, falls };
+        self.addresses.lower(before.map(|it| &it.addresses), &holder, steps);
         self.lower_ports(before, &link, steps);
         for (path, value) in &self.sysctls {
             if before.and_then(|it| it.sysctls.get(path)) != Some(value) {

@@ -1,11 +1,7 @@
 //! A veth pair: two ends, each in a namespace, each perhaps a port of a bridge.
 
-use std::collections::BTreeSet;
-
-use ipnet::IpNet;
-
 use super::{
-    namespace::{address_list, judged_addresses, lower_addresses, lower_after_fall},
+    addresses::{Addresses, Holder},
     steps::{Stage, Steps},
 };
 use crate::{
@@ -51,8 +47,8 @@ pub struct End {
     pub mtu: u32,
     /// Whether it is administratively up.
     pub up: bool,
-    /// Its addresses; `None` where they are left to others.
-    pub addresses: Option<BTreeSet<IpNet>>,
+    /// Its addresses.
+    pub addresses: Addresses,
     /// Whether a frame may leave by the port that it came in by.
     pub hairpin: bool,
     /// Observed: whether it bears the mark that it should.
@@ -275,14 +271,14 @@ impl End {
             mac: link.mac,
             mtu: link.mtu,
             up: link.up,
-            addresses: Some(judged_addresses(state, link.index, like.and_then(|it| it.addresses.as_ref()))),
+            addresses: Addresses::observed(state, link.index, like.map(|it| &it.addresses)),
             hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
             marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
             index: link.index,
         }
     }
 
-    fn compare(has: Option<&Self>, wants: Option<&Self>, comparison: &mut Comparison) {
+    fn compare<'a>(has: Option<&'a Self>, wants: Option<&'a Self>, comparison: &mut Comparison) {
         let label = wants.or(has).map_or("", |end| &*end.label);
         let name = |attribute: &str| format!("{label}.{attribute}");
         let device = |it: &Self| Value::from(&*it.device);
@@ -303,10 +299,8 @@ impl End {
         }
         comparison.attribute(name("mtu"), has.map(|it| it.mtu.into()), wants.map(|it| it.mtu.into()));
         comparison.attribute(name("up"), has.map(|it| it.up.into()), wants.map(|it| it.up.into()));
-        if wants.is_none_or(|it| it.addresses.is_some()) {
-            let list = |it: &Self| it.addresses.as_ref().filter(|a| !a.is_empty()).map(address_list);
-            comparison.attribute(name("addresses"), has.and_then(list), wants.and_then(list));
-        }
+        let addresses = |it: Option<&'a Self>| it.map(|it| &it.addresses);
+        Addresses::compare(addresses(has), addresses(wants), name("addresses"), comparison);
         let hairpin = |it: &Self| it.hairpin.then_some(Value::Bool(true));
         comparison.attribute(name("hairpin"), has.and_then(hairpin), wants.and_then(hairpin));
         if let Some(has) = has.filter(|has| !has.marked && wants.is_some()) {
@@ -337,9 +331,8 @@ impl End {
         // A bridge of the same namespace may be made in a later batch than a link within one namespace is.
         let stage = if change.master.is_some() { Stage::Configure } else { stage };
         steps.push(stage, &self.netns, address, Op::LinkSet { link: link.clone(), change });
-        if let Some(wanted) = &self.addresses {
-            lower_addresses(address, &self.netns, &link, &BTreeSet::new(), wanted, stage, steps);
-        }
+        let holder = Holder { address, netns: &self.netns, link: &link, stage, falls: false };
+        self.addresses.lower(None, &holder, steps);
     }
 
     fn lower_update(&self, address: &Address, has: &Self, renamed: bool, steps: &mut Steps<'_>) {
@@ -369,12 +362,9 @@ impl End {
             let op = Op::LinkSet { link: link.clone(), change };
             steps.push(Stage::Configure, &self.netns, address, op);
         }
-        if let (Some(wanted), Some(addresses)) = (&self.addresses, &has.addresses) {
-            lower_addresses(address, &self.netns, &link, addresses, wanted, Stage::Configure, steps);
-            if has.up && !self.up {
-                lower_after_fall(address, &self.netns, &link, addresses, wanted, Stage::Configure, steps);
-            }
-        }
+        let falls = has.up && !self.up;
+        let holder = Holder { address, netns: &self.netns, link: &link, stage: Stage::Configure, falls };
+        self.addresses.lower(Some(&has.addresses), &holder, steps);
     }
 
     /// Whether its master is another device than it should be: by name, or because that one is made anew.

@@ -6,6 +6,7 @@
 
 use crate::model::{Address, Netns, TopologyName, change::Comparison};
 
+pub mod addresses;
 pub mod bridge;
 pub mod check;
 pub mod firewall;

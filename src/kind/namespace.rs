@@ -1,10 +1,9 @@
 //! A network namespace of ours, whole: its `lo`, its addresses there, its sysctls.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use ipnet::IpNet;
+use std::collections::BTreeMap;
 
 use super::{
+    addresses::{Addresses, Holder},
     steps::{Stage, Steps},
     sysctl,
 };
@@ -13,10 +12,13 @@ use crate::{
         Address, Mark, Netns, Snapshot, TopologyName,
         address::KindName,
         change::{Comparison, Value},
-        snapshot::{AddressState, NetnsState},
+        snapshot::NetnsState,
     },
     op::{LinkChange, LinkRef, Op},
 };
+
+/// The index of `lo` in every namespace.
+const LOOPBACK: u32 = 1;
 
 /// A namespace as the file wants it or as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,23 +29,10 @@ pub struct Namespace {
     pub netns: Netns,
     /// Whether `lo` is up.
     pub loopback: bool,
-    /// Addresses on `lo` beside 127.0.0.1 and ::1; `None` where they are left to others.
-    pub addresses: Option<BTreeSet<IpNet>>,
+    /// Addresses on `lo` beside 127.0.0.1 and ::1.
+    pub addresses: Addresses,
     /// Sysctls by path below `/proc/sys`, those of forwarding among them.
     pub sysctls: BTreeMap<String, String>,
-}
-
-/// Addresses of a device that a file may judge: not those that come by themselves, but for those that it names.
-pub(super) fn judged_addresses(state: &NetnsState, link: u32, named: Option<&BTreeSet<IpNet>>) -> BTreeSet<IpNet> {
-    let comes_by_itself = |it: &&AddressState| it.dynamic || it.link_local || it.address.addr().is_loopback();
-    let is_named = |it: &&AddressState| named.is_some_and(|named| named.contains(&it.address));
-    let addresses = state.addresses.iter().filter(|it| it.link == link);
-    addresses.filter(|it| !comes_by_itself(it) || is_named(it)).map(|it| it.address).collect()
-}
-
-/// Addresses as a plan lists them.
-pub(super) fn address_list(addresses: &BTreeSet<IpNet>) -> Value {
-    Value::List(addresses.iter().map(IpNet::to_string).collect())
 }
 
 impl Namespace {
@@ -70,13 +59,13 @@ impl Namespace {
             label: label.to_owned(),
             netns: netns.clone(),
             loopback: lo.is_some_and(|lo| lo.up),
-            addresses: lo.map(|lo| judged_addresses(state, lo.index, like.and_then(|it| it.addresses.as_ref()))),
+            addresses: Addresses::observed(state, LOOPBACK, like.map(|it| &it.addresses)),
             sysctls: sysctls.collect(),
         }
     }
 
     /// What differs.
-    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+    pub fn compare<'a>(before: Option<&'a Self>, after: Option<&'a Self>) -> Comparison {
         let mut comparison = Comparison::default();
         let label = |it: &Self| Value::from(&*it.label);
         comparison.identity("name", before.map(label), after.map(label), false);
@@ -84,10 +73,8 @@ impl Namespace {
         comparison.identity("netns", before.map(netns), after.map(netns), true);
         let loopback = |it: &Self| Value::from(it.loopback);
         comparison.attribute("loopback", before.map(loopback), after.map(loopback));
-        if after.is_none_or(|it| it.addresses.is_some()) {
-            let addresses = |it: &Self| it.addresses.as_ref().filter(|a| !a.is_empty()).map(address_list);
-            comparison.attribute("addresses", before.and_then(addresses), after.and_then(addresses));
-        }
+        let addresses = |it: Option<&'a Self>| it.map(|it| &it.addresses);
+        Addresses::compare(addresses(before), addresses(after), "addresses", &mut comparison);
         comparison.attribute("forwarding", before.and_then(Self::forwarding), after.and_then(Self::forwarding));
         if let Some(after) = after {
             for (path, value) in after.wanted_sysctls(before).iter().filter(|(path, _)| !is_forwarding(path)) {
@@ -148,19 +135,13 @@ impl Namespace {
         if before.is_some_and(|it| it.loopback) != self.loopback {
             lo.up = Some(self.loopback);
         }
+        let link = LinkRef { index: LOOPBACK, name: "lo".into() };
         if lo != LinkChange::default() {
-            let link = LinkRef { index: 1, name: "lo".into() };
-            steps.push(Stage::Link, &self.netns, &address, Op::LinkSet { link, change: lo });
+            steps.push(Stage::Link, &self.netns, &address, Op::LinkSet { link: link.clone(), change: lo });
         }
-        if let Some(wanted) = &self.addresses {
-            let none = BTreeSet::new();
-            let has = before.and_then(|it| it.addresses.as_ref()).unwrap_or(&none);
-            let link = LinkRef { index: 1, name: "lo".into() };
-            lower_addresses(&address, &self.netns, &link, has, wanted, Stage::Link, steps);
-            if before.is_some_and(|it| it.loopback) && !self.loopback {
-                lower_after_fall(&address, &self.netns, &link, has, wanted, Stage::Link, steps);
-            }
-        }
+        let falls = before.is_some_and(|it| it.loopback) && !self.loopback;
+        let holder = Holder { address: &address, netns: &self.netns, link: &link, stage: Stage::Link, falls };
+        self.addresses.lower(before.map(|it| &it.addresses), &holder, steps);
     }
 
     /// Ops that remove it.
@@ -171,55 +152,4 @@ impl Namespace {
 
 fn is_forwarding(path: &str) -> bool {
     matches!(path, sysctl::FORWARD_V4 | sysctl::FORWARD_V6)
-}
-
-/// Ops from the addresses `has` to `wanted`. Where a subnet's primary IPv4 address goes, its others are given again: the
-/// kernel takes them along (unless `promote_secondaries` is set).
-pub(super) fn lower_addresses(
-    address: &Address,
-    netns: &Netns,
-    link: &LinkRef,
-    has: &BTreeSet<IpNet>,
-    wanted: &BTreeSet<IpNet>,
-    stage: Stage,
-    steps: &mut Steps<'_>,
-) {
-    let state = steps.snapshot.namespaces.get(netns);
-    // The kernel tells a primary address before its secondary ones.
-    let told = state.map_or(&[][..], |state| &state.addresses).iter().filter(|it| it.link == link.index);
-    let told: Vec<IpNet> = told.map(|it| it.address).collect();
-    let goes = |net: &IpNet| has.contains(net) && !wanted.contains(net);
-    // Addresses go before names change.
-    let there = state.and_then(|state| state.link_at(link.index));
-    let now = there.map_or_else(|| link.clone(), |there| LinkRef { index: link.index, name: there.name.clone() });
-    for gone in told.iter().rev().filter(|net| goes(net)) {
-        let op = Op::AddressDelete { link: now.clone(), address: *gone };
-        steps.push(Stage::Withdraw, netns, address, op);
-    }
-    let goes_along = |net: &IpNet| {
-        let primary = told.iter().find(|other| other.trunc() == net.trunc());
-        net.addr().is_ipv4() && primary.is_some_and(goes)
-    };
-    for net in wanted {
-        if !has.contains(net) || goes_along(net) {
-            let stage = if net.addr().is_ipv6() { Stage::AddressV6.max(stage) } else { stage };
-            steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
-        }
-    }
-}
-
-/// Gives a device that goes down its IPv6 addresses again: the kernel takes them from it then (unless
-/// `keep_addr_on_down` is set), and gives none back when it goes up.
-pub(super) fn lower_after_fall(
-    address: &Address,
-    netns: &Netns,
-    link: &LinkRef,
-    has: &BTreeSet<IpNet>,
-    wanted: &BTreeSet<IpNet>,
-    stage: Stage,
-    steps: &mut Steps<'_>,
-) {
-    for net in wanted.intersection(has).filter(|net| net.addr().is_ipv6()) {
-        steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
-    }
 }

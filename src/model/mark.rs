@@ -11,6 +11,8 @@ const PREFIX: &str = "netwright:";
 pub const MARK_GROUP: u32 = 0x6e77;
 /// `rtm_protocol` of the routes that a file names.
 pub const ROUTE_PROTOCOL: u8 = 76;
+/// `IFA_PROTO` of the addresses that a file names: told apart from others' on a device that is left to them.
+pub const ADDRESS_PROTOCOL: u8 = 76;
 /// `rtm_protocol` of the default routes that a gateway gives to its members.
 pub const GATEWAY_PROTOCOL: u8 = 77;
 

@@ -174,9 +174,9 @@ impl Scene<'_> {
     fn overlaps(&self, topology: &Topology) -> Vec<Diagnostic> {
         let Some(host) = self.host() else { return Vec::new() };
         let bridges = topology.bridges.iter().filter(|it| !it.external && it.netns == Netns::Host);
-        let bridges = bridges.map(|it| (&it.device, it.addresses.iter().flatten().copied().collect::<Vec<_>>()));
+        let bridges = bridges.map(|it| (&it.device, it.addresses.iter().copied().collect::<Vec<_>>()));
         let ends = topology.links.iter().flat_map(|link| &link.ends).filter(|end| end.netns == Netns::Host);
-        let ends = ends.map(|end| (&end.device, end.addresses.iter().flatten().copied().collect::<Vec<_>>()));
+        let ends = ends.map(|end| (&end.device, end.addresses.iter().copied().collect::<Vec<_>>()));
         let mut found = Vec::new();
         let mut said: BTreeSet<(IpNet, IpNet)> = BTreeSet::new();
         for (device, nets) in bridges.chain(ends) {

@@ -5,12 +5,11 @@ use std::{
     net::IpAddr,
 };
 
-use ipnet::IpNet;
-
 use crate::{
     diff::Draft,
     kind::{
         Both, Pair,
+        addresses::Addresses,
         link::End,
         steps::{Stage, Steps},
     },
@@ -25,25 +24,29 @@ struct Addressed<'a> {
     netns: &'a Netns,
     device: &'a str,
     mac: Option<Mac>,
-    addresses: &'a BTreeSet<IpNet>,
+    addresses: &'a Addresses,
 }
 
 /// Where an address is behind another hardware address from now on, neighbours would send to the old one for half a
 /// minute and longer. A device that is given its own hardware address once more forgets its neighbours.
 pub fn forget(observed: &Observed, drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
-    let ends = observed.links.iter().flat_map(|link| &link.ends).map(|end| (end.mac, end.addresses.as_ref()));
-    let bridges = observed.bridges.iter().map(|bridge| (bridge.mac, bridge.addresses.as_ref()));
-    let mut before: BTreeMap<IpAddr, Mac> = BTreeMap::new();
+    let ends = observed.links.iter().flat_map(|link| &link.ends).map(|end| (end.mac, &end.addresses));
+    let bridges = observed.bridges.iter().map(|bridge| (bridge.mac, &bridge.addresses));
+    // One address may have several holders: segments apart from each other may use the same subnet.
+    let mut before: BTreeMap<IpAddr, BTreeSet<Mac>> = BTreeMap::new();
     for (mac, addresses) in ends.chain(bridges) {
-        before
-            .extend(mac.into_iter().flat_map(|mac| addresses.into_iter().flatten().map(move |net| (net.addr(), mac))));
+        for net in addresses.iter() {
+            before.entry(net.addr()).or_default().extend(mac);
+        }
     }
     let after: Vec<Addressed<'_>> = drafts.iter().flat_map(addressed).collect();
-    let has_moved = |it: &Addressed<'_>, net: &IpNet| {
-        before.get(&net.addr()).zip(it.mac.as_ref()).is_some_and(|(old, new)| old != new)
+    let has_moved = |it: &Addressed<'_>, net: &ipnet::IpNet| {
+        before.get(&net.addr()).zip(it.mac.as_ref()).is_some_and(|(old, new)| !old.contains(new))
     };
-    let moved: Vec<IpAddr> =
-        after.iter().flat_map(|it| it.addresses.iter().filter(|net| has_moved(it, net)).map(IpNet::addr)).collect();
+    let moved: Vec<IpAddr> = after
+        .iter()
+        .flat_map(|it| it.addresses.iter().filter(|net| has_moved(it, net)).map(|net| net.addr()))
+        .collect();
     let stays = |it: &&Addressed<'_>| !matches!(it.draft.action, Some(Action::Create | Action::Replace));
     for device in after.iter().filter(stays) {
         let is_near = |ip: &IpAddr| device.addresses.iter().any(|net| net.contains(ip));
@@ -61,15 +64,14 @@ fn addressed<'a>(draft: &'a Draft<'a>) -> Vec<Addressed<'a>> {
     match &draft.pair {
         Pair::Link(Both { after: Some(after), .. }) => {
             let one = |end: &'a End| {
-                let addresses = end.addresses.as_ref()?;
-                Some(Addressed { draft, netns: &end.netns, device: &end.device, mac: end.mac, addresses })
+                let addresses = &end.addresses;
+                Addressed { draft, netns: &end.netns, device: &end.device, mac: end.mac, addresses }
             };
-            after.ends.iter().filter_map(one).collect()
+            after.ends.iter().map(one).collect()
         }
         Pair::Bridge(Both { after: Some(after), .. }) => {
-            let one =
-                |addresses| Addressed { draft, netns: &after.netns, device: &after.device, mac: after.mac, addresses };
-            after.addresses.as_ref().map(one).into_iter().collect()
+            let addresses = &after.addresses;
+            vec![Addressed { draft, netns: &after.netns, device: &after.device, mac: after.mac, addresses }]
         }
         _ => Vec::new(),
     }

@@ -56,15 +56,17 @@ pub fn inflict(fake: &mut Fake, topology: &Topology, damage: &Damage) -> Option<
         4 => set(LinkChange { master: Some(0).filter(|_| there.master.is_some()), ..none() }),
         5 => {
             let other = state.links.iter().find(|it| it.bridge.is_some() && Some(it.index) != there.master)?;
-            set(LinkChange { master: Some(other.index).filter(|_| end.addresses.is_none()), ..none() })
+            set(LinkChange { master: Some(other.index).filter(|_| end.addresses.is_empty()), ..none() })
         }
         6 => {
-            let own: Vec<_> = end.addresses.iter().flatten().collect();
+            let own: Vec<_> = end.addresses.iter().collect();
             let address = **own.get(damage.place.index(own.len().max(1)))?;
             Op::AddressDelete { link: at.clone(), address }
         }
         7 => {
-            end.addresses.as_ref()?;
+            if end.addresses.is_empty() {
+                return None;
+            }
             Op::AddressAdd { link: at.clone(), address: "10.77.0.1/24".parse().unwrap() }
         }
         8 => set(LinkChange { alias: Some(String::new()).filter(|_| end.netns != Netns::Host), ..none() }),

@@ -4,7 +4,10 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use super::{find, routes, sysctls};
-use crate::model::snapshot::{AddressState, NetnsState, TABLE_MAIN};
+use crate::model::{
+    mark::ADDRESS_PROTOCOL,
+    snapshot::{AddressState, NetnsState, TABLE_MAIN},
+};
 
 pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errno> {
     find(state, link)?;
@@ -24,7 +27,7 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errn
         link_local: matches!(address, IpNet::V6(net) if net.addr().is_unicast_link_local()),
         nodad: six,
         dad_failed: false,
-        protocol: 0,
+        protocol: ADDRESS_PROTOCOL,
     });
     Ok(())
 }

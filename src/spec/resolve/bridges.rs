@@ -7,7 +7,10 @@ use super::{
     scope::{Interface, Scope, Segment, What},
 };
 use crate::{
-    kind::bridge::{Bridge, DEFAULT_AGEING_TIME},
+    kind::{
+        addresses::Addresses,
+        bridge::{Bridge, DEFAULT_AGEING_TIME},
+    },
     model::{Diagnostic, Label, Mac, Spanned, hash::stable_hash},
     spec::file,
 };
@@ -54,7 +57,7 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
             name: name.clone(),
             device: device.clone(),
             addresses: own.collect(),
-            unmanaged: bridge.addresses.is_none(),
+            unmanaged: bridge.addresses.as_ref().is_none_or(Vec::is_empty),
             up: bridge.up.as_ref().is_none_or(|it| it.value),
             what: What::Bridge(label.value.clone()),
             segment: Some(segment),
@@ -105,7 +108,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
         let key = Spanned { value: label.clone(), span: crate::model::Span::default() };
         let Some(bridge) = file.bridges.get(&key) else { continue };
         let netns = scope.netns(namespace);
-        let addresses = bridge.addresses.as_ref().map(|list| list.iter().map(|net| net.value).collect());
+        let addresses = Addresses::wanted(bridge.addresses.iter().flatten().map(|net| net.value));
         let mut sysctls = BTreeMap::new();
         let listed = |map: &BTreeMap<_, Vec<String>>| map.get(&netns).is_some_and(|list| list.contains(device));
         if listed(&rules.route_localnet) {

@@ -6,7 +6,10 @@ use super::{
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
-    kind::link::{End, Link},
+    kind::{
+        addresses::Addresses,
+        link::{End, Link},
+    },
     model::{Diagnostic, Label, Spanned, name},
     spec::file::{self, Place},
 };
@@ -265,7 +268,7 @@ fn build_end(
         mac: Some(mac),
         mtu: mtu_of(link, end),
         up: end.up.as_ref().is_none_or(|up| up.value),
-        addresses: managed.map(|it| it.addresses.iter().copied().collect()),
+        addresses: Addresses::wanted(managed.iter().flat_map(|it| it.addresses.iter().copied())),
         hairpin: hairpin && entered.bridge.is_some(),
         marked: true,
         index: 0,

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::{HOST, Rules, scope::Scope};
 use crate::{
     kind::{
+        addresses::Addresses,
         host::HostSettings,
         namespace::Namespace,
         sysctl::{self, FORWARD_V4, FORWARD_V6},
@@ -62,7 +63,7 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
         label: label.to_string(),
         netns,
         loopback: spec.loopback.as_ref().is_none_or(|it| it.value),
-        addresses: spec.addresses.as_ref().map(|list| list.iter().map(|net| net.value).filter(not_by_itself).collect()),
+        addresses: Addresses::wanted(spec.addresses.iter().flatten().map(|net| net.value).filter(not_by_itself)),
         sysctls,
     }
 }

@@ -6,9 +6,10 @@ use crate::kind::Topology;
 /// The addresses of every end of a link that has any, by its name in the file.
 fn given(topology: &Topology) -> Vec<String> {
     let ends = topology.links.iter().flat_map(|link| &link.ends);
-    let list = ends.filter_map(|end| {
-        let addresses: Vec<String> = end.addresses.as_ref()?.iter().map(ToString::to_string).collect();
-        Some(format!("{} {}", end.label, addresses.join(" ")).trim_end().to_owned())
+    let managed = ends.filter(|end| !end.addresses.is_empty());
+    let list = managed.map(|end| {
+        let addresses: Vec<String> = end.addresses.iter().map(ToString::to_string).collect();
+        format!("{} {}", end.label, addresses.join(" "))
     });
     list.collect()
 }
