@@ -2,9 +2,9 @@
 # Every test, with nextest where it is there. The runner's closing lines come last.
 set -eu
 
-# The same random cases each time, so that a red run can be had again; `cargo test` alone draws new ones.
-# Seed 1 was chosen because it passes: others do not yet, see docs/next.md under "Known to fail".
-export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
+# The same random cases each time, so that a red run can be had again; `cargo test` alone draws new ones, and fewer.
+export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-20261120}"
+export PROPTEST_CASES="${PROPTEST_CASES:-1000}"
 
 if cargo nextest --version >/dev/null 2>&1; then
     cargo test --locked --doc

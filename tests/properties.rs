@@ -37,6 +37,8 @@ fn cases() -> u32 {
 fn config(cases: u32) -> Config {
     Config {
         cases,
+        // Damage that a lab has no place for is drawn again.
+        max_global_rejects: cases * 4,
         max_shrink_iters: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
         ..Config::default()
