@@ -136,6 +136,8 @@ pub enum Op {
         link: LinkRef,
         /// The address with its prefix length.
         address: IpNet,
+        /// `IFA_PROTO`: whose it is.
+        protocol: u8,
     },
     /// Removes an address.
     AddressDelete {

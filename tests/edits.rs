@@ -271,6 +271,27 @@ fn a_nic_that_has_gone_leaves_no_record() {
 }
 
 #[test]
+fn an_end_that_is_left_to_others_keeps_theirs_and_none_of_ours() {
+    sandbox::run(|| {
+        let link =
+            |end: &str| format!("{LAB}  - endpoints: ['{end}', {{bridge: lan}}]\n").replace("br1:", "lan: {}, br1:");
+        let (given, left) = (file("given", &link("web:eth0 10.9.0.2/24")), file("left", &link("web:eth0")));
+        let addresses = || sh("ip -n web -4 -o addr show eth0 | awk '{print $4}' | sort");
+        apply(&given);
+        sh("ip -n web addr add 10.9.0.77/24 dev eth0");
+        expect(
+            &["plan", &left, "-detailed-exitcode"],
+            2,
+            &["\"10.9.0.2/24\"", "Plan: 0 to add, 1 to change, 0 to destroy."],
+        );
+        apply(&left);
+        assert_eq!(addresses(), "10.9.0.77/24\n", "ours goes, the daemon's stays");
+        apply(&given);
+        assert_eq!(addresses(), "10.9.0.2/24\n", "what the file lists is all that there is");
+    });
+}
+
+#[test]
 fn a_file_without_a_name_destroys_nothing() {
     sandbox::run(|| {
         let unnamed = file("unnamed", "name: unnamed\nnamespaces: {web: {}}\n");

@@ -9,6 +9,7 @@ use netwright::{
     kernel::{Kernel, Live, fake::Fake},
     model::{
         Netns,
+        mark::ADDRESS_PROTOCOL,
         snapshot::{Nexthop, ReadRequest, RouteType, Snapshot},
     },
     op::{Batch, LinkChange, LinkRef, NewEnd, Op, RouteOp, Step},
@@ -148,7 +149,7 @@ fn op(dice: &mut Dice) -> Op {
         },
         6..=11 => Op::LinkSet { link, change: change(dice) },
         12 => Op::LinkDelete { link },
-        13..=16 => Op::AddressAdd { link, address: address(dice) },
+        13..=16 => Op::AddressAdd { link, address: address(dice), protocol: ADDRESS_PROTOCOL },
         17 => Op::AddressDelete { link, address: address(dice) },
         18..=21 => Op::RouteAdd { route: route(dice), replace: dice.chance(3) },
         _ => Op::RouteDelete { route: route(dice) },

@@ -13,6 +13,7 @@ use netwright::{
     kernel::{Kernel, Live, netns},
     model::{
         Netns,
+        mark::ADDRESS_PROTOCOL,
         snapshot::{Peer, ReadRequest, Snapshot},
     },
     op::{Batch, LinkChange, LinkRef, NewEnd, Op, Step},
@@ -179,7 +180,7 @@ fn a_namespace_of_a_thousand_links_is_read_whole() {
         let link = |n: u32| LinkRef { index: 10 + n, name: format!("a{n}") };
         let up = |n: u32| Op::LinkSet { link: link(n), change: LinkChange { up: Some(true), ..Default::default() } };
         ops.extend((0..500).map(up));
-        ops.extend((0..500).map(|n| Op::AddressAdd { link: link(n), address: address(n) }));
+        ops.extend((0..500).map(|n| Op::AddressAdd { link: link(n), address: address(n), protocol: ADDRESS_PROTOCOL }));
         run(&mut kernel, named("hub"), ops);
         let begun = Instant::now();
         let snapshot = kernel.read(&ReadRequest::default()).unwrap();
@@ -207,6 +208,7 @@ fn three_hundred_namespaces_are_made_read_and_removed() {
             let address = Op::AddressAdd {
                 link: LinkRef { index: 2, name: "eth0".into() },
                 address: format!("10.0.{}.{}/16", n / 200, 1 + n % 200).parse().unwrap(),
+                protocol: ADDRESS_PROTOCOL,
             };
             let ops = vec![create(), veth((2, "eth0"), (100 + n, &outer), Netns::Host), up, address];
             run(&mut kernel, named(name), ops);

@@ -11,7 +11,7 @@ use netwright::{
     kernel::{Kernel, Live, Outcome},
     model::{
         Netns,
-        mark::MARK_GROUP,
+        mark::{ADDRESS_PROTOCOL, MARK_GROUP},
         snapshot::{LinkState, Nexthop, Peer, ReadRequest, RouteState, RouteType, Snapshot},
     },
     op::{Batch, LinkChange, LinkRef, NewEnd, Op, RouteOp, Step},
@@ -70,7 +70,7 @@ fn bridge(index: u32, name: &str, mtu: Option<u32>) -> Op {
 }
 
 fn address(index: u32, name: &str, address: &str) -> Op {
-    Op::AddressAdd { link: at(index, name), address: address.parse().unwrap() }
+    Op::AddressAdd { link: at(index, name), address: address.parse().unwrap(), protocol: ADDRESS_PROTOCOL }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use rtnetlink::{
 };
 
 use super::netlink::Request;
-use crate::model::{mark::ADDRESS_PROTOCOL, snapshot::AddressState};
+use crate::model::snapshot::AddressState;
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -50,10 +50,10 @@ fn message(link: u32, address: IpNet) -> AddressMessage {
 
 /// Adds an address; an IPv6 one without duplicate address detection. One that is there already is what was wanted: where
 /// a primary IPv4 address goes, its subnet's others go along or stay by `promote_secondaries`, so they are given again.
-pub fn add(link: u32, address: IpNet) -> Request {
+pub fn add(link: u32, address: IpNet, protocol: u8) -> Request {
     let mut message = message(link, address);
     // Linux before 5.18 passes over it.
-    message.attributes.push(AddressAttribute::Protocol(ADDRESS_PROTOCOL.into()));
+    message.attributes.push(AddressAttribute::Protocol(protocol.into()));
     if address.addr().is_ipv6() {
         message.header.flags = AddressHeaderFlags::Nodad;
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
@@ -118,15 +118,15 @@ mod tests {
     #[test]
     fn an_ipv6_address_is_nodad_and_reads_back() {
         let address: IpNet = "fd00:10::1/64".parse().unwrap();
-        let state = decode(&emitted(&add(7, address))).unwrap().unwrap();
-        assert_eq!((state.link, state.address, state.nodad), (7, address, true));
+        let state = decode(&emitted(&add(7, address, 76))).unwrap().unwrap();
+        assert_eq!((state.link, state.address, state.nodad, state.protocol), (7, address, true, 76));
     }
 
     #[test]
     fn an_ipv4_address_keeps_its_host_bits() {
         let address: IpNet = "192.168.0.2/24".parse().unwrap();
-        let state = decode(&emitted(&add(3, address))).unwrap().unwrap();
+        let state = decode(&emitted(&add(3, address, 0))).unwrap().unwrap();
         assert_eq!((state.address, state.nodad), (address, false));
-        assert!(decode(&emitted(&add(3, address))[..7]).is_err());
+        assert!(decode(&emitted(&add(3, address, 0))[..7]).is_err());
     }
 }

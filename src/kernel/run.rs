@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
             }
             Op::LinkSet { link, change } => link::set(link.index, change),
             Op::LinkDelete { link } => vec![link::delete(link.index)],
-            Op::AddressAdd { link, address } => vec![address::add(link.index, *address)],
+            Op::AddressAdd { link, address, protocol } => vec![address::add(link.index, *address, *protocol)],
             Op::AddressDelete { link, address } => vec![address::delete(link.index, *address)],
             Op::RouteAdd { route, replace } => vec![route::add(route, *replace)],
             Op::RouteDelete { route } => vec![route::delete(route)],

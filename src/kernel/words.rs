@@ -18,7 +18,7 @@ pub fn words(op: &Op, netns: &Netns) -> String {
         }
         Op::LinkSet { link, change } => format!("set {} of {}", change_words(change), link.name),
         Op::LinkDelete { link } => format!("delete {}", link.name),
-        Op::AddressAdd { link, address } => format!("add address {address} to {}", link.name),
+        Op::AddressAdd { link, address, .. } => format!("add address {address} to {}", link.name),
         Op::AddressDelete { link, address } => format!("remove address {address} from {}", link.name),
         Op::RouteAdd { route, replace: false } => format!("add {}", route_words(route)),
         Op::RouteAdd { route, replace: true } => format!("replace {}", route_words(route)),

@@ -112,18 +112,18 @@ impl Addresses {
         let state = steps.snapshot.namespaces.get(netns);
         // The kernel tells a primary address before its secondary ones.
         let told = state.map_or(&[][..], |state| &state.addresses).iter().filter(|it| it.link == link.index);
-        let told: Vec<IpNet> = told.map(|it| it.address).collect();
+        let told: Vec<&AddressState> = told.collect();
         let goes = |net: &IpNet| has.contains(net) && !wanted.contains(net);
         // Addresses go before names change.
         let there = state.and_then(|state| state.link_at(link.index));
         let now = there.map_or_else(|| link.clone(), |there| LinkRef { index: link.index, name: there.name.clone() });
-        for gone in told.iter().rev().filter(|net| goes(net)) {
-            let op = Op::AddressDelete { link: now.clone(), address: *gone };
+        for gone in told.iter().rev().filter(|it| goes(&it.address)) {
+            let op = Op::AddressDelete { link: now.clone(), address: gone.address };
             steps.push(Stage::Withdraw, netns, address, op);
         }
         let goes_along = |net: &IpNet| {
-            let primary = told.iter().find(|other| other.trunc() == net.trunc());
-            net.addr().is_ipv4() && primary.is_some_and(goes)
+            let primary = told.iter().find(|other| other.address.trunc() == net.trunc());
+            net.addr().is_ipv4() && primary.is_some_and(|it| goes(&it.address))
         };
         // The kernel takes the IPv6 addresses of a device that goes down (unless `keep_addr_on_down` is set), and gives
         // none back when it goes up.
@@ -132,8 +132,15 @@ impl Addresses {
             if !has.contains(net) || goes_along(net) || falls_off(net) {
                 let late = net.addr().is_ipv6() && !has.contains(net);
                 let stage = if late { Stage::AddressV6.max(stage) } else { stage };
-                steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net });
+                let protocol = ADDRESS_PROTOCOL;
+                steps.push(stage, netns, address, Op::AddressAdd { link: link.clone(), address: *net, protocol });
             }
+        }
+        // So are those of others, but for what bears a lifetime: whoever gave that gives it again.
+        let others = told.iter().filter(|it| !has.contains(&it.address) && !wanted.contains(&it.address));
+        for AddressState { address: net, protocol, .. } in others.filter(|it| !it.dynamic && goes_along(&it.address)) {
+            let op = Op::AddressAdd { link: link.clone(), address: *net, protocol: *protocol };
+            steps.push(stage, netns, address, op);
         }
     }
 }

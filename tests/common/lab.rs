@@ -139,7 +139,7 @@ pub fn words(op: &Op) -> String {
             text
         }
         Op::LinkDelete { link } => format!("delete {}", at(link)),
-        Op::AddressAdd { link, address } => format!("add {address} to {}", at(link)),
+        Op::AddressAdd { link, address, .. } => format!("add {address} to {}", at(link)),
         Op::AddressDelete { link, address } => format!("take {address} from {}", at(link)),
         Op::RouteAdd { route, replace } => {
             format!("{} route {}", if *replace { "replace" } else { "add" }, route_words(route))

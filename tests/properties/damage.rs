@@ -67,7 +67,7 @@ pub fn inflict(fake: &mut Fake, topology: &Topology, damage: &Damage) -> Option<
             if end.addresses.is_empty() {
                 return None;
             }
-            Op::AddressAdd { link: at.clone(), address: "10.77.0.1/24".parse().unwrap() }
+            Op::AddressAdd { link: at.clone(), address: "10.77.0.1/24".parse().unwrap(), protocol: 0 }
         }
         8 => set(LinkChange { alias: Some(String::new()).filter(|_| end.netns != Netns::Host), ..none() }),
         9 => set(LinkChange { rename: "renamed".parse().ok(), ..none() }),

@@ -4,12 +4,9 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use super::{find, routes, sysctls};
-use crate::model::{
-    mark::ADDRESS_PROTOCOL,
-    snapshot::{AddressState, NetnsState, TABLE_MAIN},
-};
+use crate::model::snapshot::{AddressState, NetnsState, TABLE_MAIN};
 
-pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errno> {
+pub fn add(state: &mut NetnsState, link: u32, address: IpNet, protocol: u8) -> Result<(), Errno> {
     find(state, link)?;
     let six = address.addr().is_ipv6();
     if six && sysctls::ipv6_is_off(state) {
@@ -27,7 +24,7 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errn
         link_local: matches!(address, IpNet::V6(net) if net.addr().is_unicast_link_local()),
         nodad: six,
         dad_failed: false,
-        protocol: ADDRESS_PROTOCOL,
+        protocol,
     });
     Ok(())
 }

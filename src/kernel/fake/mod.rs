@@ -103,7 +103,9 @@ impl Fake {
             }
             Op::LinkSet { link, change } => links::set(self.namespace(netns)?, link.index, change)?,
             Op::LinkDelete { link } => links::delete(&mut self.state, netns, link.index)?,
-            Op::AddressAdd { link, address } => addresses::add(self.namespace(netns)?, link.index, *address)?,
+            Op::AddressAdd { link, address, protocol } => {
+                addresses::add(self.namespace(netns)?, link.index, *address, *protocol)?;
+            }
             Op::AddressDelete { link, address } => addresses::delete(self.namespace(netns)?, link.index, *address)?,
             Op::RouteAdd { route, replace } => routes::add(self.namespace(netns)?, route, *replace)?,
             Op::RouteDelete { route } => routes::delete(self.namespace(netns)?, route)?,

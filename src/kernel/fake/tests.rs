@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     kernel::Outcome,
-    model::snapshot::{Nexthop, RouteType},
+    model::{
+        mark::ADDRESS_PROTOCOL,
+        snapshot::{Nexthop, RouteType},
+    },
     op::{LinkRef, NewEnd, RouteOp},
 };
 
@@ -41,7 +44,7 @@ fn up(index: u32, up: bool) -> Op {
 }
 
 fn address(index: u32, address: &str) -> Op {
-    Op::AddressAdd { link: at(index), address: address.parse().unwrap() }
+    Op::AddressAdd { link: at(index), address: address.parse().unwrap(), protocol: ADDRESS_PROTOCOL }
 }
 
 fn route(to: &str, via: &str, link: u32) -> RouteOp {
