@@ -33,6 +33,8 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NUM_TX_QUEUES: u16 = 31;
 const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_PORT_KIND: u16 = 4;
@@ -201,19 +203,9 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
     let header = LinkHeader::parse(payload)?;
     let mut state = LinkState {
         index: header.index,
-        name: String::new(),
-        kind: None,
-        mac: None,
-        mtu: 0,
         up: header.flags.contains(LinkFlags::Up),
         carrier: header.flags.contains(LinkFlags::LowerUp),
-        master: None,
-        peer: None,
-        alias: None,
-        group: 0,
-        bridge: None,
-        port: None,
-        queues: 0,
+        ..LinkState::default()
     };
     let (mut link, mut peer_nsid) = (None, None);
     for attribute in NlasIterator::new(&payload[HEADER..]) {
@@ -230,6 +222,7 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
             IFLA_GROUP => state.group = parse_u32(value)?,
             IFLA_NUM_TX_QUEUES => state.queues = parse_u32(value)?,
             IFLA_LINKINFO => decode_info(value, &mut state)?,
+            IFLA_PROP_LIST => state.altnames = decode_altnames(value)?,
             _ => {}
         }
     }
@@ -240,6 +233,17 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
         state.peer = link.filter(|&index| index != 0).map(|index| Peer { index, netns: None });
     }
     Ok(Seen { state, peer_nsid })
+}
+
+fn decode_altnames(value: &[u8]) -> Result<Vec<String>, DecodeError> {
+    let mut names = Vec::new();
+    for property in NlasIterator::new(value) {
+        let property = property?;
+        if property.kind() == IFLA_ALT_IFNAME {
+            names.push(text(property.value()));
+        }
+    }
+    Ok(names)
 }
 
 fn decode_info(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {

@@ -107,17 +107,9 @@ mod tests {
             index,
             name: format!("veth{index}"),
             kind: Some("veth".into()),
-            mac: None,
             mtu: 1500,
-            up: true,
-            carrier: true,
-            master: None,
             peer: Some(Peer { index: peer, netns: None }),
-            alias: None,
-            group: 0,
-            bridge: None,
-            port: None,
-            queues: 1,
+            ..LinkState::default()
         }
     }
 

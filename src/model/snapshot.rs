@@ -97,12 +97,15 @@ impl NetnsState {
 }
 
 /// One network device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkState {
     /// Its index in its namespace.
     pub index: u32,
     /// Its name.
     pub name: String,
+    /// Other names that it goes by (`ip link property add altname`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altnames: Vec<String>,
     /// `IFLA_INFO_KIND`, such as `veth` or `bridge`; `None` for a physical device and for `lo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,

@@ -95,7 +95,11 @@ impl Scene<'_> {
         let ends = topology.links.iter().flat_map(|link| &link.ends).map(|end| (&end.netns, &end.device));
         let mut found = Vec::new();
         for (netns, device) in bridges.chain(ends) {
-            let Some(link) = self.snapshot.namespaces.get(netns).and_then(|state| state.link(device)) else { continue };
+            let Some(state) = self.snapshot.namespaces.get(netns) else { continue };
+            found.extend(
+                state.links.iter().filter(|it| it.altnames.contains(device)).map(|it| altname(netns, device, it)),
+            );
+            let Some(link) = state.link(device) else { continue };
             let ours = self.observed.bridges.iter().any(|it| it.netns == *netns && it.device == *device)
                 || self.observed.links.iter().any(|it| it.end_at(netns, device).is_some());
             let netns_taken = self.snapshot.namespaces.get(netns).and_then(NetnsState::mark);
@@ -253,6 +257,16 @@ impl Scene<'_> {
 fn taken(netns: &Netns, device: &str, link: &LinkState) -> Diagnostic {
     let what = format!("the interface name `{device}` in `{netns}` is taken; {}", holder(link.mark()));
     let help = "choose another name with `interface`, give the topology a `prefix`, or remove the other one first";
+    Diagnostic::error("conflict::name_taken", what).help(help)
+}
+
+/// Other names of a device are in the way as its first one is.
+fn altname(netns: &Netns, device: &str, link: &LinkState) -> Diagnostic {
+    let what = format!("the interface name `{device}` in `{netns}` is taken; it is another name of `{}`", link.name);
+    let help = format!(
+        "choose another name with `interface`, or take it from that device: ip link property del dev {} altname {device}",
+        link.name
+    );
     Diagnostic::error("conflict::name_taken", what).help(help)
 }
 

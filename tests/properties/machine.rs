@@ -20,13 +20,8 @@ fn link(index: u32, name: &str, kind: Option<&str>) -> LinkState {
         mtu: 1500,
         up: true,
         carrier: true,
-        master: None,
-        peer: None,
-        alias: None,
-        group: 0,
-        bridge: None,
-        port: None,
         queues: 1,
+        ..LinkState::default()
     }
 }
 

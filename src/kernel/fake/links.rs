@@ -16,22 +16,7 @@ use crate::{
 const AGEING_TIME: u32 = 30_000;
 
 fn blank(index: u32, name: &str) -> LinkState {
-    LinkState {
-        index,
-        name: name.to_owned(),
-        kind: None,
-        mac: None,
-        mtu: 1500,
-        up: false,
-        carrier: false,
-        master: None,
-        peer: None,
-        alias: None,
-        group: 0,
-        bridge: None,
-        port: None,
-        queues: 1,
-    }
+    LinkState { index, name: name.to_owned(), mtu: 1500, queues: 1, ..LinkState::default() }
 }
 
 /// The device that every namespace has.

@@ -94,7 +94,27 @@ text_name! {
     TopologyName, "a" "topology name", "name::topology", "^[a-z0-9-]{1,32}$";
     Label, "a" "name", "name::label", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$";
     IfName, "an" "interface name", "name::interface", "^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$";
-    Mac, "a" "MAC address", "address::mac", "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$";
+}
+
+impl Text for Mac {
+    const WHAT: &'static str = "a MAC address";
+
+    fn read(text: &str, _: &Key) -> Result<Self, Wrong> {
+        let wrong = |why: &str, label| {
+            Wrong::new("address::mac", format!("the MAC address `{}` {why}", text.escape_debug()), label)
+        };
+        let mac: Self = text.parse().map_err(|error: NameError| wrong(&error.to_string(), "not a MAC address"))?;
+        match mac.0 {
+            [0, 0, 0, 0, 0, 0] => Err(wrong("stands for none", "no device can have it")),
+            // The kernel gives it to no device (`is_valid_ether_addr`).
+            [first, ..] if first % 2 == 1 => Err(wrong("is a group's", "its second digit must be even")),
+            _ => Ok(mac),
+        }
+    }
+
+    fn schema(_: &Key) -> Json {
+        json!({ "type": "string", "pattern": "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$" })
+    }
 }
 
 impl Text for IpAddr {

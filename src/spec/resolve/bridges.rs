@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Rules,
+    Rules, mtu,
     scope::{Interface, Scope, Segment, What},
 };
 use crate::{
@@ -126,7 +126,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
             device: device.clone(),
             external: bridge.external.as_ref().is_some_and(|it| it.value),
             up: bridge.up.as_ref().is_none_or(|it| it.value),
-            mtu: mtu_of(scope, label, bridge),
+            mtu: mtu::of_bridge(file, label, bridge),
             mac: Some(bridge.mac.as_ref().map_or_else(|| stable_mac(scope, label.as_str()), |mac| mac.value)),
             stp: bridge.stp.as_ref().is_some_and(|it| it.value),
             ageing_time: bridge.ageing_time.as_ref().map_or(DEFAULT_AGEING_TIME, |it| it.value.saturating_mul(100)),
@@ -140,21 +140,6 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
 
 fn addresses_v6(bridge: &file::Bridge) -> bool {
     bridge.addresses.iter().flatten().any(|net| net.addr().is_ipv6())
-}
-
-/// A bridge that has no MTU in the file has the least of its ports', as the kernel would give it; where ports are not
-/// ours the kernel is left to it.
-fn mtu_of(scope: &Scope<'_>, label: &Label, bridge: &file::Bridge) -> Option<u32> {
-    if let Some(mtu) = &bridge.mtu {
-        return Some(mtu.value);
-    }
-    if !bridge.ports.is_empty() {
-        return None;
-    }
-    let ports = scope.file.links.iter().flat_map(|link| link.endpoints.iter().map(move |end| (link, end)));
-    let on_this = ports.filter(|(_, end)| super::links::bridge_label(&end.value) == Some(label));
-    let mtus = on_this.map(|(link, end)| super::links::mtu_of(link, &end.value));
-    Some(mtus.min().unwrap_or(super::links::DEFAULT_MTU))
 }
 
 /// A hardware address that a device of the lab keeps from run to run: locally administered, unicast, from the names.

@@ -3,6 +3,7 @@
 use super::{
     Rules,
     bridges::stable_mac,
+    mtu,
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
@@ -13,9 +14,6 @@ use crate::{
     model::{Diagnostic, Label, Spanned, name},
     spec::file::{self, Place},
 };
-
-/// The MTU of a veth that has none in the file: the kernel's default for Ethernet.
-pub const DEFAULT_MTU: u32 = 1500;
 
 /// A link whose ends are known.
 #[derive(Debug)]
@@ -39,11 +37,6 @@ pub fn bridge_label(end: &file::End) -> Option<&Label> {
         Place::Named(label) | Place::Bridge(label) => Some(&label.value),
         Place::Namespace(_) => None,
     }
-}
-
-/// The MTU of an end.
-pub fn mtu_of(link: &file::Link, end: &file::End) -> u32 {
-    end.mtu.as_ref().or(link.mtu.as_ref()).map_or(DEFAULT_MTU, |mtu| mtu.value)
 }
 
 /// Enters every end's interface and every pair's segment.
@@ -266,7 +259,7 @@ fn build_end(
         device: entered.device.clone(),
         bridge: bridge_device.map(|it| it.device.to_string()),
         mac: Some(mac),
-        mtu: mtu_of(link, end),
+        mtu: mtu::of_end(link, end),
         up: end.up.as_ref().is_none_or(|up| up.value),
         addresses: Addresses::wanted(managed.iter().flat_map(|it| it.addresses.iter().copied())),
         hairpin: hairpin && entered.bridge.is_some(),

@@ -16,6 +16,7 @@ mod checks;
 mod firewall;
 mod gateways;
 mod links;
+mod mtu;
 mod names;
 mod namespaces;
 mod routes;
@@ -42,6 +43,7 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
     let links = links::enter(&mut scope);
     addresses::assign(&mut scope);
     addresses::check_clashes(&mut scope);
+    mtu::check(&mut scope);
     if scope.diagnostics.has_errors() {
         // What follows looks addresses up; with names or addresses wrong it would only repeat the same errors. The names
         // in it are looked up all the same, so that all that are undefined are told in one run.

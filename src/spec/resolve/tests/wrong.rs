@@ -187,4 +187,14 @@ namespaces:
 namespaces: { web: {}, db: {} }
 checks: [{ from: web, to: db }]
 "#;
+    ipv6_with_an_mtu_below_its_least: r#"name: lab
+namespaces: { web: {}, db: {}, old: {} }
+bridges: { br0: { addresses: ["fd00::1/64"] }, br1: { addresses: ["fd01::1/64"], mtu: 1000 }, br4: { addresses: [10.4.0.1/24] } }
+links:
+  - endpoints: [{ namespace: web, interface: eth0, mtu: 1279 }, br0]
+  - endpoints: ["db:eth0 fd02::1/64", "web:eth1 10.2.0.1/24"]
+    mtu: 1279
+  - endpoints: ["old:eth0", br4]
+    mtu: 576
+"#;
 }
