@@ -77,7 +77,11 @@ fn what_was_loaded_is_the_same_whatever_stands_beside_it() {
     let mut live = loaded(&composed, Variant::Nft);
     chain_mut(&mut live, "FORWARD").rules.insert(0, "-j DOCKER-USER".into());
     chain_mut(&mut live, "PREROUTING").rules.push("-m addrtype --dst-type LOCAL -j DOCKER".into());
-    live[0].1.chains.push(Chain { name: "DOCKER-USER".into(), policy: None, rules: vec!["-j DROP".into()] });
+    live[0].1.chains.push(Chain {
+        name: "DOCKER-USER".into(),
+        policy: None,
+        rules: vec!["-i docker0 -o docker0 -j DROP".into()],
+    });
     let comparison = against(&composed, &live);
     assert!(comparison.is_same(), "{:?}", comparison.drifts);
     assert_eq!(comparison.findings, []);
@@ -238,6 +242,29 @@ fn a_foreign_drop_before_our_jump_is_named_where_it_would_catch_the_lab() {
     assert_eq!(against(&composed, &live).findings, [], "behind our jump it drops what is left");
     let policy = save(Variant::Legacy, "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j DROP\nCOMMIT\n");
     assert_eq!(against(&composed, &policy).findings, [], "our jump will be put before it");
+}
+
+#[test]
+fn a_drop_in_a_chain_that_all_traffic_goes_through_is_named_with_the_chain() {
+    let composed = lab(vec![forward(8088, 80)]);
+    let found = |jump: &str, user: &[&str]| -> Vec<String> {
+        let mut live = loaded(&composed, Variant::Legacy);
+        chain_mut(&mut live, "FORWARD").rules.insert(0, jump.into());
+        let filter = live.iter_mut().map(|(_, table)| table).find(|it| it.name == TableName::Filter).unwrap();
+        let chain = |name: &str, rules: &[&str]| Chain {
+            name: name.into(),
+            rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+            ..filter.chains[0].clone()
+        };
+        let chains = [chain("DOCKER-USER", user), chain("BLOCK", &["-i br0 -j DROP"])];
+        filter.chains.extend(chains);
+        against(&composed, &live).findings.into_iter().map(|it| it.message).collect()
+    };
+    let said = found("-j DOCKER-USER", &["-s 192.168.0.0/24 -j DROP", "-j RETURN"]);
+    assert!(said[0].starts_with("`-s 192.168.0.0/24 -j DROP` in DOCKER-USER of host"), "{said:?}");
+    assert!(found("-j DOCKER-USER", &["-j BLOCK"])[0].contains("in BLOCK of host"));
+    assert_eq!(found("-j DOCKER-USER", &["-j RETURN", "-j DROP"]), [""; 0]);
+    assert_eq!(found("-i eth9 -j DOCKER-USER", &["-j DROP"]), [""; 0], "a chain for some traffic is its owner's");
 }
 
 #[test]

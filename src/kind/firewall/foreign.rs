@@ -10,19 +10,21 @@ use crate::model::{
     snapshot::{Chain, Family, Table, TableName, Variant},
 };
 
-/// DROP and REJECT rules in FORWARD that stand before our jump and would catch the lab's traffic, in either packet
-/// filter. Only the built-in chain itself is judged, and only rules that match by what can be compared with ours: what a
-/// program keeps in chains of its own (Docker, ufw, firewalld), and what depends on sets, marks or limits, is let alone.
+/// DROP and REJECT rules that stand before our jump in FORWARD, or in a chain that all traffic goes through there (such
+/// as DOCKER-USER), and would catch the lab's traffic, in either packet filter. Only rules are judged that match by what
+/// can be compared with ours: chains for some traffic, and what depends on sets, marks or limits, are let alone.
 pub fn foreign_verdicts(composed: &Composed, wanted: &[Table], live: &[(Variant, Table)]) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for table in wanted.iter().filter(|table| table.name == TableName::Filter) {
         let passed = passed(composed, wanted, table);
         for (variant, live) in live.iter().filter(|(_, t)| t.family == table.family && t.name == table.name) {
             let Some(forward) = live.chain("FORWARD") else { continue };
-            for rule in before_our_jump(&composed.topology, forward) {
+            let mut ahead = Vec::new();
+            walk(live, "FORWARD", before_our_jump(&composed.topology, forward), &mut ahead);
+            for (chain, rule) in ahead {
                 let parsed = Rule::parse(rule);
                 if passed.iter().any(|traffic| catches(&parsed, traffic)) {
-                    findings.push(finding(composed, *variant, table.family, rule));
+                    findings.push(finding(composed, (*variant, table.family), chain, rule));
                 }
             }
         }
@@ -36,17 +38,32 @@ fn before_our_jump<'a>(topology: &TopologyName, forward: &'a Chain) -> &'a [Stri
     &forward.rules[..jump.unwrap_or(0)]
 }
 
-fn finding(composed: &Composed, variant: Variant, family: Family, rule: &str) -> Diagnostic {
-    let tool = tool(variant, family);
+/// All rules that every packet meets on its way through `rules`, those of chains that each is sent to among them. The
+/// kernel allows no loop of chains.
+fn walk<'a>(table: &'a Table, chain: &'a str, rules: &'a [String], met: &mut Vec<(&'a str, &'a str)>) {
+    for rule in rules {
+        met.push((chain, rule));
+        let parsed = Rule::parse(rule);
+        let Some(target) = parsed.target.clone().filter(|_| parsed.is_for_all()) else { continue };
+        match table.chains.iter().find(|it| it.name == target) {
+            Some(next) => walk(table, &next.name, &next.rules, met),
+            None if matches!(&*target, "ACCEPT" | "RETURN" | "DROP" | "REJECT") => return,
+            None => {}
+        }
+    }
+}
+
+fn finding(composed: &Composed, place: (Variant, Family), chain: &str, rule: &str) -> Diagnostic {
+    let tool = tool(place.0, place.1);
     Diagnostic::warning(
         "firewall::foreign_verdict",
         format!(
-            "`{rule}` in FORWARD of {} ({tool}) stands before the jump of {} and stops traffic that the topology lets pass",
+            "`{rule}` in {chain} of {} ({tool}) stands before the jump of {} and stops traffic that the topology lets pass",
             composed.namespace, composed.topology
         ),
     )
     .help(format!(
-        "it is not ours to change; if the lab's traffic must pass, delete it (`{tool} -D FORWARD {rule}`) or put it \
+        "it is not ours to change; if the lab's traffic must pass, delete it (`{tool} -D {chain} {rule}`) or put it \
          behind the jump"
     ))
 }

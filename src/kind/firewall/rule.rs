@@ -59,6 +59,15 @@ impl Rule {
         rule
     }
 
+    /// Whether it matches every packet.
+    pub fn is_for_all(&self) -> bool {
+        let Self { source, destination, input, output, protocol, ports, states, source_type, destination_type, .. } =
+            self;
+        let nets = source.is_none() && destination.is_none() && source_type.is_none() && destination_type.is_none();
+        let devices = input.is_none() && output.is_none();
+        nets && devices && protocol.is_none() && ports.is_none() && states.is_none() && !self.unknown
+    }
+
     fn read_match<'a>(&mut self, not: bool, word: &str, rest: &mut impl Iterator<Item = &'a str>) {
         // The module only announces its options.
         const KNOWN: [&str; 6] = ["comment", "conntrack", "state", "addrtype", "tcp", "udp"];
