@@ -20,6 +20,7 @@ mod address;
 mod borrow;
 mod delete;
 mod dying;
+mod gone;
 mod group;
 mod link;
 mod netlink;

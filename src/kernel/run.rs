@@ -11,6 +11,7 @@ use super::{
     BatchError, KernelError, Live, StepFailure, address,
     borrow::{Records, port_key},
     delete, dying, firewall,
+    gone::is_gone,
     group::{self, Piece},
     link,
     netlink::{Request, RouteSocket, TransportError},
@@ -125,12 +126,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Turns refused messages into failed steps: the first refusal of each.
+    /// Turns refused messages into failed steps: the first refusal of each. What was to go and has gone is no failure.
     fn note(&mut self, owners: &[usize], refused: Vec<(usize, Refusal)>) {
         let places: Vec<usize> = refused.iter().map(|(place, _)| *place).collect();
         for (place, refusal) in refused {
             let Some(&index) = owners.get(place) else { continue };
-            if self.failures.iter().any(|failure| failure.index == index) {
+            let gone = is_gone(&self.batch.steps[index].op, Errno::from_raw(refusal.errno));
+            if gone || self.failures.iter().any(|failure| failure.index == index) {
                 continue;
             }
             let half_done = group::may_be_half_done(&self.batch.steps[index].op);
@@ -291,7 +293,8 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             Opened::Stale => netns::delete(name),
-            Opened::Gone => Err(KernelError::io(format!("cannot delete namespace `{name}`"), Errno::ENOENT.into())),
+            // It went by itself, as `is_gone` has it for what messages delete.
+            Opened::Gone => Ok(()),
         }
     }
 

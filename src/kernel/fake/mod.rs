@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use super::{
     BatchError, Kernel, KernelError, StepFailure,
     borrow::port_key,
+    gone::is_gone,
     group::{self, Piece},
     words,
 };
@@ -79,6 +80,10 @@ impl Fake {
         let done = if faulty { Err(Errno::EIO.into()) } else { self.apply(netns, &step.op) };
         // Also of what was refused a part may have been done.
         links::refresh_carrier(&mut self.state);
+        let done = match done {
+            Err(Refused::Errno(errno)) if is_gone(&step.op, errno) => Ok(()),
+            done => done,
+        };
         done.map_err(|refused| {
             let what = format!("cannot {}", words::words(&step.op, netns));
             match refused {
