@@ -173,7 +173,7 @@ fn silence_is_blocked_and_says_how_long() {
         for outcome in probe(&paths(Reachable)) {
             assert_eq!(
                 (outcome.status, &*outcome.got),
-                (Fail, "10.0.1.2 no answer in 1.5 s; fd00:1::2 no answer in 1.5 s")
+                (Fail, "10.0.1.2 no answer in 3.0 s; fd00:1::2 no answer in 3.0 s")
             );
         }
         // The other way is open: what is answered is not blocked.
@@ -189,7 +189,7 @@ fn one_open_family_is_not_blocked() {
         for expect in [Reachable, Blocked] {
             let got = one(Fail, answered_by(check("web", &DB, Tcp(80), expect), "db", 80));
             assert!(
-                got.starts_with("10.0.1.2 no answer in 1.") && got.contains("; fd00:1::2 answered by db in "),
+                got.starts_with("10.0.1.2 no answer in ") && got.contains("; fd00:1::2 answered by db in "),
                 "{got}"
             );
         }

@@ -33,9 +33,9 @@ use responder::Responders;
 use verdict::Seen;
 use volley::Patience;
 
-/// How many checks run at the same time. Per address each holds a listener and three tries of two handles in the worst
+/// How many checks run at the same time. Per address each holds a listener and six tries of two handles in the worst
 /// case, and a process may usually have 1024 files open.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 
 /// How long silence is listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,13 +50,15 @@ pub struct Limits {
     pub tries: u16,
 }
 
+/// The kernel tells a bridge of a port's carrier up to a second late, and later on a busy machine (linkwatch), so just
+/// after an apply a frame may be lost that will not be a moment later: tries go on for two seconds.
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            reachable: Duration::from_millis(1500),
+            reachable: Duration::from_millis(3000),
             blocked: Duration::from_millis(1000),
-            interval: Duration::from_millis(300),
-            tries: 3,
+            interval: Duration::from_millis(400),
+            tries: 6,
         }
     }
 }
