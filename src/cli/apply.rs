@@ -122,6 +122,7 @@ impl Job {
         let timeout = running.lock_timeout(std::env::var_os(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
         let mut session = Session::open(self.name.clone())?;
         let _lock = session.lock(timeout)?;
+        let mut turn = session.turn()?;
         let mut prepared = session.plan(self.topology.as_ref(), &self.choices)?;
         if let Some(saved) = &self.approved {
             self.refuse_stale(saved, &prepared)?;
@@ -131,8 +132,10 @@ impl Job {
             return Err(Failure::Said);
         }
         if !prepared.plan.is_empty() && self.approved.is_none() && !running.auto_approve {
+            drop(turn);
             self.ask()?;
             // However long the answer took, what was approved is what runs.
+            turn = session.turn()?;
             let now = session.plan(self.topology.as_ref(), &self.choices)?;
             if now.plan.changes != prepared.plan.changes {
                 return Err(Failure::new(
@@ -147,6 +150,7 @@ impl Job {
             self.verify(&session)?;
         }
         self.remember(&session)?;
+        drop(turn);
         self.say_complete(&prepared)?;
         Ok(if empty { Done::Nothing } else { Done::Changed })
     }

@@ -43,6 +43,11 @@ impl Session {
         Lock::take(&self.name, timeout, &mut |text| anstream::eprintln!("{text}")).map_err(Failure::new)
     }
 
+    /// The lock of the host: whoever has it plans and runs, and nobody else's run comes in between.
+    pub fn turn(&self) -> Result<Lock, Failure> {
+        Lock::turn(&mut |text| anstream::eprintln!("{text}")).map_err(Failure::new)
+    }
+
     /// Reads the kernel as a plan of `topology` needs it. What the first look tells may ask for a second one: rules that
     /// only this host's policy makes necessary.
     pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {

@@ -1,4 +1,4 @@
-//! One run a topology at a time.
+//! One run a topology at a time, and one a host while something is changed.
 
 use std::{
     fs::{File, TryLockError},
@@ -19,8 +19,11 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// all that the holder had under way is over.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The right to change a topology, for as long as it lives. The kernel ends it with the process, so that a dead
-/// holder's lock is no lock.
+/// How long a run waits for its turn on the host: others' runs take seconds, with a thousand namespaces.
+const TURN: Duration = Duration::from_secs(600);
+
+/// The right to change a topology, or the host's network, for as long as it lives. The kernel ends it with the process,
+/// so that a dead holder's lock is no lock.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -30,18 +33,18 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run has it.
-    #[error("`{topology}` is being changed by another run{holder}; wait for it, or give -lock-timeout")]
+    #[error("{what} is being changed by another run{holder}; wait for it, or give -lock-timeout")]
     Held {
         /// Of what.
-        topology: TopologyName,
+        what: String,
         /// Who has it, as far as it says.
         holder: String,
     },
     /// The file cannot be had.
-    #[error("cannot lock `{topology}` ({path}): {error}")]
+    #[error("cannot lock {what} ({path}): {error}")]
     File {
         /// Of what.
-        topology: TopologyName,
+        what: String,
         /// The file.
         path: String,
         /// Why.
@@ -50,39 +53,48 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Waits for `timeout` at most; `waiting` is told once for whom.
+    /// The lock of a topology. Waits for `timeout` at most; `waiting` is told once for whom.
     pub fn take(name: &TopologyName, timeout: Duration, waiting: &mut dyn FnMut(&str)) -> Result<Self, LockError> {
-        let path = memo::folder(name).join("lock");
-        let fail = |error| LockError::File { topology: name.clone(), path: path.display().to_string(), error };
-        let mut file = open(&path).map_err(fail)?;
-        let deadline = Instant::now() + timeout;
-        let grace = Instant::now() + GRACE;
-        let mut told = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) if is_still_at(&file, &path) => break,
-                // The holder destroyed the topology, and the file with it: the next one is locked anew.
-                Ok(()) => {
-                    file = open(&path).map_err(fail)?;
-                    continue;
-                }
-                Err(TryLockError::Error(error)) => return Err(fail(error)),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            let holder = holder(&path);
-            let patient = is_ending(&path) && Instant::now() < grace;
-            if Instant::now() >= deadline && !patient {
-                return Err(LockError::Held { topology: name.clone(), holder });
-            }
-            if !told {
-                waiting(&format!("waiting for another run of `{name}`{holder}"));
-                told = true;
-            }
-            thread::sleep(INTERVAL);
-        }
-        sign(&mut file).map_err(fail)?;
-        Ok(Self { _file: file })
+        wait(&memo::folder(name).join("lock"), &format!("`{name}`"), timeout, waiting)
     }
+
+    /// The lock of the host. Topologies share its settings, its firewall's tables and the indexes of its devices, so that
+    /// from the plan that is to run to its end they take turns; each of them takes its own lock before.
+    pub fn turn(waiting: &mut dyn FnMut(&str)) -> Result<Self, LockError> {
+        wait(&Path::new(memo::DIRECTORY).join(".lock"), "the network of this host", TURN, waiting)
+    }
+}
+
+fn wait(path: &Path, what: &str, timeout: Duration, waiting: &mut dyn FnMut(&str)) -> Result<Lock, LockError> {
+    let fail = |error| LockError::File { what: what.to_owned(), path: path.display().to_string(), error };
+    let mut file = open(path).map_err(fail)?;
+    let deadline = Instant::now() + timeout;
+    let grace = Instant::now() + GRACE;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) if is_still_at(&file, path) => break,
+            // The holder destroyed the topology, and the file with it: the next one is locked anew.
+            Ok(()) => {
+                file = open(path).map_err(fail)?;
+                continue;
+            }
+            Err(TryLockError::Error(error)) => return Err(fail(error)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let holder = holder(path);
+        let patient = is_ending(path) && Instant::now() < grace;
+        if Instant::now() >= deadline && !patient {
+            return Err(LockError::Held { what: what.to_owned(), holder });
+        }
+        if !told {
+            waiting(&format!("waiting for another run that changes {what}{holder}"));
+            told = true;
+        }
+        thread::sleep(INTERVAL);
+    }
+    sign(&mut file).map_err(fail)?;
+    Ok(Lock { _file: file })
 }
 
 fn open(path: &Path) -> io::Result<File> {
