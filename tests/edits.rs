@@ -247,6 +247,79 @@ fn what_a_killed_run_left_behind_stands_in_nobodys_way() {
 }
 
 #[test]
+fn topologies_that_come_and_go_at_one_moment_do_not_get_in_each_others_way() {
+    sandbox::run(|| {
+        let clean = Dump::settled();
+        let lab = |at: usize| {
+            let text = format!(
+                "name: lab{at}
+namespaces: {{w{at}: {{}}}}
+bridges: {{br{at}: {{addresses: [10.{at}.0.1/24]}}}}
+links: [{{endpoints: ['w{at}:eth0 10.{at}.0.2/24', br{at}]}}, {{endpoints: ['w{at}:eth1', 'host:p{at}']}}]
+gateways: [{{bridge: br{at}}}]
+nat: [{{masquerade: 10.{at}.0.0/24}}]
+port_forwards: [{{listen: 80{at}, to: 'w{at}:80'}}]
+"
+            );
+            file(&format!("lab{at}"), &text)
+        };
+        let labs: Vec<String> = (10..15).map(lab).collect();
+        for verb in ["apply", "destroy"].repeat(3) {
+            let run = |path: &String| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_netwright"));
+                command.args([verb, path, "-auto-approve"]).stdin(Stdio::null());
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary")
+            };
+            let running: Vec<_> = labs.iter().map(run).collect();
+            for run in running {
+                let output = run.wait_with_output().expect("an end");
+                let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+                assert!(output.status.success(), "{verb}: {text}");
+            }
+            let code = if verb == "apply" { 0 } else { 2 };
+            for path in &labs {
+                expect(&["plan", path, "-detailed-exitcode"], code, &[]);
+            }
+        }
+        clean.assert_restored("destroy");
+    });
+}
+
+#[test]
+fn what_is_destroyed_with_the_file_lost_is_what_was_added() {
+    sandbox::run(|| {
+        let clean = Dump::settled();
+        let path = file(
+            "lab",
+            "name: lab
+namespaces: {edge: {}, web: {addresses: [10.9.0.1/32]}, db: {}}
+bridges: {br0: {addresses: [10.2.0.1/24]}}
+links:
+  - endpoints: ['edge:lan0 10.1.0.1/24', 'web:eth0 10.1.0.2/24']
+  - endpoints: ['host:up0 10.3.0.1/24', 'edge:wan0 10.3.0.2/24']
+  - endpoints: ['db:eth0 10.2.0.2/24', br0]
+port_forwards:
+  - {listen: 8080, to: 'web:80', namespace: edge}
+  - {listen: 8080, to: 'db:80'}
+nat:
+  - {masquerade: 10.1.0.0/24, namespace: edge}
+",
+        );
+        let added = apply(&path);
+        let shown = expect(&["show", "lab"], 0, &["firewall.edge", "forwarding"]);
+        assert!(!shown.contains("gateway."), "{shown}");
+        sh("rm -r /run/netwright/lab");
+        let gone = expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+        let count = |text: &str, words: &str| -> usize {
+            let (before, _) = text.rsplit_once(words).expect("a summary");
+            before.rsplit([' ', ',']).find(|word| !word.is_empty()).expect("a count").parse().expect("a number")
+        };
+        assert_eq!(count(&added, " added,"), count(&gone, " destroyed."), "{added}{gone}");
+        clean.assert_restored("destroy");
+    });
+}
+
+#[test]
 fn the_lock_of_a_run_that_was_killed_is_waited_for() {
     sandbox::run(|| {
         let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));

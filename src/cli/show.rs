@@ -1,12 +1,15 @@
 //! `show`: a running lab, or a saved plan.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use super::{Exit, Failure, args, list, out, plan};
+use super::{Exit, Failure, args, list, load, out, plan};
 use crate::{
     exec::memo,
     kernel::{Kernel, Live},
-    model::{Netns, Snapshot, TopologyName, snapshot::LinkState},
+    model::{
+        Netns, Snapshot, TopologyName,
+        snapshot::{LinkState, ReadRequest},
+    },
     observe,
     plan::saved::SavedPlan,
     report::{
@@ -25,6 +28,7 @@ pub fn run(args: &args::Show) -> Result<Exit, Failure> {
     let kernel = Live::new().map_err(Failure::new)?;
     let snapshot = kernel.read(&observe::request(None)).map_err(Failure::new)?;
     let name = name(args.operand.as_deref(), &snapshot)?;
+    let snapshot = kernel.read(&settings_of(&name)).map_err(Failure::new)?;
     let (summary, everything) = list::summary(&name, &snapshot)?;
     if everything.plan.changes.is_empty() {
         return Err(Failure::new(format!("no topology `{name}` has anything on this host")));
@@ -38,6 +42,13 @@ pub fn run(args: &args::Show) -> Result<Exit, Failure> {
         out::print(show::show(&lab))?;
     }
     Ok(Exit::Done)
+}
+
+/// What to read beside the marks: the settings that the topology names, as far as it is remembered.
+fn settings_of(name: &TopologyName) -> ReadRequest {
+    let applied =
+        memo::load(name).and_then(|memo| load::restore(&memo.source, name)).and_then(|loaded| loaded.topology);
+    ReadRequest { firewalls: BTreeMap::new(), ..observe::request(applied.as_ref()) }
 }
 
 /// The named topology; the only one of this host where none is named.

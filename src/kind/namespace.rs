@@ -82,6 +82,12 @@ impl Namespace {
                 let old = old.map(|old| Value::Text(sysctl::normal(old)));
                 comparison.attribute(sysctl::key_of_path(path), old, Some(Value::Text(sysctl::normal(value))));
             }
+        } else if let Some(before) = before {
+            let is_on =
+                |(path, value): &(&String, &String)| sysctl::DISABLE_V6.contains(&path.as_str()) && *value == "0";
+            for (path, value) in before.sysctls.iter().filter(|it| !is_forwarding(it.0) && !is_on(it)) {
+                comparison.attribute(sysctl::key_of_path(path), Some(Value::Text(sysctl::normal(value))), None);
+            }
         }
         comparison
     }

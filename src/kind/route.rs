@@ -195,7 +195,7 @@ impl Route {
         let agree = before.zip(after).is_some_and(|(b, a)| b.agrees_in_hops(a));
         let hops = |it: &Self| it.describe_hops();
         let wanted_hops = after.and_then(hops);
-        comparison.attribute("next hop", if agree { wanted_hops.clone() } else { before.and_then(hops) }, wanted_hops);
+        comparison.attribute("nexthop", if agree { wanted_hops.clone() } else { before.and_then(hops) }, wanted_hops);
         let src = |it: &Self| it.src.map(|src| Value::from(src.to_string()));
         comparison.attribute("src", before.and_then(src), after.and_then(src));
         let mtu = |it: &Self| it.mtu.map(Value::from);

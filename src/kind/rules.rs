@@ -220,8 +220,13 @@ fn describe(drift: &Drift) -> String {
     };
     let table = drift.table.as_str();
     let moved = if drift.kind == DriftKind::RuleMoved { " (out of order)" } else { "" };
-    match drift.rule.is_empty() {
-        true => format!("{tool} -t {table} -N {}", drift.chain),
-        false => format!("{tool} -t {table} -A {} {}{moved}", drift.chain, drift.rule),
+    let (chain, rule) = (&drift.chain, &drift.rule);
+    match drift.kind {
+        DriftKind::ChainMissing | DriftKind::ChainExtra => format!("{tool} -t {table} -N {chain}"),
+        // A jump goes before all else, so that a DROP behind it does not meet our traffic.
+        DriftKind::JumpMissing | DriftKind::JumpExtra => format!("{tool} -t {table} -I {chain} {rule}"),
+        DriftKind::RuleMissing | DriftKind::RuleExtra | DriftKind::RuleMoved => {
+            format!("{tool} -t {table} -A {chain} {rule}{moved}")
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     compose::{Line, Scope, Segment, overlap, short},
     input::{NatKind, Role},
 };
-use crate::model::{IfName, snapshot::Family};
+use crate::model::{IfName, Mark, snapshot::Family};
 
 const REPLIES: &str = "-m conntrack --ctstate RELATED,ESTABLISHED";
 const REPLIES_AND_FORWARDS: &str = "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT";
@@ -25,17 +25,19 @@ pub(super) fn forward(scope: &Scope<'_>) -> Vec<Line> {
 
 fn pass_segment(scope: &Scope<'_>, segment: &Segment<'_>) -> Vec<Line> {
     let owner = segment.gateway.unwrap_or(&scope.shared);
-    let line = |text: String| Line { text, owner: owner.clone() };
+    // Of a segment that nat or a forward makes, and no gateway, the rules would read like a gateway's.
+    let whose = match segment.gateway {
+        Some(_) => String::new(),
+        None => format!("-m comment --comment \"{}\" ", Mark::new(&scope.input.topology, owner)),
+    };
+    let line = |matches: String| Line { text: format!("{matches} {whose}-j ACCEPT"), owner: owner.clone() };
     let name = segment.interface;
     match &segment.members {
-        None => vec![line(format!("-i {name} -j ACCEPT")), line(format!("-o {name} {REPLIES_AND_FORWARDS} -j ACCEPT"))],
+        None => vec![line(format!("-i {name}")), line(format!("-o {name} {REPLIES_AND_FORWARDS}"))],
         Some(members) => members
             .iter()
             .flat_map(|member| {
-                [
-                    line(format!("-s {member} -i {name} -j ACCEPT")),
-                    line(format!("-d {member} -o {name} {REPLIES_AND_FORWARDS} -j ACCEPT")),
-                ]
+                [line(format!("-s {member} -i {name}")), line(format!("-d {member} -o {name} {REPLIES_AND_FORWARDS}"))]
             })
             .collect(),
     }

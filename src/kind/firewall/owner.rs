@@ -11,7 +11,7 @@ use super::{
     names::ChainKind,
     rule::Rule,
 };
-use crate::model::{Address, address::KindName};
+use crate::model::{Address, Mark, address::KindName};
 
 /// What a rule of ours is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,8 +57,13 @@ impl Owner {
 /// and the text that the tools print.
 pub fn owner_of(chain: ChainKind, rule: &str) -> Option<Owner> {
     let rule = Rule::parse(rule);
-    if rule.unknown || rule.comment.is_some() {
+    if rule.unknown {
         return None;
+    }
+    if let Some(comment) = &rule.comment {
+        // Only what would read like a gateway's says that it is none.
+        let says = Mark::parse(comment).is_some_and(|mark| mark.address.kind() == KindName::Firewall);
+        return (says && chain == ChainKind::Forward && passes(&rule).is_some()).then_some(Owner::Shared);
     }
     match chain {
         ChainKind::Raw => matches!(rule.target.as_deref(), Some("DROP" | "CT")).then_some(Owner::Shared),
@@ -125,6 +130,7 @@ mod tests {
             (Forward, "-s 172.17.0.5/32 -i docker0 -j ACCEPT", "gateway.docker0"),
             (Forward, "-o br0 -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT", "gateway.br0"),
             (Forward, "-i br2 -o br2 -j ACCEPT", "firewall.host"),
+            (Forward, "-i lan0 -m comment --comment \"netwright:web-lab/firewall.host\" -j ACCEPT", "firewall.host"),
             (Dnat, "-p tcp -m tcp --dport 8088 -j DNAT --to-destination 192.168.0.2:80", "port_forward.host:tcp:8088"),
             (
                 Dnat,
@@ -160,6 +166,8 @@ mod tests {
     fn what_we_never_write_has_no_owner() {
         for (chain, rule) in [
             (ChainKind::Forward, "-s 10.0.0.0/8 -j DROP"),
+            (ChainKind::Forward, "-i lan0 -m comment --comment \"mine\" -j ACCEPT"),
+            (ChainKind::Post, "-s 1.2.3.4/32 -m comment --comment \"netwright:web-lab/firewall.host\" -j RETURN"),
             (ChainKind::Forward, "-i br0 -m set --match-set x src -j ACCEPT"),
             (ChainKind::Dnat, "-p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8080"),
             (ChainKind::Dnat, "-j DNAT --to-destination 1.2.3.4"),

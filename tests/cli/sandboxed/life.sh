@@ -4,7 +4,7 @@ netwright apply topologies/03-bridge.yaml -auto-approve | tail -n 3
 netwright plan topologies/03-bridge.yaml
 netwright apply topologies/03-bridge.yaml
 netwright list | sed "s: /.*/: :"
-netwright show | sed "s: /.*/: :" | head -n 22
+netwright show | sed "s: /.*/: :" | head -n 29
 netwright destroy bridge -auto-approve | tail -n 3
 netwright destroy bridge
 netwright destroy -all
