@@ -286,6 +286,35 @@ port_forwards: [{{listen: 80{at}, to: 'w{at}:80'}}]
 }
 
 #[test]
+fn a_chain_of_nft_that_drops_all_it_does_not_know_is_named() {
+    sandbox::run(|| {
+        let path = file(
+            "lab",
+            "name: lab
+namespaces: {web: {}, isp: {}}
+bridges: {br0: {addresses: [10.1.0.1/24]}}
+links:
+  - endpoints: ['web:eth0 10.1.0.2/24', br0]
+  - endpoints: ['host:up0 10.2.0.1/24', 'isp:eth0 10.2.0.2/24']
+gateways: [{bridge: br0}]
+nat: [{masquerade: 10.1.0.0/24}]
+checks: [{from: web, to: 10.2.0.2, ping: true}]
+",
+        );
+        let strict = "add table inet strict; add chain inet strict forwarded { type filter hook forward priority 0; policy drop; }";
+        sh(&format!("nft '{strict}'"));
+        let named = "chain forwarded of table inet strict in host (nft) has a policy of drop";
+        expect(&["apply", &path, "-auto-approve"], 0, &["Apply complete!", named]);
+        expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes.", named]);
+        expect(&["test", &path], 1, &[]);
+        sh("nft 'add chain inet strict forwarded { policy accept; }'");
+        let quiet = expect(&["plan", &path], 0, &[]);
+        assert!(!quiet.contains("strict"), "{quiet}");
+        expect(&["test", &path], 0, &[]);
+    });
+}
+
+#[test]
 fn what_is_destroyed_with_the_file_lost_is_what_was_added() {
     sandbox::run(|| {
         let clean = Dump::settled();

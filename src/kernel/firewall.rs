@@ -14,6 +14,7 @@ use super::KernelError;
 mod canonical;
 mod conntrack;
 mod empty;
+mod hooks;
 mod in_use;
 mod netfilter;
 mod tools;
@@ -31,19 +32,20 @@ pub fn read(wanted: &[Table]) -> Result<FirewallState, KernelError> {
     }
     let default_variant = tools::default_variant()?;
     let live = read_live(&in_use, wanted, default_variant)?;
+    let dropping = if wanted.is_empty() { Vec::new() } else { hooks::dropping()? };
     let wanted = match (wanted, default_variant) {
         ([], _) => Vec::new(),
         (_, None) => return Err(tools::missing()),
         (wanted, Some(variant)) => canonical::print(wanted, variant)?,
     };
-    Ok(FirewallState { default_variant, live, wanted })
+    Ok(FirewallState { default_variant, live, wanted, dropping })
 }
 
 /// What there is to know of the packet filter of a namespace that is not there yet.
 pub fn of_new(wanted: &[Table]) -> Result<FirewallState, KernelError> {
     let Some(variant) = tools::default_variant()? else { return Err(tools::missing()) };
     let wanted = canonical::print(wanted, variant)?;
-    Ok(FirewallState { default_variant: Some(variant), live: Vec::new(), wanted })
+    Ok(FirewallState { default_variant: Some(variant), wanted, ..FirewallState::default() })
 }
 
 fn read_live(

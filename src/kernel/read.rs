@@ -30,6 +30,7 @@ const WORTH_A_THREAD: usize = 16;
 const OPEN_AT_ONCE: usize = 200;
 
 /// What became of one name.
+#[expect(clippy::large_enum_variant, reason = "nearly all are namespaces, so that a box would only cost")]
 enum Found {
     Namespace(Reading),
     Stale,

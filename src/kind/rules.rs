@@ -104,7 +104,8 @@ impl Filter {
             None => Composed::nothing(topology.clone(), label),
         };
         let wanted: &[_] = if state.wanted.is_empty() { &composed.tables } else { &state.wanted };
-        let comparison = firewall::compare(&composed, wanted, &state.live, state.default_variant);
+        let mut comparison = firewall::compare(&composed, wanted, &state.live, state.default_variant);
+        comparison.findings.extend(firewall::foreign_policies(&composed, wanted, &state.dropping));
         Self { netns: netns.clone(), composed, comparison }
     }
 

@@ -332,6 +332,52 @@ pub struct FirewallState {
     /// The wanted rules of the request, as this machine's tools print them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<Table>,
+    /// What else forwarded traffic has to pass, and drops all that its rules do not take. Read where rules are wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropping: Vec<DroppingChain>,
+}
+
+/// A base chain of nf_tables in a table that the iptables tools do not show, at the forward hook, with a policy of drop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppingChain {
+    /// The family of its table, which is that of its traffic: `ip`, `ip6`, or `inet` for both.
+    pub family: NftFamily,
+    /// The table.
+    pub table: String,
+    /// The chain.
+    pub chain: String,
+}
+
+/// A family of nf_tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NftFamily {
+    /// IPv4.
+    Ip,
+    /// IPv6.
+    Ip6,
+    /// Both.
+    Inet,
+}
+
+impl NftFamily {
+    /// The word of `nft`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::Ip6 => "ip6",
+            Self::Inet => "inet",
+        }
+    }
+
+    /// Whether its chains see traffic of `family`.
+    pub fn holds(self, family: Family) -> bool {
+        match self {
+            Self::Ip => family == Family::V4,
+            Self::Ip6 => family == Family::V6,
+            Self::Inet => true,
+        }
+    }
 }
 
 impl FirewallState {

@@ -220,8 +220,8 @@ impl Kernel for Fake {
         let to_come = request.firewalls.iter().filter(|(netns, _)| !self.state.namespaces.contains_key(netns));
         let empty = |wanted: &Vec<Table>| FirewallState {
             default_variant: Some(Variant::Nft),
-            live: Vec::new(),
             wanted: wanted.clone(),
+            ..FirewallState::default()
         };
         seen.to_come = to_come.map(|(netns, wanted)| (netns.clone(), empty(wanted))).collect();
         Ok(seen)

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::model::{
     Diagnostic, TopologyName,
-    snapshot::{Chain, Family, Table, TableName, Variant},
+    snapshot::{Chain, DroppingChain, Family, Table, TableName, Variant},
 };
 
 /// DROP and REJECT rules that stand before our jump in FORWARD, or in a chain that all traffic goes through there (such
@@ -30,6 +30,27 @@ pub fn foreign_verdicts(composed: &Composed, wanted: &[Table], live: &[(Variant,
         }
     }
     findings
+}
+
+/// Chains of nf_tables with a policy of drop, which the lab's traffic has to pass beside ours: an accept in one chain does
+/// not end the way through the others.
+pub fn foreign_policies(composed: &Composed, wanted: &[Table], dropping: &[DroppingChain]) -> Vec<Diagnostic> {
+    let passes = |chain: &&DroppingChain| {
+        wanted.iter().any(|table| table.name == TableName::Filter && chain.family.holds(table.family))
+    };
+    let finding = |chain: &DroppingChain| {
+        let (family, table, name) = (chain.family.as_str(), &chain.table, &chain.chain);
+        let message = format!(
+            "chain {name} of table {family} {table} in {} (nft) has a policy of drop: it stops what the topology lets pass, \
+             unless its own rules take it",
+            composed.namespace
+        );
+        Diagnostic::warning("firewall::foreign_policy", message).help(format!(
+            "it is not ours to change; `nft list chain {family} {table} {name}` shows what it takes, and `netwright test` \
+             whether that is enough"
+        ))
+    };
+    dropping.iter().filter(passes).map(finding).collect()
 }
 
 /// The rules before our jump; none where it is missing, since it will be put first.
