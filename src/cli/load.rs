@@ -83,10 +83,10 @@ pub fn read(bytes: &[u8], path: &Path, format: Format, reading: &Reading) -> Loa
         (!taken).then(|| file.name.value.clone())
     };
     let name = file.as_ref().and_then(|file| reading.name.clone().or_else(|| named(file)));
-    let resolved = file.filter(|_| !diagnostics.has_errors()).map(|file| resolve::resolve(&file, &options));
+    let resolved = file.map(|file| resolve::resolve(&file, &options));
     let topology = resolved.and_then(|(topology, more)| {
         diagnostics.0.extend(more.0);
-        topology
+        topology.filter(|_| !diagnostics.has_errors())
     });
     diagnostics.sort();
     Loaded { source, diagnostics, topology, name }

@@ -81,15 +81,25 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
     };
     let mut fields = Fields { node, entries, meant: Vec::new(), what: S::WHAT };
     for entry in entries {
-        let name = entry.key.value.as_str();
-        let extension = is_file::<S>() && (name.starts_with("x-") || name == "$schema");
-        if !extension && !S::KEYS.iter().any(|key| key.name == name) {
+        if !is_key::<S>(entry) {
             let (error, meant) = unknown::<S>(entry);
             cx.push(error);
+            cx.lost = true;
             fields.meant.extend(meant);
         }
     }
     S::read(&fields, cx)
+}
+
+/// Whether a map holds no keys but those of a section.
+pub fn is_known<S: Section>(node: &Node) -> bool {
+    matches!(&node.value, Value::Map(entries) if entries.iter().all(is_key::<S>))
+}
+
+fn is_key<S: Section>(entry: &Entry) -> bool {
+    let name = entry.key.value.as_str();
+    let extension = is_file::<S>() && (name.starts_with("x-") || name == "$schema");
+    extension || S::KEYS.iter().any(|key| key.name == name)
 }
 
 /// Whether a section is the whole file, which may hold keys for others.

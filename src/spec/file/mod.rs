@@ -35,7 +35,7 @@ use super::{
         text::Wrong,
     },
     schema::Definitions,
-    tree::Node,
+    tree::{Node, Value},
 };
 use crate::model::{Label, Spanned, TopologyName};
 
@@ -73,6 +73,8 @@ pub struct File {
     /// Whether something of the file was dropped because it could not be read. Errors have been reported then, and a name
     /// that seems undefined may stand in what was dropped.
     pub incomplete: bool,
+    /// Whether the names of all namespaces and bridges could be read, so that one that is not among them is undefined.
+    pub names_known: bool,
 }
 
 section! {
@@ -140,6 +142,9 @@ impl Decode for File {
             Some(name) => name,
             None => Spanned { value: UNNAMED.parse().ok()?, span: cx.head(node) },
         };
+        let names_known = section::is_known::<RawFile>(node)
+            && is_whole(node, "namespaces", raw.namespaces.len())
+            && is_whole(node, "bridges", raw.bridges.len());
         Some(Self {
             name,
             description: raw.description,
@@ -153,11 +158,22 @@ impl Decode for File {
             port_forwards: raw.port_forwards,
             checks: raw.checks,
             incomplete: cx.lost,
+            names_known,
         })
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
         section::schema::<RawFile>(definitions)
+    }
+}
+
+/// Whether all entries of the map `key` could be read.
+fn is_whole(file: &Node, key: &str, read: usize) -> bool {
+    let Value::Map(entries) = &file.value else { return false };
+    match entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value.value) {
+        Some(Value::Map(entries)) => entries.len() == read,
+        Some(Value::Null) | None => true,
+        Some(_) => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks: from names to addresses, and who should answer.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -156,9 +156,23 @@ fn forwarded(
     // A translated address need not be anyone's.
     let mut rules = rules.inputs.values().flat_map(|input| &input.nat);
     rules.find_map(|rule| match &rule.kind {
-        NatKind::Dnat(from, to) if from.contains(&address) && from.prefix_len() == from.max_prefix_len() => {
-            Some((to.addr(), port))
-        }
+        NatKind::Dnat(from, to) if from.contains(&address) => Some((translated(address, to), port)),
         NatKind::Dnat(..) | NatKind::Masquerade(_) | NatKind::Snat(..) => None,
     })
+}
+
+/// What a dnat rule makes of an address: the prefix changes, what is behind it stays.
+fn translated(address: IpAddr, to: &IpNet) -> IpAddr {
+    match (address, to) {
+        (IpAddr::V4(address), IpNet::V4(to)) => {
+            let host = u32::from(address) & u32::from(to.hostmask());
+            Ipv4Addr::from(u32::from(to.network()) | host).into()
+        }
+        (IpAddr::V6(address), IpNet::V6(to)) => {
+            let host = u128::from(address) & u128::from(to.hostmask());
+            Ipv6Addr::from(u128::from(to.network()) | host).into()
+        }
+        // Both sides of a rule are of one family, and so is what it meets.
+        (address, _) => address,
+    }
 }

@@ -33,14 +33,17 @@ pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
         let because = "a nat rule";
         need(&mut rules, &label, rule.kind.family(), because, written.span);
         let list = nat.entry(label).or_default();
-        if list.iter().any(|it| it.address == rule.address) {
-            let mut error = Diagnostic::error("nat::duplicate", format!("{} is there twice", rule.address))
+        if let Some(first) = list.iter().find(|it| hides(it, &rule)) {
+            let same = first.out == rule.out || matches!(rule.kind, NatKind::Dnat(..));
+            let what = if same { "is there twice" } else { "is there already without `out`" };
+            let mut error = Diagnostic::error("nat::duplicate", format!("{} {what}", rule.address))
                 .at(written.span, "the second time");
             if let Some(first) = places.get(&rule.address) {
                 error = error.at(*first, "the first time");
             }
-            let error = error.help("remove one of them");
-            scope.error(error);
+            let help =
+                if same { "remove one of them" } else { "remove one of them, or write the one with `out` first" };
+            scope.error(error.help(help));
         }
         places.entry(rule.address.clone()).or_insert(written.span);
         list.push(rule);
@@ -138,34 +141,19 @@ fn nat_rule(scope: &mut Scope<'_>, written: &Spanned<file::Nat>) -> Option<(Labe
     let kind = match &written.rule {
         file::NatRule::Masquerade(range) => NatKind::Masquerade(range.value),
         file::NatRule::Snat(range, to) => {
-            same_family(scope, range.addr(), to.first, to.span)?;
             NatKind::Snat(range.value, SnatTo { first: to.first, last: to.last, ports: to.ports })
         }
-        file::NatRule::Dnat(from, to) => {
-            same_family(scope, from.addr(), to.addr(), to.span)?;
-            if from.prefix_len() != to.prefix_len() {
-                let what = format!("{} and {} are not of one length", from.value, to.value);
-                let error = Diagnostic::error("nat::length", what)
-                    .at(to.span, "not as long")
-                    .help("dnat takes an address for an address, or a prefix for a prefix of the same length");
-                scope.error(error);
-                return None;
-            }
-            NatKind::Dnat(from.value, to.value)
-        }
+        file::NatRule::Dnat(from, to) => NatKind::Dnat(from.value, to.value),
     };
     let address = Address::new(KindName::Nat, nat_rest(label.as_str(), kind.as_str(), kind.matched()));
     Some((label, NatRule { address, kind, out }))
 }
 
-fn same_family(scope: &mut Scope<'_>, a: IpAddr, b: IpAddr, span: Span) -> Option<()> {
-    if a.is_ipv4() == b.is_ipv4() {
-        return Some(());
-    }
-    let error = Diagnostic::error("address::family", format!("{a} and {b} are not of one family"))
-        .at(span, "IPv4 and IPv6 do not mix here");
-    scope.error(error);
-    None
+/// Whether a rule leaves a later one nothing to do. One range may leave by several interfaces, each with a rule: they are
+/// one resource.
+fn hides(first: &NatRule, later: &NatRule) -> bool {
+    let source = !matches!(later.kind, NatKind::Dnat(..));
+    first.address == later.address && (first.out.is_none() || first.out == later.out || !source)
 }
 
 /// One forward for each protocol and family.
@@ -173,20 +161,6 @@ fn port_forward(scope: &mut Scope<'_>, written: &Spanned<file::PortForward>) -> 
     let label = namespace_of(scope, written.namespace.as_ref())?;
     let listen = &written.listen;
     let to_ports = written.to.ports.unwrap_or(listen.ports);
-    if listen.ports.1 - listen.ports.0 != to_ports.1 - to_ports.0 {
-        let error = Diagnostic::error("forward::length", "the ranges of ports are not of one length")
-            .at(written.to.span, "the ports there")
-            .at(listen.span, "the ports listened on");
-        scope.error(error);
-        return None;
-    }
-    if listen.address.is_some_and(|address| address == IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)) {
-        let error = Diagnostic::error("forward::loopback6", "a port of [::1] cannot be forwarded")
-            .at(listen.span, "the kernel has no route_localnet for IPv6")
-            .help("listen on 127.0.0.1, or leave the address out");
-        scope.error(error);
-        return None;
-    }
     let families = match listen.address {
         Some(address) => vec![Family::of(address)],
         None => vec![Family::V4, Family::V6],
@@ -264,11 +238,8 @@ fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForwar
             let what = format!("`{label}` shares no segment with `{name}` on which it has an address");
             Diagnostic::error("forward::no_target", what).at(written.to.span, "not seen from there").help(help)
         }
-        Target::Address(address) => {
-            Diagnostic::error("address::family", format!("{address} is not of the family that is listened on"))
-                .at(written.to.span, "the target")
-                .at(written.listen.span, "the address listened on")
-        }
+        // Of the family that is not listened on, as the reader of the file has said.
+        Target::Address(_) => return None,
     };
     scope.error(error);
     None

@@ -38,9 +38,17 @@ pub struct Options {
 pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics) {
     let name = options.name.as_ref().unwrap_or(&file.name.value).clone();
     let mut scope = Scope::new(file, name);
+    if file.incomplete && !file.names_known {
+        return (None, scope.diagnostics);
+    }
     scope.enter_names();
     let bridges = bridges::enter(&mut scope);
     let links = links::enter(&mut scope);
+    if file.incomplete {
+        // What could not be read has been told; of the rest, names alone can be judged.
+        names::look_up(&mut scope);
+        return (None, sorted(scope.diagnostics));
+    }
     addresses::assign(&mut scope);
     addresses::check_clashes(&mut scope);
     mtu::check(&mut scope);

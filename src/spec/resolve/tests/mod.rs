@@ -30,3 +30,66 @@ fn good(text: &str) -> Topology {
     assert_eq!(render(&diagnostics, &[source], Style::default()), "\n");
     topology.unwrap()
 }
+
+/// What is said of a file that cannot be read whole: the messages only.
+fn said_of_part(text: &str) -> Vec<String> {
+    let (_, file, mut diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
+    diagnostics.0.extend(resolve(&file.unwrap(), &Options::default()).1.0);
+    diagnostics.0.into_iter().map(|it| it.message).collect()
+}
+
+#[test]
+fn undefined_names_are_told_beside_what_cannot_be_read() {
+    let rest = "bridges: {br0: {adresses: [10.0.0.1/24]}}
+links: [{endpoints: ['web:eth0', br1]}, {endpoints: ['wbe:eth0', br0]}]
+checks: [{from: db, to: 10.0.0.1}]
+";
+    assert_eq!(
+        said_of_part(&format!("name: lab\nnamespaces: {{web: {{loopback: 7}}}}\n{rest}")),
+        [
+            "`namespaces.web.loopback` must be true or false, not a number",
+            "a bridge has no key `adresses`",
+            "there is no namespace or bridge `br1`",
+            "there is no namespace or bridge `wbe`",
+            "there is no namespace `db`",
+        ]
+    );
+    // Where a name may stand in what was dropped, nothing is called undefined.
+    for namespaces in ["namespace: {web: {}}", "include: [more.yaml]", "namespaces: {'w b': {}}"] {
+        let said = said_of_part(&format!("name: lab\n{namespaces}\n{rest}"));
+        assert!(said.iter().all(|message| !message.contains("there is no")), "{said:?}");
+    }
+}
+
+#[test]
+fn one_range_leaves_by_several_interfaces_as_one_resource() {
+    let topology = good(
+        "name: lab
+nat:
+  - {masquerade: 10.0.0.0/24, out: eth0}
+  - {masquerade: 10.0.0.0/24, out: eth1}
+  - {masquerade: 10.0.0.0/24}
+",
+    );
+    let input = &topology.firewalls[&crate::model::Netns::Host];
+    let addresses: Vec<String> = input.nat.iter().map(|rule| rule.address.to_string()).collect();
+    assert_eq!(addresses, ["nat.host:masquerade:10.0.0.0/24"; 3]);
+}
+
+#[test]
+fn who_answers_a_check_is_found_behind_a_translated_prefix() {
+    let topology = good(
+        "name: lab
+namespaces: {web: {}, out: {}}
+bridges: {br0: {addresses: [10.0.0.1/24, 'fd00::1/64']}}
+links:
+  - endpoints: ['web:eth0 10.0.0.7/24', br0]
+  - endpoints: ['out:eth0 10.1.0.2/24', 'host:up 10.1.0.1/24']
+gateways: [{bridge: br0}]
+nat: [{dnat: 203.0.113.0/28, to: 10.0.0.0/28}]
+checks: [{from: out, to: '203.0.113.7:80'}]
+",
+    );
+    let responder = topology.checks[0].responder.as_ref().unwrap();
+    assert_eq!((responder.label.as_str(), responder.port), ("web", 80));
+}

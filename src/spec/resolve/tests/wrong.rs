@@ -150,6 +150,9 @@ port_forwards:
 nat:
   - { masquerade: 10.0.0.0/24 }
   - { masquerade: 10.0.0.0/24 }
+  - { masquerade: 10.0.0.0/24, out: eth0 }
+  - { dnat: 203.0.113.7, to: 10.0.0.7 }
+  - { dnat: 203.0.113.7, to: 10.0.0.8, out: eth0 }
 "#;
     routes_that_lead_nowhere: r#"name: lab
 namespaces:
