@@ -28,9 +28,14 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
     let mut request = ReadRequest::default();
     let Some(topology) = topology else { return request };
     for namespace in &topology.namespaces {
-        let keys = namespace.sysctls.keys().map(String::as_str).chain(sysctl::DISABLE_V6);
-        request.sysctls.entry(namespace.netns.clone()).or_default().extend(keys.map(str::to_owned));
+        let mut keys: Vec<&str> = namespace.sysctls.keys().map(String::as_str).chain(sysctl::DISABLE_V6).collect();
+        if namespace.sysctls.get(sysctl::FORWARD_V4).is_some_and(|value| value == "1") {
+            keys.push(sysctl::FORWARD_V4_DEFAULT);
+        }
+        request.sysctls.entry(namespace.netns.clone()).or_default().extend(keys.into_iter().map(str::to_owned));
     }
+    let of_host = [sysctl::FORWARD_V4_DEFAULT, sysctl::LOCALNET_DEFAULT].map(str::to_owned);
+    request.sysctls.entry(Netns::Host).or_default().extend(of_host);
     for bridge in &topology.bridges {
         request.sysctls.entry(bridge.netns.clone()).or_default().extend(bridge.sysctls.keys().cloned());
     }

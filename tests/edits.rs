@@ -3,6 +3,8 @@
 
 #[path = "common/dump.rs"]
 mod dump;
+#[path = "common/run.rs"]
+mod run;
 #[path = "common/sandbox.rs"]
 mod sandbox;
 #[path = "common/shell.rs"]
@@ -14,52 +16,8 @@ use std::{
 };
 
 use dump::Dump;
+use run::{apply, expect, file};
 use shell::sh;
-
-/// What a run of the binary came to.
-struct Ran {
-    code: Option<i32>,
-    /// Both outputs, the errors last.
-    text: String,
-}
-
-/// Runs the binary; there is nobody at its standard input.
-fn netwright(arguments: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_netwright"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary that cargo has built");
-    let text = [output.stdout, output.stderr].concat();
-    Ran { code: output.status.code(), text: String::from_utf8(text).expect("text") }
-}
-
-/// Runs the binary, wants that exit code and each of these words.
-#[track_caller]
-fn expect(arguments: &[&str], code: i32, words: &[&str]) -> String {
-    let ran = netwright(arguments);
-    assert_eq!(ran.code, Some(code), "netwright {arguments:?}:\n{}", ran.text);
-    for word in words {
-        assert!(ran.text.contains(word), "netwright {arguments:?} does not say `{word}`:\n{}", ran.text);
-    }
-    ran.text
-}
-
-/// A topology in a file of its own on the sandbox's tmpfs.
-fn file(name: &str, text: &str) -> String {
-    let path = format!("/run/{name}.yaml");
-    fs::write(&path, text).expect("a tmpfs");
-    path
-}
-
-/// Applies, and looks whether a second plan is empty.
-#[track_caller]
-fn apply(path: &str) -> String {
-    let text = expect(&["apply", path, "-auto-approve"], 0, &["Apply complete!"]);
-    expect(&["plan", path, "-detailed-exitcode"], 0, &["No changes."]);
-    text
-}
 
 /// From one topology to another and back and there again: the edit's plan says these words, and all is gone at the end.
 #[track_caller]

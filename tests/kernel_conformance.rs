@@ -25,6 +25,7 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
                 link.carrier = false;
                 link.mtu = 0;
             }
+            link.forwarding = None;
         }
         state.routes.retain(|route| route.protocol == 76);
         state.addresses.retain(|address| {

@@ -30,11 +30,16 @@ const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NUM_TX_QUEUES: u16 = 31;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
+const IFLA_INET_CONF: u16 = 1;
+/// Places in the array of `IFLA_INET_CONF`, which begins with the first (linux/ip.h).
+const IPV4_DEVCONF_FORWARDING: usize = 1;
+const IPV4_DEVCONF_ROUTE_LOCALNET: usize = 26;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_PORT_KIND: u16 = 4;
@@ -222,6 +227,7 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
             IFLA_GROUP => state.group = parse_u32(value)?,
             IFLA_NUM_TX_QUEUES => state.queues = parse_u32(value)?,
             IFLA_LINKINFO => decode_info(value, &mut state)?,
+            IFLA_AF_SPEC => decode_ipv4(value, &mut state)?,
             IFLA_PROP_LIST => state.altnames = decode_altnames(value)?,
             _ => {}
         }
@@ -233,6 +239,26 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
         state.peer = link.filter(|&index| index != 0).map(|index| Peer { index, netns: None });
     }
     Ok(Seen { state, peer_nsid })
+}
+
+/// The device's own values of `net.ipv4.conf.*`, which come with every dump.
+fn decode_ipv4(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
+    for family in NlasIterator::new(value) {
+        let family = family?;
+        if i32::from(family.kind()) != nix::libc::AF_INET {
+            continue;
+        }
+        for attribute in NlasIterator::new(family.value()) {
+            let attribute = attribute?;
+            if attribute.kind() == IFLA_INET_CONF {
+                let is_on =
+                    |place: usize| Some(parse_u32(attribute.value().chunks_exact(4).nth(place - 1)?).ok()? != 0);
+                state.forwarding = is_on(IPV4_DEVCONF_FORWARDING);
+                state.route_localnet = is_on(IPV4_DEVCONF_ROUTE_LOCALNET).unwrap_or_default();
+            }
+        }
+    }
+    Ok(())
 }
 
 fn decode_altnames(value: &[u8]) -> Result<Vec<String>, DecodeError> {

@@ -12,6 +12,7 @@ pub mod check;
 pub mod firewall;
 pub mod gateway;
 pub mod host;
+pub mod ipv4;
 pub mod link;
 pub mod namespace;
 pub mod route;

@@ -2,6 +2,10 @@
 
 /// IPv4 forwarding of a namespace. Writing it overwrites every interface's `forwarding` and `all.accept_redirects`.
 pub const FORWARD_V4: &str = "net/ipv4/ip_forward";
+/// What a new device has of IPv4 forwarding.
+pub const FORWARD_V4_DEFAULT: &str = "net/ipv4/conf/default/forwarding";
+/// What a new device has of `route_localnet`.
+pub const LOCALNET_DEFAULT: &str = "net/ipv4/conf/default/route_localnet";
 /// Whether IPv6 is off in a namespace: on its devices, and on those that come.
 pub const DISABLE_V6: [&str; 2] = ["net/ipv6/conf/all/disable_ipv6", "net/ipv6/conf/default/disable_ipv6"];
 const FORWARD_V4_ALIAS: &str = "net/ipv4/conf/all/forwarding";

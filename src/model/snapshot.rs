@@ -140,6 +140,12 @@ pub struct LinkState {
     /// Number of transmit queues.
     #[serde(default)]
     pub queues: u32,
+    /// Whether IPv4 routes 127.0.0.0/8 by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub route_localnet: bool,
+    /// Whether IPv4 forwards what comes in by it; `None` where the reader does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarding: Option<bool>,
 }
 
 impl LinkState {

@@ -73,6 +73,7 @@ pub fn input() -> Input {
     let segment = |name: &str, v4: &str, v6: &str| Interface {
         name: name.parse().unwrap(),
         subnets: vec![v4.parse().unwrap(), v6.parse().unwrap()],
+        beyond: Vec::new(),
         role: Role::Segment {
             gateway: Some(Address::new(KindName::Gateway, name)),
             members: None,
@@ -101,6 +102,7 @@ pub fn input() -> Input {
             Interface {
                 name: "br2".parse().unwrap(),
                 subnets: Vec::new(),
+                beyond: Vec::new(),
                 role: Role::Bystander { families: Family::ALL.to_vec() },
             },
         ],

@@ -212,6 +212,13 @@ impl Kernel for Fake {
             let live = &self.state.namespaces[netns];
             let expanded = keys.chain(borrowed).flat_map(|key| sysctls::expand(live, key));
             state.sysctls = expanded.map(|key| (key.clone(), sysctls::read(live, &key))).collect();
+            for link in &mut state.links {
+                let is_on = |what: &str| {
+                    let key = format!("net/ipv4/conf/{}/{what}", link.name);
+                    sysctls::read(live, &key).is_some_and(|value| value != "0")
+                };
+                (link.forwarding, link.route_localnet) = (Some(is_on("forwarding")), is_on("route_localnet"));
+            }
             state.firewall.wanted = request.firewalls.get(netns).cloned().unwrap_or_default();
             if !state.firewall.is_empty() {
                 state.firewall.default_variant = Some(Variant::Nft);

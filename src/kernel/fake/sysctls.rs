@@ -23,7 +23,7 @@ pub fn read(state: &NetnsState, key: &str) -> Option<String> {
     }
     match state.sysctls.get(key) {
         Some(value) => value.clone(),
-        None if exists(state, key) => Some(default(key).to_owned()),
+        None if exists(state, key) => Some(inherited_by_device(state, key).unwrap_or_else(|| default(key).to_owned())),
         None => None,
     }
 }
@@ -43,6 +43,16 @@ fn exists(state: &NetnsState, key: &str) -> bool {
         }
         ["net", ..] => true,
         _ => false,
+    }
+}
+
+/// What a device has of what `default` says.
+fn inherited_by_device(state: &NetnsState, key: &str) -> Option<String> {
+    let parts: Vec<_> = key.split('/').collect();
+    let ["net", family, "conf", device, what] = *parts.as_slice() else { return None };
+    match device {
+        "all" | "default" => None,
+        _ => state.sysctls.get(&format!("net/{family}/conf/default/{what}")).cloned().flatten(),
     }
 }
 

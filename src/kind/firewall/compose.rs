@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     filter,
-    input::{Input, Interface, NatKind, Role},
+    input::{Beyond, Input, Interface, NatKind, Role},
     names::{ChainKind, chain_name, own_chain},
     nat,
 };
@@ -116,14 +116,31 @@ pub(super) struct Scope<'a> {
 pub(super) struct Segment<'a> {
     pub interface: &'a IfName,
     pub subnets: Vec<IpNet>,
+    pub beyond: Vec<Beyond>,
     pub gateway: Option<&'a Address>,
     pub members: Option<Vec<IpAddr>>,
     pub route_localnet: bool,
+    pub passes: Passes,
+}
+
+/// What is let pass to and from a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passes {
+    /// All that comes from it, and what answers it or was forwarded to it.
+    All,
+    /// What was forwarded to its targets, and their answers.
+    Targets {
+        /// And what goes from port to port of it.
+        bridged: bool,
+    },
 }
 
 impl Segment<'_> {
-    /// Whether our rules let traffic pass to all of `net`.
+    /// Whether all of `net` is behind it.
     pub fn covers(&self, net: &IpNet) -> bool {
+        if self.beyond.iter().any(|it| it.target == *net) {
+            return true;
+        }
         match &self.members {
             None => self.subnets.iter().any(|subnet| subnet.contains(net)),
             Some(members) => members.iter().any(|member| IpNet::from(*member).contains(net)),
@@ -164,6 +181,11 @@ impl<'a> Scope<'a> {
         self.targets.iter().filter(|target| !self.segments.iter().any(|segment| segment.covers(target)))
     }
 
+    /// The segments that all may leave.
+    pub fn open_segments(&self) -> impl Iterator<Item = &Segment<'a>> {
+        self.segments.iter().filter(|segment| segment.passes == Passes::All)
+    }
+
     /// The interfaces whose own subnet lies in the range.
     pub fn within(&self, range: &IpNet) -> Vec<&'a IfName> {
         let own = |interface: &&Interface| interface.subnets.iter().any(|subnet| range.contains(&subnet.trunc()));
@@ -178,19 +200,30 @@ impl<'a> Scope<'a> {
 
 impl<'a> Segment<'a> {
     fn new(interface: &'a Interface, family: Family) -> Option<Self> {
-        let Role::Segment { gateway, members, route_localnet } = &interface.role else { return None };
+        let (gateway, members, route_localnet, passes) = match &interface.role {
+            Role::Segment { gateway, members, route_localnet } => {
+                (gateway.as_ref(), members, route_localnet, Passes::All)
+            }
+            Role::Target { members, route_localnet, bridge } => {
+                (None, members, route_localnet, Passes::Targets { bridged: *bridge })
+            }
+            Role::Bystander { .. } | Role::Outer => return None,
+        };
         let of_family = |net: &IpNet| Family::of(net.addr()) == family;
         let subnets: Vec<IpNet> = interface.subnets.iter().map(IpNet::trunc).filter(of_family).collect();
         let members: Option<Vec<IpAddr>> = members
             .as_ref()
             .map(|all| all.iter().copied().filter(|address| Family::of(*address) == family).collect::<Vec<_>>());
-        let used = members.as_ref().map_or(!subnets.is_empty(), |members| !members.is_empty());
+        let beyond: Vec<Beyond> = interface.beyond.iter().copied().filter(|it| of_family(&it.target)).collect();
+        let used = members.as_ref().map_or(!subnets.is_empty(), |members| !members.is_empty()) || !beyond.is_empty();
         used.then_some(Self {
             interface: &interface.name,
             subnets,
-            gateway: gateway.as_ref(),
+            beyond,
+            gateway,
             members,
             route_localnet: *route_localnet,
+            passes,
         })
     }
 }

@@ -15,6 +15,7 @@ fn segment(name: &str, subnets: &[&str]) -> Interface {
     Interface {
         name: name.parse().unwrap(),
         subnets: subnets.iter().map(|subnet| net(subnet)).collect(),
+        beyond: Vec::new(),
         role: Role::Segment {
             gateway: Some(Address::new(KindName::Gateway, name)),
             members: None,
@@ -118,7 +119,7 @@ fn the_rules_are_those_that_were_proven_with_packets() {
 :NW-RAW-web-lab - [0:0]
 -A PREROUTING -m comment --comment \"netwright:web-lab\" -j NW-RAW-web-lab
 -A NW-RAW-web-lab -i br0 -d 127.0.0.0/8 -j DROP
--A NW-RAW-web-lab -i br2 -m addrtype ! --dst-type LOCAL -j CT --notrack
+-A NW-RAW-web-lab -i br2 -m addrtype ! --dst-type LOCAL --limit-iface-in -j CT --notrack
 COMMIT
 *filter
 :NW-FWD-web-lab - [0:0]
@@ -166,7 +167,7 @@ fn ipv6_is_the_same_but_for_loopback_and_brackets() {
 *raw
 :NW-RAW-web-lab - [0:0]
 -A PREROUTING -m comment --comment \"netwright:web-lab\" -j NW-RAW-web-lab
--A NW-RAW-web-lab -i br2 -m addrtype ! --dst-type LOCAL -j CT --notrack
+-A NW-RAW-web-lab -i br2 -m addrtype ! --dst-type LOCAL --limit-iface-in -j CT --notrack
 COMMIT
 *filter
 :NW-FWD-web-lab - [0:0]

@@ -1,7 +1,7 @@
 //! The rules of `NW-FWD` (what is let pass) and `NW-RAW` (before connection tracking).
 
 use super::{
-    compose::{Line, Scope, Segment, overlap, short},
+    compose::{Line, Passes, Scope, Segment, overlap, short},
     input::{NatKind, Role},
 };
 use crate::model::{IfName, Mark, snapshot::Family};
@@ -11,11 +11,13 @@ const REPLIES_AND_FORWARDS: &str = "-m conntrack --ctstate RELATED,ESTABLISHED,D
 
 /// The rules of `NW-FWD`.
 pub(super) fn forward(scope: &Scope<'_>) -> Vec<Line> {
-    let mut lines: Vec<Line> = scope.segments.iter().flat_map(|segment| pass_segment(scope, segment)).collect();
+    let mut lines: Vec<Line> = scope.open_segments().flat_map(|segment| pass_segment(scope, segment)).collect();
     // With bridge-nf a FORWARD policy of DROP holds between the ports of a bridge too.
-    lines.extend(bystanders(scope).map(|name| scope.shared(format!("-i {name} -o {name} -j ACCEPT"))));
+    let switched = scope.segments.iter().filter(|segment| segment.passes == Passes::Targets { bridged: true });
+    let switched = switched.map(|segment| segment.interface).chain(bystanders(scope).map(|(name, _)| name));
+    lines.extend(switched.map(|name| scope.shared(format!("-i {name} -o {name} -j ACCEPT"))));
     lines.extend(pass_ranges(scope));
-    for target in scope.strays() {
+    for target in scope.targets.iter().filter(|target| !scope.open_segments().any(|segment| segment.covers(target))) {
         let target = short(*target);
         lines.push(scope.shared(format!("-d {target} {REPLIES_AND_FORWARDS} -j ACCEPT")));
         lines.push(scope.shared(format!("-s {target} {REPLIES} -j ACCEPT")));
@@ -51,7 +53,7 @@ fn pass_ranges(scope: &Scope<'_>) -> Vec<Line> {
             NatKind::Masquerade(range) | NatKind::Snat(range, _) => range.trunc(),
             NatKind::Dnat(..) => continue,
         };
-        if scope.segments.iter().flat_map(|segment| &segment.subnets).any(|subnet| overlap(subnet, &range)) {
+        if scope.open_segments().flat_map(|segment| &segment.subnets).any(|subnet| overlap(subnet, &range)) {
             continue;
         }
         let range = short(range);
@@ -65,11 +67,14 @@ fn pass_ranges(scope: &Scope<'_>) -> Vec<Line> {
     lines
 }
 
-fn bystanders<'a>(scope: &Scope<'a>) -> impl Iterator<Item = &'a IfName> {
+/// The bridges that this namespace only switches for, and whether it has addresses of the family on them.
+fn bystanders<'a>(scope: &Scope<'a>) -> impl Iterator<Item = (&'a IfName, bool)> {
     let family = scope.family;
     scope.input.interfaces.iter().filter_map(move |interface| match &interface.role {
-        Role::Bystander { families } if families.contains(&family) => Some(&interface.name),
-        Role::Bystander { .. } | Role::Segment { .. } | Role::Outer => None,
+        Role::Bystander { families } if families.contains(&family) => {
+            Some((&interface.name, interface.subnets.iter().any(|net| Family::of(net.addr()) == family)))
+        }
+        Role::Bystander { .. } | Role::Segment { .. } | Role::Target { .. } | Role::Outer => None,
     })
 }
 
@@ -87,8 +92,12 @@ pub(super) fn raw(scope: &Scope<'_>) -> Vec<Line> {
         || !scope.targets.is_empty()
         || scope.input.nat.iter().any(|rule| rule.kind.family() == scope.family);
     if routes {
-        let untracked =
-            |name: &IfName| scope.shared(format!("-i {name} -m addrtype ! --dst-type LOCAL -j CT --notrack"));
+        // What is for an address of this namespace may go to a router on that bridge first. Only where this namespace is on
+        // the segment itself it may as well be meant for it.
+        let untracked = |(name, on_it): (&IfName, bool)| {
+            let limit = if on_it { "" } else { " --limit-iface-in" };
+            scope.shared(format!("-i {name} -m addrtype ! --dst-type LOCAL{limit} -j CT --notrack"))
+        };
         lines.extend(bystanders(scope).map(untracked));
     }
     lines

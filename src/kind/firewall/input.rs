@@ -30,22 +30,41 @@ pub struct Interface {
     pub name: IfName,
     /// The subnets of its own addresses here.
     pub subnets: Vec<IpNet>,
+    /// Targets of forwards and dnat rules that a further router on it leads to.
+    pub beyond: Vec<Beyond>,
     /// What is behind it.
     pub role: Role,
+}
+
+/// A target behind a further router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beyond {
+    /// The target.
+    pub target: IpNet,
+    /// Whom that router leads to as well: the destination of the route, or the target alone where that is the default.
+    pub network: IpNet,
 }
 
 /// What an interface is to the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
-    /// Behind it are those whom this namespace routes for: a gateway's segment, or one that a nat range or the target
-    /// of a forward lies in.
+    /// Behind it are those whom this namespace routes for: a gateway's segment, or one that a nat range lies in.
     Segment {
-        /// The gateway that it is; `None` where only nat or forwards make it a segment.
+        /// The gateway that it is; `None` where only nat makes it a segment.
         gateway: Option<Address>,
         /// Of an external bridge: the addresses of the lab's members, who alone are let pass. `None`: everyone is ours.
         members: Option<Vec<IpAddr>>,
         /// Whether `route_localnet` is on for it, so that 127.0.0.1 must be shielded.
         route_localnet: bool,
+    },
+    /// Behind it are targets of forwards or dnat rules, and nobody else whom this namespace routes for.
+    Target {
+        /// Of an external bridge: the addresses of the lab's members.
+        members: Option<Vec<IpAddr>>,
+        /// Whether `route_localnet` is on for it.
+        route_localnet: bool,
+        /// Whether it is a bridge of ours. With bridge-nf what its ports send to each other meets the packet filter.
+        bridge: bool,
     },
     /// A bridge of ours that this namespace switches for, but does not route for. With bridge-nf its frames meet the
     /// packet filter all the same.

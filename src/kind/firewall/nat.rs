@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     compose::{Jump, Line, Scope, Segment, overlap, short},
-    input::{Forward, NatKind, NatRule, Protocol, SnatTo, port_range},
+    input::{Beyond, Forward, NatKind, NatRule, Protocol, SnatTo, port_range},
 };
 use crate::model::snapshot::Family;
 
@@ -111,6 +111,14 @@ fn hairpin(scope: &Scope<'_>, segment: &Segment<'_>) -> Vec<Line> {
             lines.push(scope.shared(format!("-s {subnet} -d {to} -o {name} {FORWARDED} -j MASQUERADE")));
         }
     }
+    // Who is behind the same further router as the target is answered past this namespace unless it asks for itself.
+    for Beyond { target, network } in &segment.beyond {
+        let to = short(*target);
+        for from in segment.subnets.iter().chain([network]) {
+            let from = short(*from);
+            lines.push(scope.shared(format!("-s {from} -d {to} -o {name} {FORWARDED} -j MASQUERADE")));
+        }
+    }
     for to in &destinations {
         let to = to.map(|to| format!("-d {} ", short(to))).unwrap_or_default();
         lines.push(scope.shared(format!("{to}-o {name} -m addrtype --src-type LOCAL {FORWARDED} -j MASQUERADE")));
@@ -139,7 +147,7 @@ fn new_source(scope: &Scope<'_>, rule: &NatRule) -> Vec<Line> {
 /// What keeps a rule without `out` off traffic that stays inside the lab: lines before it, and a match of its own.
 fn stay_inside(scope: &Scope<'_>, range: IpNet) -> (Vec<Line>, String) {
     let own = scope.within(&range);
-    let ours = || scope.segments.iter().filter(|segment| segment.members.is_none());
+    let ours = || scope.open_segments().filter(|segment| segment.members.is_none());
     let mut lines = Vec::new();
     for from in ours() {
         for source in from.subnets.iter().filter(|subnet| overlap(subnet, &range)) {

@@ -84,6 +84,8 @@ impl Rule {
             }
             "--src-type" => self.source_type = text(),
             "--dst-type" => self.destination_type = text(),
+            // Narrows the type, which is as much as anybody here asks for.
+            "--limit-iface-in" => {}
             "--comment" => self.comment = text().map(|m| m.value),
             "-m" => self.unknown |= text().is_none_or(|m| !KNOWN.contains(&m.value.as_str())),
             option if option.starts_with('-') => self.unknown = true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Rules, mtu,
+    Rules, mtu, namespaces,
     scope::{Interface, Scope, Segment, What},
 };
 use crate::{
@@ -111,9 +111,6 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
         let addresses = Addresses::wanted(bridge.addresses.iter().flatten().map(|net| net.value));
         let mut sysctls = BTreeMap::new();
         let listed = |map: &BTreeMap<_, Vec<String>>| map.get(&netns).is_some_and(|list| list.contains(device));
-        if listed(&rules.route_localnet) {
-            sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
-        }
         if *namespace == Scope::host() && addresses_v6(bridge) {
             sysctls.insert(format!("net/ipv6/conf/{device}/accept_dad"), "0".to_owned());
         }
@@ -133,6 +130,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
             addresses,
             ports: bridge.ports.iter().map(|port| port.to_string()).collect(),
             sysctls,
+            ipv4: namespaces::ipv4_of(scope, rules, namespace, device),
         });
     }
     built

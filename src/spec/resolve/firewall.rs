@@ -3,23 +3,19 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use ipnet::IpNet;
-
-use super::{
-    HOST, Need, Rules, addresses,
-    scope::{Interface, Scope, What},
-};
+use super::{HOST, Need, Rules, facing::Facts, scope::Scope};
 use crate::{
     kind::{
-        firewall::{Forward, Input, Interface as Facing, NatKind, NatRule, Role, SnatTo, forward_rest, nat_rest},
+        firewall::{Forward, NatKind, NatRule, SnatTo, forward_rest, nat_rest},
         gateway::Gateway,
+        route::Route,
     },
     model::{Address, Diagnostic, IfName, Label, Netns, Span, Spanned, address::KindName, snapshot::Family},
     spec::file::{self, Target},
 };
 
 /// The rules of every namespace that has any.
-pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
+pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) -> Rules {
     let file = scope.file;
     let mut rules = Rules::default();
     let mut nat: BTreeMap<Label, Vec<NatRule>> = BTreeMap::new();
@@ -62,22 +58,19 @@ pub fn resolve(scope: &mut Scope<'_>, gateways: &[Gateway]) -> Rules {
         let nat = nat.remove(&label).unwrap_or_default();
         let forwards = forwards.remove(&label).unwrap_or_default();
         if !nat.is_empty() || !forwards.is_empty() || gateways.iter().any(|it| it.netns == scope.netns(&label)) {
-            let input = input_of(scope, &label, nat, forwards, gateways, &mut rules);
+            let input = Facts { nat, forwards, routes, gateways }.input(scope, &label, &mut rules);
             rules.inputs.insert(scope.netns(&label), input);
         }
     }
     for label in scope.namespaces.keys().cloned().collect::<Vec<_>>() {
-        let bridge = |it: &Interface| matches!(&it.what, What::Bridge(_)) && !is_external(scope, it);
-        if !rules.inputs.contains_key(&scope.netns(&label)) && scope.of(&label).iter().any(bridge) {
-            let input = input_of(scope, &label, Vec::new(), Vec::new(), gateways, &mut rules);
+        if !rules.inputs.contains_key(&scope.netns(&label)) && scope.of(&label).iter().any(|it| scope.is_own_bridge(it))
+        {
+            let input = Facts { nat: Vec::new(), forwards: Vec::new(), routes, gateways };
+            let input = input.input(scope, &label, &mut rules);
             rules.bystanders.insert(scope.netns(&label), input);
         }
     }
     rules
-}
-
-fn is_external(scope: &Scope<'_>, interface: &Interface) -> bool {
-    interface.segment.is_some_and(|segment| scope.segments[segment].external)
 }
 
 fn need(rules: &mut Rules, label: &Label, family: Family, because: &'static str, span: Span) {
@@ -269,106 +262,4 @@ fn check_listen_clash(
         error = error.at(*first, "the first time");
     }
     scope.error(error.help("a port of an address leads to one target: change one, or listen on other addresses"));
-}
-
-fn input_of(
-    scope: &Scope<'_>,
-    label: &Label,
-    nat: Vec<NatRule>,
-    forwards: Vec<Forward>,
-    gateways: &[Gateway],
-    rules: &mut Rules,
-) -> Input {
-    let netns = scope.netns(label);
-    let ranges: Vec<IpNet> = nat
-        .iter()
-        .map(|rule| match &rule.kind {
-            NatKind::Masquerade(range) | NatKind::Snat(range, _) => *range,
-            NatKind::Dnat(_, to) => *to,
-        })
-        .chain(forwards.iter().map(|forward| IpNet::from(forward.to)))
-        .collect();
-    // 127.0.0.1 is served for every IPv4 forward that listens there: a bare one, or one on a loopback address.
-    let local: Vec<IpAddr> = forwards
-        .iter()
-        .filter(|it| it.to.is_ipv4() && it.listen.is_none_or(|listen| listen.is_loopback()))
-        .map(|it| it.to)
-        .collect();
-    let mut interfaces = Vec::new();
-    for interface in scope.of(label) {
-        if matches!(interface.what, What::Loopback | What::Port(..)) {
-            continue;
-        }
-        let subnets = subnets_of(scope, interface);
-        let reaches = |address: &IpAddr| subnets.iter().any(|net| net.contains(address));
-        let route_localnet = local.iter().any(reaches);
-        if route_localnet {
-            rules.route_localnet.entry(netns.clone()).or_default().push(interface.device.to_string());
-        }
-        let gateway = gateways.iter().find(|it| it.netns == netns && it.device == interface.device.as_str());
-        let routed = gateway.is_some() || ranges.iter().any(|range| addresses::has_overlap(&subnets, range));
-        let role = role_of(scope, interface, gateway, routed, route_localnet);
-        interfaces.push(Facing { name: interface.device.clone(), subnets, role });
-    }
-    let targets: Vec<IpAddr> = forwards.iter().map(|forward| forward.to).collect();
-    rules.hairpin.extend(ends_of(scope, label, &targets));
-    Input { topology: scope.name.clone(), namespace: label.to_string(), interfaces, nat, forwards }
-}
-
-/// The subnets of an interface: of its own addresses, or of its members' where it is an external bridge.
-fn subnets_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
-    let mut subnets: Vec<IpNet> = interface.addresses.iter().map(IpNet::trunc).collect();
-    let external = is_external(scope, interface);
-    if external {
-        subnets.extend(members_of(scope, interface).into_iter().map(|net| net.trunc()));
-    }
-    subnets.sort();
-    subnets.dedup();
-    subnets
-}
-
-/// The addresses of everyone else on an interface's segment.
-fn members_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
-    let Some(segment) = interface.segment else { return Vec::new() };
-    let others = scope.on_segment(segment).into_iter().filter(|(_, it)| it.what != interface.what);
-    others.flat_map(|(_, it)| it.addresses.clone()).collect()
-}
-
-fn role_of(
-    scope: &Scope<'_>,
-    interface: &Interface,
-    gateway: Option<&Gateway>,
-    routed: bool,
-    route_localnet: bool,
-) -> Role {
-    let external = is_external(scope, interface);
-    if routed {
-        let members = external.then(|| members_of(scope, interface).iter().map(IpNet::addr).collect());
-        return Role::Segment { gateway: gateway.map(Gateway::address), members, route_localnet };
-    }
-    match interface.what {
-        What::Bridge(_) if !external => {
-            let mut families: Vec<Family> =
-                members_of(scope, interface).iter().map(|net| Family::of(net.addr())).collect();
-            families.sort();
-            families.dedup();
-            Role::Bystander { families }
-        }
-        What::Bridge(_) | What::End(_) | What::Port(..) | What::Loopback => Role::Outer,
-    }
-}
-
-/// The link ends that have one of these addresses on a segment of `label`'s bridges: their ports need hairpin.
-fn ends_of(scope: &Scope<'_>, label: &Label, targets: &[IpAddr]) -> Vec<super::scope::EndId> {
-    let mut ends = Vec::new();
-    for bridge in scope.of(label).iter().filter(|it| matches!(it.what, What::Bridge(_))) {
-        let Some(segment) = bridge.segment else { continue };
-        for (_, interface) in scope.on_segment(segment) {
-            let hit = interface.addresses.iter().any(|net| targets.contains(&net.addr()));
-            if let (What::End(id), true) = (&interface.what, hit) {
-                ends.push(*id);
-            }
-        }
-    }
-    ends
 }

@@ -3,12 +3,13 @@
 use super::{
     Rules,
     bridges::stable_mac,
-    mtu,
+    mtu, namespaces,
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
     kind::{
         addresses::Addresses,
+        ipv4::Ipv4,
         link::{End, Link},
     },
     model::{Diagnostic, Label, Spanned, name},
@@ -224,8 +225,8 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<L
         // A port needs hairpin where the other end is a forward's target.
         let needs = |far: usize| rules.hairpin.contains(&(*index, far));
         let ends = vec![
-            build_end(scope, link, a, first, (*index, 0), needs(1)),
-            build_end(scope, link, b, second, (*index, 1), needs(0)),
+            build_end(scope, rules, link, (a, first), (*index, 0), needs(1)),
+            build_end(scope, rules, link, (b, second), (*index, 1), needs(0)),
         ];
         built.push(Link { name: name.clone(), ends, queues: link.queues.as_ref().map(|queues| queues.value) });
     }
@@ -234,9 +235,9 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<L
 
 fn build_end(
     scope: &Scope<'_>,
+    rules: &Rules,
     link: &file::Link,
-    entered: &EnteredEnd,
-    end: &file::End,
+    (entered, end): (&EnteredEnd, &file::End),
     id: EndId,
     hairpin: bool,
 ) -> End {
@@ -263,6 +264,10 @@ fn build_end(
         up: end.up.as_ref().is_none_or(|up| up.value),
         addresses: Addresses::wanted(managed.iter().flat_map(|it| it.addresses.iter().copied())),
         hairpin: hairpin && entered.bridge.is_some(),
+        ipv4: match entered.bridge {
+            Some(_) => Ipv4::default(),
+            None => namespaces::ipv4_of(scope, rules, &entered.namespace, &entered.device),
+        },
         marked: true,
         index: 0,
     }

@@ -13,6 +13,7 @@ use super::file::File;
 mod addresses;
 mod bridges;
 mod checks;
+mod facing;
 mod firewall;
 mod gateways;
 mod links;
@@ -60,7 +61,7 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
     }
     let routes = routes::resolve(&mut scope);
     let gateways = gateways::resolve(&mut scope, &routes);
-    let rules = firewall::resolve(&mut scope, &gateways);
+    let rules = firewall::resolve(&mut scope, &routes, &gateways);
     let checks = checks::resolve(&mut scope, &rules);
     let namespaces = namespaces::resolve(&mut scope, &rules);
     let host = namespaces::host(&mut scope, &rules);

@@ -9,6 +9,7 @@ use crate::{
     kind::{
         addresses::Addresses,
         host::HostSettings,
+        ipv4::Ipv4,
         namespace::Namespace,
         sysctl::{self, FORWARD_V4, FORWARD_V6},
     },
@@ -51,7 +52,7 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
             sysctls.insert(key.to_owned(), u8::from(forwards).to_string());
         }
     }
-    for device in rules.route_localnet.get(&netns).into_iter().flatten().filter(|it| !is_bridge(scope, label, it)) {
+    for device in rules.route_localnet.get(&netns).into_iter().flatten().filter(|it| !is_made(scope, label, it)) {
         sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
     }
     add_written(scope, spec, &mut sysctls);
@@ -79,9 +80,30 @@ fn not_by_itself(net: &IpNet) -> bool {
     !matches!(net.to_string().as_str(), "127.0.0.1/8" | "::1/128")
 }
 
-fn is_bridge(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
-    let mut list = scope.of(label).iter();
-    list.any(|it| it.device.as_str() == device && matches!(it.what, super::scope::What::Bridge(_)))
+/// The IPv4 settings of a device of ours, as far as the file does not write them itself.
+pub fn ipv4_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str) -> Ipv4 {
+    let key = Spanned { value: namespace.clone(), span: crate::model::Span::default() };
+    let spec = scope.file.namespaces.get(&key);
+    let written = |path: &str| {
+        let mut sysctls = spec.iter().flat_map(|spec| &spec.sysctls);
+        sysctls.find(|(key, _)| sysctl::path_of_key(key) == path).map(|(_, value)| sysctl::normal(value) != "0")
+    };
+    let asked = spec.and_then(|spec| spec.forwarding.as_ref()).is_some_and(|it| it.value);
+    let forwards = asked || rules.forwarding.get(namespace).is_some_and(|need| need.v4);
+    let listed =
+        rules.route_localnet.get(&scope.netns(namespace)).is_some_and(|list| list.iter().any(|it| it == device));
+    let own = |what: &str| written(&format!("net/ipv4/conf/{device}/{what}"));
+    Ipv4 {
+        route_localnet: own("route_localnet").or_else(|| written(sysctl::LOCALNET_DEFAULT)).unwrap_or(listed),
+        localnet_by_default: false,
+        forwarding: (forwards && own("forwarding").is_none()).then_some(true),
+    }
+}
+
+/// Whether a device is of the file's making, so that its settings are no business of its namespace's.
+fn is_made(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
+    let mut list = scope.of(label).iter().filter(|it| it.device.as_str() == device);
+    list.any(|it| !scope.is_external(it))
 }
 
 /// The sysctls of the file; one that contradicts what the file says elsewhere is an error.
@@ -131,11 +153,7 @@ pub fn host(scope: &mut Scope<'_>, rules: &Rules) -> Option<HostSettings> {
         sysctls.extend(families.into_iter().filter(|(on, _)| *on).map(|(_, key)| (key.to_owned(), "1".to_owned())));
     }
     for device in rules.route_localnet.get(&Netns::Host).into_iter().flatten() {
-        let bridge = scope.file.bridges.iter().any(|(label, bridge)| {
-            let external = bridge.external.as_ref().is_some_and(|it| it.value);
-            !external && is_bridge(scope, &key.value, device) && scope.bridges.contains_key(&label.value)
-        });
-        if !bridge {
+        if !is_made(scope, &key.value, device) {
             sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
         }
     }

@@ -258,6 +258,17 @@ impl<'f> Scope<'f> {
         self.interfaces.get(namespace).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether an interface is a bridge that somebody else made.
+    pub fn is_external(&self, interface: &Interface) -> bool {
+        interface.segment.is_some_and(|segment| self.segments[segment].external)
+            && matches!(interface.what, What::Bridge(_))
+    }
+
+    /// Whether an interface is a bridge of the file's own.
+    pub fn is_own_bridge(&self, interface: &Interface) -> bool {
+        matches!(interface.what, What::Bridge(_)) && !self.is_external(interface)
+    }
+
     /// The interface that the file calls `name`.
     pub fn interface(&self, namespace: &Label, name: &str) -> Option<&Interface> {
         self.of(namespace).iter().find(|it| it.name == name)
