@@ -249,7 +249,7 @@ pub fn table_key(family: Family, table: TableName) -> String {
     format!("table:{family}:{}", table.as_str())
 }
 
-/// Tracked connections that a changed rule must not keep on their old way: those whose original destination is this.
+/// Tracked connections that a changed rule must not keep on their old way. All that it says holds of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowMatch {
     /// IPv4 or IPv6.
@@ -263,6 +263,24 @@ pub struct FlowMatch {
     pub ports: Option<(u16, u16)>,
     /// The original source lies in it; any where it is `None`.
     pub source: Option<IpNet>,
+    /// What has become of it until now.
+    pub so_far: SoFar,
+}
+
+/// How a tracked connection is translated. Others than those that a change concerns go on: without its entry, a
+/// translated connection is cut off as soon as the far side speaks first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SoFar {
+    /// It leads to one of these: by a rule that goes.
+    LeadsTo(IpNet),
+    /// It leads anywhere but to one of these: a rule comes that sends it there.
+    LeadsElsewhere(IpNet),
+    /// Its source is another now.
+    SourceIsNew,
+    /// Its source is another now, between a first and a last address.
+    SourceIsIn(Vec<(IpAddr, IpAddr)>),
+    /// Its source is still its own, or one of these addresses instead.
+    SourceIsOldOr(Vec<IpAddr>),
 }
 
 /// An op with the resource that it is done for.

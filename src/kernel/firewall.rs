@@ -58,29 +58,40 @@ fn read_live(
         let Some(tool) = tools::find(variant, family, Action::Save, default_variant) else {
             // Where rules are to be loaded, a DROP in the tables that cannot be read would win over them unseen; and
             // where the tools went after ours had been loaded, a destroy would leave them behind unseen.
-            if wanted.is_empty() && !(variant == Variant::Nft && in_use::holds_ours(family)?) {
+            if wanted.is_empty() && !(variant == Variant::Nft && in_use::holds_ours(family, |_| true)?) {
                 continue;
             }
             return Err(tools::missing_variant(variant, family));
         };
         let text = tools::save(&tool)?;
         // Said by iptables-nft of a table with rules that only nft itself can express: it neither prints nor changes it.
-        let refused = |table: &&Table| {
-            table.family == family && text.contains(&format!("# Table `{}' is incompatible", table.name.as_str()))
-        };
-        if let Some(table) = wanted.iter().find(refused).filter(|_| Some(variant) == default_variant) {
-            return Err(KernelError::message(
-                format!("cannot use the {} table of {}", table.name.as_str(), family_name(family)),
-                format!(
-                    "it holds rules that were made by nft and that {tool} cannot read; move them to a table of their own"
-                ),
-            ));
+        let refused = |table: &str| text.contains(&format!("# Table `{table}' is incompatible"));
+        let needed = wanted.iter().filter(|table| table.family == family && Some(variant) == default_variant);
+        let mut needed = needed.map(|table| table.name.as_str());
+        if let Some(table) = needed.find(|table| refused(table)) {
+            return Err(unreadable(table, family, &tool));
+        }
+        // What is ours there could not be removed, and would not even be seen.
+        if let Some(table) = [TableName::Raw, TableName::Filter, TableName::Nat]
+            .map(TableName::as_str)
+            .into_iter()
+            .find(|table| refused(table))
+            && in_use::holds_ours(family, |name| refused(name))?
+        {
+            return Err(unreadable(table, family, &tool));
         }
         let tables = parse_save(family, &text)
             .map_err(|error| KernelError::message(format!("cannot read what {tool} printed"), error.to_string()))?;
         live.extend(tables.into_iter().map(|table| (variant, table)));
     }
     Ok(live)
+}
+
+fn unreadable(table: &str, family: Family, tool: &impl std::fmt::Display) -> KernelError {
+    KernelError::message(
+        format!("cannot use the {table} table of {}", family_name(family)),
+        format!("it holds rules that were made by nft and that {tool} cannot read; move them to a table of their own"),
+    )
 }
 
 /// Feeds a script about one table to `iptables-restore --noflush` of a variant and family: all of it is done, or nothing.

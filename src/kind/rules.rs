@@ -181,7 +181,14 @@ impl Filter {
                 steps.push(stage, &self.netns, &address, Op::TableGiveBack { family, table, user });
             }
         }
-        let flows = firewall::flows_of_drifts(&self.comparison.drifts);
+        let snapshot = steps.snapshot;
+        let addresses = |device: &str| {
+            let state = snapshot.namespaces.get(&self.netns);
+            let index = state.and_then(|state| state.link(device)).map(|link| link.index);
+            let all = state.iter().flat_map(|state| &state.addresses);
+            all.filter(|it| Some(it.link) == index).map(|it| it.address.addr()).collect()
+        };
+        let flows = firewall::flows_of_drifts(&self.comparison.drifts, wanted, &addresses);
         if !flows.is_empty() {
             steps.push(Stage::Flows, &self.netns, &address, Op::FlushFlows { flows });
         }

@@ -11,6 +11,7 @@ use crate::model::snapshot::{Family, TableName, Variant};
 const GETTABLE: u16 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
 const GETCHAIN: u16 = 4;
+const NFTA_CHAIN_TABLE: u16 = 1;
 const NFTA_CHAIN_NAME: u16 = 3;
 /// What the names of netwright's chains begin with.
 const OURS: &[u8] = b"NW-";
@@ -41,14 +42,16 @@ impl InUse {
     }
 }
 
-/// Whether nf_tables holds a chain of netwright's in that family, asked without the tools.
-pub(super) fn holds_ours(family: Family) -> Result<bool, KernelError> {
+/// Whether nf_tables holds a chain of netwright's in that family, in a table that `is_meant`; asked without the tools.
+pub(super) fn holds_ours(family: Family, is_meant: impl Fn(&str) -> bool) -> Result<bool, KernelError> {
     let failed = |error| KernelError::io("cannot list the nf_tables chains", error);
     let socket = Netfilter::open().map_err(failed)?;
     let mut found = false;
     let result = socket.dump(SUBSYSTEM_NFTABLES, GETCHAIN, nix::libc::AF_UNSPEC as u8, |of, payload| {
-        let mut names = netfilter::attributes(payload).filter(|(kind, _)| *kind == NFTA_CHAIN_NAME);
-        found |= netfilter::family(of) == Some(family) && names.any(|(_, name)| name.starts_with(OURS));
+        let find = |kind| netfilter::attributes(payload).find(|(k, _)| *k == kind).map(|(_, value)| value);
+        let table = find(NFTA_CHAIN_TABLE).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
+        let meant = netfilter::family(of) == Some(family) && is_meant(table.trim_end_matches('\0'));
+        found |= meant && find(NFTA_CHAIN_NAME).is_some_and(|name| name.starts_with(OURS));
     });
     result.map(|()| found).map_err(failed)
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     kind::firewall::{
         compose::compose,
-        flows::{flows_of_drifts, flows_of_live},
+        flows::flows_of_drifts,
         foreign::foreign_jumps,
         input::{Forward, Input, Interface, NatKind, NatRule, Protocol, Role, forward_rest, nat_rest},
         script::scripts,
@@ -30,6 +30,7 @@ fn lab(forwards: Vec<Forward>) -> Composed {
         interfaces: vec![Interface {
             name: "br0".parse().unwrap(),
             subnets: vec!["192.168.0.1/24".parse().unwrap()],
+            beyond: Vec::new(),
             role: Role::Segment {
                 gateway: Some(Address::new(KindName::Gateway, "br0")),
                 members: None,
@@ -286,12 +287,21 @@ fn the_flows_of_changed_rules_and_no_others_are_flushed() {
     let one = lab(vec![forward(8088, 80), forward(9000, 90)]);
     let live = loaded(&one, Variant::Nft);
     let changed = against(&lab(vec![forward(8088, 81), forward(9000, 90)]), &live);
-    let flows = flows_of_drifts(&changed.drifts);
-    assert_eq!(flows.len(), 1);
-    assert_eq!((flows[0].protocol, flows[0].ports, flows[0].destination), (Some(6), Some((8088, 8088)), None));
-    let gone = flows_of_live(&one.topology, &live);
-    assert_eq!(gone.len(), 3);
-    assert_eq!(gone[2].source, Some("192.168.0.0/24".parse().unwrap()));
+    let flows = flows_of_drifts(&changed.drifts, &one.tables, &|_| Vec::new());
+    // Those that the old rule sent on, and those that none did.
+    assert_eq!(flows.len(), 2);
+    for flow in flows {
+        assert_eq!((flow.protocol, flow.ports, flow.destination), (Some(6), Some((8088, 8088)), None));
+    }
+}
+
+#[test]
+fn with_its_jump_gone_a_whole_chain_is_to_be_met_again() {
+    let one = lab(vec![forward(8088, 80), forward(9000, 90)]);
+    let mut live = loaded(&one, Variant::Nft);
+    chain_mut(&mut live, "PREROUTING").rules.clear();
+    let flows = flows_of_drifts(&against(&one, &live).drifts, &one.tables, &|_| Vec::new());
+    assert_eq!(flows.iter().map(|flow| flow.ports).collect::<Vec<_>>(), [Some((8088, 8088)), Some((9000, 9000))]);
 }
 
 #[test]

@@ -1,72 +1,83 @@
-//! Which tracked connections must go when rules change: an established flow keeps its old way, UDP without end.
+//! Which tracked connections must go when rules change: an established flow keeps its old way, UDP without end. Those
+//! that a change does not concern stay, by how they are translated already.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::{
     compare::{Drift, DriftKind},
-    input::{Forward, NatKind, NatRule, Protocol},
-    names::{ChainKind, own_chain},
+    input::Protocol,
+    names::ChainKind,
     rule::Rule,
 };
 use crate::{
-    model::{
-        TopologyName,
-        snapshot::{Family, Table, Variant},
-    },
-    op::FlowMatch,
+    model::snapshot::{Family, Table},
+    op::{FlowMatch, SoFar},
 };
 
-/// The flows that a forward or nat rule as it stands in the file decides about.
-pub fn flows_of(nat: &[NatRule], forwards: &[Forward]) -> Vec<FlowMatch> {
-    let forwards = forwards.iter().map(|forward| FlowMatch {
-        family: forward.family(),
-        protocol: Some(forward.protocol.number()),
-        destination: forward.listen.map(Into::into),
-        ports: Some(forward.ports),
-        source: None,
-    });
-    let nat = nat.iter().map(|rule| {
-        let any =
-            FlowMatch { family: rule.kind.family(), protocol: None, destination: None, ports: None, source: None };
-        match &rule.kind {
-            NatKind::Masquerade(range) | NatKind::Snat(range, _) => FlowMatch { source: Some(range.trunc()), ..any },
-            NatKind::Dnat(from, _) => FlowMatch { destination: Some(from.trunc()), ..any },
-        }
-    });
-    forwards.chain(nat).collect()
+/// Whether a rule begins or ends to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Comes,
+    Goes,
 }
 
-/// The flows of every nat rule that comes, goes or moves.
-pub fn flows_of_drifts(drifts: &[Drift]) -> Vec<FlowMatch> {
-    let changed = drifts.iter().filter(|drift| match drift.kind {
-        DriftKind::RuleMissing | DriftKind::RuleExtra | DriftKind::RuleMoved => true,
-        DriftKind::ChainMissing | DriftKind::ChainExtra | DriftKind::JumpMissing | DriftKind::JumpExtra => false,
-    });
-    once(changed.filter_map(|drift| of_rule(drift.family, ChainKind::split(&drift.chain)?.0, &drift.rule)))
+/// A nat rule that begins or ends to work.
+struct Changed {
+    turn: Turn,
+    family: Family,
+    chain: ChainKind,
+    rule: Rule,
 }
 
-/// The flows of every live nat rule of the topology: those that its removal changes.
-pub fn flows_of_live(topology: &TopologyName, live: &[(Variant, Table)]) -> Vec<FlowMatch> {
-    once(live.iter().flat_map(|(_, table)| {
-        let ours = table.chains.iter().filter_map(|chain| Some((own_chain(topology, table.name, &chain.name)?, chain)));
-        ours.flat_map(move |(kind, chain)| chain.rules.iter().filter_map(move |rule| of_rule(table.family, kind, rule)))
-    }))
-}
-
-fn once(flows: impl Iterator<Item = FlowMatch>) -> Vec<FlowMatch> {
-    let mut seen = Vec::new();
-    for flow in flows {
-        if !seen.contains(&flow) {
-            seen.push(flow);
+/// The flows that changed rules decide about otherwise than before. `wanted` is what will be live, `addresses` tells those
+/// of a device.
+pub fn flows_of_drifts(drifts: &[Drift], wanted: &[Table], addresses: &dyn Fn(&str) -> Vec<IpAddr>) -> Vec<FlowMatch> {
+    let changed: Vec<Changed> = drifts.iter().flat_map(|drift| changed(drift, wanted)).collect();
+    let mut flows = Vec::new();
+    for one in &changed {
+        if let Some(flow) = flow(one, &changed, addresses)
+            && !flows.contains(&flow)
+        {
+            flows.push(flow);
         }
     }
-    seen
+    flows
 }
 
-fn of_rule(family: Family, chain: ChainKind, rule: &str) -> Option<FlowMatch> {
-    let rule = Rule::parse(rule);
-    // The rules that forwards need in `NW-POST` match flows that the forward's own match finds already.
-    if matches!(chain, ChainKind::Raw | ChainKind::Forward) || rule.states.is_some() {
+/// The rules that a difference is about: one, or all of the chain that a missing jump leads to.
+fn changed(drift: &Drift, wanted: &[Table]) -> Vec<Changed> {
+    let of = |turn, chain: &str, rule: &str| {
+        let (chain, _) = ChainKind::split(chain)?;
+        Some(Changed { turn, family: drift.family, chain, rule: Rule::parse(rule) })
+    };
+    match drift.kind {
+        DriftKind::RuleMissing | DriftKind::RuleMoved => {
+            of(Turn::Comes, &drift.chain, &drift.rule).into_iter().collect()
+        }
+        DriftKind::RuleExtra => of(Turn::Goes, &drift.chain, &drift.rule).into_iter().collect(),
+        DriftKind::JumpMissing => {
+            let target = Rule::parse(&drift.rule).target.unwrap_or_default();
+            let tables = wanted.iter().filter(|table| table.family == drift.family && table.name == drift.table);
+            let rules = tables.filter_map(|table| table.chain(&target)).flat_map(|chain| &chain.rules);
+            rules.filter_map(|rule| of(Turn::Comes, &target, rule)).collect()
+        }
+        DriftKind::ChainMissing | DriftKind::ChainExtra | DriftKind::JumpExtra => Vec::new(),
+    }
+}
+
+fn flow(one: &Changed, all: &[Changed], addresses: &dyn Fn(&str) -> Vec<IpAddr>) -> Option<FlowMatch> {
+    let rule = &one.rule;
+    // The rules that forwards need in `NW-POST` concern flows that the forward's own match finds already.
+    if rule.states.is_some() {
         return None;
     }
+    let so_far = match one.chain {
+        ChainKind::Raw | ChainKind::Forward => return None,
+        ChainKind::Dnat => destination(one)?,
+        ChainKind::Post => source(one, all, addresses)?,
+    };
     let protocol = match rule.protocol.as_ref().and_then(|protocol| protocol.positive()).map(String::as_str) {
         None => None,
         Some("tcp") => Some(Protocol::Tcp.number()),
@@ -74,12 +85,146 @@ fn of_rule(family: Family, chain: ChainKind, rule: &str) -> Option<FlowMatch> {
         Some(_) => return None,
     };
     let flow = FlowMatch {
-        family,
+        family: one.family,
         protocol,
-        destination: rule.destination.and_then(|net| net.positive().copied()),
-        ports: rule.ports.and_then(|ports| ports.positive().copied()),
-        source: rule.source.and_then(|net| net.positive().copied()),
+        destination: rule.destination.as_ref().and_then(|net| net.positive().copied()),
+        ports: rule.ports.as_ref().and_then(|ports| ports.positive().copied()),
+        source: rule.source.as_ref().and_then(|net| net.positive().copied()),
+        so_far,
     };
     // Whatever a stranger put there: never everything.
     (flow.destination.is_some() || flow.ports.is_some() || flow.source.is_some()).then_some(flow)
+}
+
+fn destination(one: &Changed) -> Option<SoFar> {
+    let to = one.rule.to.as_deref()?;
+    let to = to.parse::<IpNet>().ok().or_else(|| range(to).map(|(first, _)| first.into()))?;
+    Some(match one.turn {
+        Turn::Goes => SoFar::LeadsTo(to),
+        Turn::Comes => SoFar::LeadsElsewhere(to),
+    })
+}
+
+fn source(one: &Changed, all: &[Changed], addresses: &dyn Fn(&str) -> Vec<IpAddr>) -> Option<SoFar> {
+    let rule = &one.rule;
+    let out = rule.output.as_ref().and_then(|out| out.positive());
+    let of_out = || out.map_or_else(Vec::new, |out| addresses(out));
+    match (rule.target.as_deref()?, one.turn) {
+        // What a rule leaves as it is, is known by where it goes; the exception of a device alone is not.
+        ("RETURN", _) if rule.destination.is_none() => None,
+        ("RETURN", Turn::Comes) => Some(SoFar::SourceIsNew),
+        ("RETURN", Turn::Goes) => Some(SoFar::SourceIsOldOr(Vec::new())),
+        ("SNAT" | "MASQUERADE", Turn::Comes) => Some(SoFar::SourceIsOldOr(of_out())),
+        ("SNAT", Turn::Goes) => Some(SoFar::SourceIsIn(vec![range(rule.to.as_deref()?)?])),
+        ("MASQUERADE", Turn::Goes) if out.is_some() => {
+            Some(SoFar::SourceIsIn(of_out().into_iter().map(|address| (address, address)).collect()))
+        }
+        // The same rule but for its exceptions gives the same source as before.
+        ("MASQUERADE", Turn::Goes) => (!all.iter().any(|it| is_same_masquerade(it, one))).then_some(SoFar::SourceIsNew),
+        _ => None,
+    }
+}
+
+fn is_same_masquerade(other: &Changed, gone: &Changed) -> bool {
+    let plain = |rule: &Rule| rule.output.as_ref().is_none_or(|out| out.not);
+    other.turn == Turn::Comes
+        && (other.family, other.chain) == (gone.family, gone.chain)
+        && other.rule.target == gone.rule.target
+        && other.rule.source == gone.rule.source
+        && plain(&other.rule)
+}
+
+/// The addresses of `ADDR`, `ADDR-ADDR`, either with ports behind; IPv6 in brackets then.
+fn range(text: &str) -> Option<(IpAddr, IpAddr)> {
+    let addresses = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None if text.matches(':').count() == 1 => text.split(':').next()?,
+        None => text,
+    };
+    let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::snapshot::{TableName, Variant};
+
+    fn drift(kind: DriftKind, chain: &str, rule: &str) -> Drift {
+        Drift {
+            kind,
+            address: "firewall.host".parse().unwrap(),
+            variant: Variant::Nft,
+            family: Family::V4,
+            table: TableName::Nat,
+            chain: chain.into(),
+            rule: rule.into(),
+        }
+    }
+
+    fn so_far(drifts: &[Drift]) -> Vec<SoFar> {
+        let addresses = |device: &str| match device {
+            "up1" => vec!["203.0.113.1".parse().unwrap()],
+            _ => Vec::new(),
+        };
+        flows_of_drifts(drifts, &[], &addresses).into_iter().map(|flow| flow.so_far).collect()
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_source_that_stays_as_it_was_keeps_its_flows() {
+        use DriftKind::{RuleExtra, RuleMissing};
+        let post = |kind, rule: &str| drift(kind, "NW-POST-lab", rule);
+        // Another exception of the same rule.
+        let edit = [
+            post(RuleExtra, "-s 192.168.0.0/16 ! -o br0 -j MASQUERADE"),
+            post(RuleMissing, "-s 192.168.0.0/16 -o br0 -j RETURN"),
+            post(RuleMissing, "-s 192.168.0.0/16 -o br1 -j RETURN"),
+            post(RuleMissing, "-s 192.168.0.0/16 -j MASQUERADE"),
+        ];
+        assert_eq!(so_far(&edit), [SoFar::SourceIsOldOr(vec![])]);
+        // By one interface only.
+        let up1 = address("203.0.113.1");
+        let edit = [
+            post(RuleExtra, "-s 10.0.0.0/24 -o up1 -j MASQUERADE"),
+            post(RuleMissing, "-s 10.0.0.0/24 -o up1 -p tcp -j SNAT --to-source 1.2.3.4-1.2.3.6:1-9"),
+        ];
+        assert_eq!(so_far(&edit), [SoFar::SourceIsIn(vec![(up1, up1)]), SoFar::SourceIsOldOr(vec![up1])]);
+        let snat = [post(RuleExtra, "-s 10.0.0.0/24 -o up1 -j SNAT --to-source 1.2.3.4-1.2.3.6:1-9")];
+        assert_eq!(so_far(&snat), [SoFar::SourceIsIn(vec![(address("1.2.3.4"), address("1.2.3.6"))])]);
+        assert_eq!(so_far(&[post(RuleExtra, "-s 10.0.0.0/24 -j MASQUERADE")]), [SoFar::SourceIsNew]);
+        assert_eq!(so_far(&[post(RuleMissing, "-s 10.0.0.0/24 -d 10.1.0.0/24 -j RETURN")]), [SoFar::SourceIsNew]);
+    }
+
+    #[test]
+    fn a_forward_changes_what_does_not_lead_to_its_target() {
+        let dnat = |kind, to: &str| {
+            drift(kind, "NW-DNAT-lab", &format!("-p tcp -m tcp --dport 80 -j DNAT --to-destination {to}"))
+        };
+        let edit =
+            [dnat(DriftKind::RuleExtra, "10.0.0.2:80"), dnat(DriftKind::RuleMissing, "10.0.0.3:19000-19010/9100")];
+        let (old, new) = ("10.0.0.2/32".parse().unwrap(), "10.0.0.3/32".parse().unwrap());
+        assert_eq!(so_far(&edit), [SoFar::LeadsTo(old), SoFar::LeadsElsewhere(new)]);
+        let netmap = drift(DriftKind::RuleMissing, "NW-DNAT-lab", "-d 1.2.3.0/24 -j NETMAP --to 10.0.0.0/24");
+        assert_eq!(so_far(&[netmap]), [SoFar::LeadsElsewhere("10.0.0.0/24".parse().unwrap())]);
+    }
+
+    #[test]
+    fn ends_of_flows_are_read_from_every_form_of_target() {
+        for (text, first, last) in [
+            ("1.2.3.4", "1.2.3.4", "1.2.3.4"),
+            ("1.2.3.4:80", "1.2.3.4", "1.2.3.4"),
+            ("1.2.3.4-1.2.3.6", "1.2.3.4", "1.2.3.6"),
+            ("fd00::1", "fd00::1", "fd00::1"),
+            ("fd00::1-fd00::9", "fd00::1", "fd00::9"),
+            ("[fd00::1]:80", "fd00::1", "fd00::1"),
+            ("[fd00::1-fd00::9]:1-9", "fd00::1", "fd00::9"),
+        ] {
+            assert_eq!(range(text), Some((address(first), address(last))), "{text}");
+        }
+        assert_eq!(range("what:else:is"), None);
+    }
 }

@@ -24,9 +24,9 @@ mod taken;
 
 pub use compare::{Comparison, Drift, DriftKind, Presence, ResourceDrift, compare};
 pub use compose::{Composed, WantedRule, compose};
-pub use flows::{flows_of, flows_of_drifts, flows_of_live};
+pub use flows::flows_of_drifts;
 pub use foreign::{foreign_jumps, foreign_policies, foreign_verdicts};
-pub use input::{Forward, Input, Interface, NatKind, NatRule, Protocol, Role, SnatTo, forward_rest, nat_rest};
+pub use input::{Beyond, Forward, Input, Interface, NatKind, NatRule, Protocol, Role, SnatTo, forward_rest, nat_rest};
 pub use names::{ChainKind, chain_name, chain_suffix, topologies_in};
 pub use owner::{Owner, owner_of};
 pub use script::{Script, scripts};
