@@ -164,7 +164,7 @@ pub fn drafts<'a>(topology: &TopologyName, pairs: Vec<Pair<'a>>, choices: &Choic
 fn draft<'a>(topology: &TopologyName, pair: Pair<'a>, choices: &Choices) -> Draft<'a> {
     let comparison = pair.compare(topology);
     let address = pair.address();
-    let asked = choices.replace.contains(&address);
+    let asked = choices.replace.iter().any(|it| *it == address || other_names(&pair).contains(it));
     let action = match pair.sides() {
         (false, _) => Some(Action::Create),
         (true, false) => Some(Action::Delete),

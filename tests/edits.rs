@@ -362,3 +362,60 @@ fn a_file_without_a_name_destroys_nothing() {
         expect(&["plan", &unnamed, "-detailed-exitcode"], 0, &["No changes."]);
     });
 }
+
+#[test]
+fn a_veth_that_leads_out_of_the_lab_is_somebody_elses_whatever_it_is_called() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        apply(&path);
+        sh("ip -n web link delete eth0; ip link add mine type veth peer name eth0 netns web; ip link set mine up");
+        expect(&["plan", &path], 1, &["the interface name `eth0` in `web` is taken", "somebody else made it"]);
+        sh("ip link show mine; ip link delete mine");
+        apply(&path);
+        // With both marks gone it is ours by all else.
+        sh("ip -n web link set eth0 alias ''; ip link set web-eth0 alias ''");
+        expect(&["plan", &path, "-detailed-exitcode"], 2, &["bears no mark of ours", "0 to add, 1 to change"]);
+        apply(&path);
+    });
+}
+
+#[test]
+fn a_route_of_a_daemon_that_is_in_the_way_is_named() {
+    sandbox::run(|| {
+        let path = file(
+            "lab",
+            "name: lab
+namespaces: {web: {routes: [{to: 10.9.0.0/16, via: 10.1.0.1}]}}
+bridges: {br0: {addresses: [10.1.0.1/24]}}
+links: [{endpoints: ['web:eth0 10.1.0.2/24', br0]}]
+gateways: [{bridge: br0}]
+",
+        );
+        apply(&path);
+        for (to, proto) in [("10.9.0.0/16", "bird"), ("default", "dhcp")] {
+            sh(&format!("ip -n web route replace {to} via 10.1.0.9 proto {proto}"));
+            let words = format!("by `eth0` already; it is of the protocol {proto}, which is left alone");
+            expect(&["plan", &path], 1, &["the namespace `web` has a route to", &words]);
+            sh(&format!("ip -n web route delete {to}"));
+            apply(&path);
+        }
+    });
+}
+
+#[test]
+fn what_was_left_out_of_an_apply_is_no_drift() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        expect(&["apply", &path, "-auto-approve", "-target", "bridge.br0"], 0, &["1 added"]);
+        expect(&["plan", &path, "-refresh-only", "-detailed-exitcode"], 0, &[]);
+        expect(&["list"], 0, &["in sync"]);
+        apply(&path);
+        // By either of its names.
+        let words = ["# link.web:eth0 must be replaced"];
+        expect(&["plan", &path, "-replace", "link.br0:web-eth0", "-detailed-exitcode"], 2, &words);
+        expect(&["plan", &path, "-replace", "namespace.host"], 1, &["the host cannot be made anew"]);
+        expect(&["destroy", &path, "-auto-approve", "-target", "link.web:eth0"], 0, &["1 destroyed"]);
+        expect(&["list"], 0, &["in sync"]);
+        expect(&["plan", &path, "-refresh-only", "-out", "/run/p"], 1, &["leave one of them out"]);
+    });
+}

@@ -25,11 +25,11 @@ use crate::{
 
 /// Runs the verb.
 pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
-    if let Some(saved) = args.file.as_deref().and_then(saved_plan) {
-        return apply_saved(args, saved?);
-    }
     if args.planning.out.is_some() {
         return Err(Failure::new("-out is plan's: apply runs what it shows; use `netwright plan -out PATH`"));
+    }
+    if let Some(saved) = args.file.as_deref().and_then(saved_plan) {
+        return apply_saved(args, saved?);
     }
     if args.planning.refresh_only {
         let plan =
@@ -223,22 +223,22 @@ impl Job {
 
     fn remember(&self, session: &Session) -> Result<(), Failure> {
         let fail = |error| Failure::new(format!("cannot write {}: {error}", memo::folder(&self.name).display()));
-        match (&self.topology, &self.source) {
-            (Some(_), Some(source)) => {
-                let mut addresses = addresses(&session.plan(None, &Choices::default())?);
-                // A route of the host without a device bears no mark: only this tells whose it is.
-                let routes = self.topology.iter().flat_map(|topology| &topology.routes).map(|route| route.address());
-                addresses.extend(routes);
-                addresses.sort();
-                addresses.dedup();
-                memo::store(&self.name, &Memo { source: source.clone(), addresses }).map_err(fail)
-            }
-            (None, _) if self.choices.targets.is_empty() => {
+        let source = match (&self.topology, &self.source, session.memo()) {
+            (Some(_), Some(source), _) => source,
+            (None, ..) if self.choices.targets.is_empty() => {
                 session.forget()?;
-                memo::forget(&self.name).map_err(fail)
+                return memo::forget(&self.name).map_err(fail);
             }
-            _ => Ok(()),
-        }
+            // What is left of it was made from what was applied then.
+            (None, _, Some(memo)) => &memo.source,
+            _ => return Ok(()),
+        };
+        let mut addresses = addresses(&session.plan(None, &Choices::default())?);
+        // A route of the host without a device bears no mark: only this tells whose it is.
+        addresses.extend(self.topology.iter().flat_map(|topology| &topology.routes).map(|route| route.address()));
+        addresses.sort();
+        addresses.dedup();
+        memo::store(&self.name, &Memo { source: source.clone(), addresses }).map_err(fail)
     }
 
     fn say_complete(&self, prepared: &Prepared) -> Result<(), Failure> {

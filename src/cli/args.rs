@@ -83,6 +83,18 @@ impl Verb {
             Self::Schema(_) | Self::Version(_) => false,
         }
     }
+
+    /// Whether it prints one JSON document.
+    pub fn prints_document(&self) -> bool {
+        match self {
+            Self::Validate(args) => args.json,
+            Self::Test(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) => false,
+            Self::Sandbox(_) | Self::Schema(_) | Self::Version(_) => false,
+        }
+    }
 }
 
 /// How a topology is read.

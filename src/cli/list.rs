@@ -51,6 +51,8 @@ fn state(session: &Session, name: &TopologyName) -> Result<State, Failure> {
     let Some(memo) = session.memo() else { return unknown("what was applied is not remembered") };
     let applied = load::restore(&memo.source, name).and_then(|loaded| loaded.topology);
     let Some(applied) = applied else { return unknown("what was applied cannot be read any more") };
-    let differences = session.plan(Some(&applied), &Choices::default())?.plan.changes.len();
+    let mut plan = session.plan(Some(&applied), &Choices::default())?.plan;
+    session.forget_unmade(&mut plan);
+    let differences = plan.changes.len();
     Ok(if differences == 0 { State::InSync } else { State::Drifted { differences } })
 }

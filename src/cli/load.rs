@@ -113,6 +113,11 @@ impl Loaded {
         Ok(())
     }
 
+    /// What was found, for machines.
+    pub fn documents(&self) -> Vec<diagnostic::DiagnosticJson> {
+        self.diagnostics.0.iter().map(|it| diagnostic::json(it, std::slice::from_ref(&self.source))).collect()
+    }
+
     /// The topology; without it what was found has been said, and that is all there is to say.
     pub fn topology(self, json: bool) -> Result<Topology, Failure> {
         self.say(json)?;

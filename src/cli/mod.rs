@@ -22,6 +22,7 @@ pub mod version;
 use crate::{
     model::Severity,
     report::{
+        diagnostic,
         json::Lines,
         style::{self, RED, paint},
     },
@@ -90,6 +91,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             match failure {
                 Failure::Message(message) if cli.verb.prints_lines() => say_line(&message),
+                Failure::Message(message) if cli.verb.prints_document() => say_document(&message),
                 failure => say(&failure),
             }
             ExitCode::FAILURE
@@ -116,6 +118,12 @@ fn say_line(message: &str) {
     let (summary, detail) = message.split_once("\n\n").unwrap_or((message, ""));
     let body = serde_json::json!({ "detail": detail });
     drop(Lines::new(io::stdout().lock()).diagnostic(Severity::Error, summary, body));
+}
+
+/// Says an error to whoever reads one document.
+fn say_document(message: &str) {
+    let found = [diagnostic::json_of_failure("run::failed", message)];
+    drop(out::line(format_args!("{:#}", diagnostic::document(&found))));
 }
 
 fn say(failure: &Failure) {

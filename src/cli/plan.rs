@@ -21,6 +21,11 @@ use crate::{
 
 /// Runs the verb.
 pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
+    if args.planning.refresh_only && args.planning.out.is_some() {
+        return Err(Failure::new(
+            "-out saves what is to be done, and -refresh-only does nothing; leave one of them out",
+        ));
+    }
     let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
     let topology = load::read(&bytes, &path, format, &args.reading).topology(args.planning.json)?;
     let session = Session::open(topology.name.clone())?;
@@ -76,7 +81,8 @@ pub fn show(plan: &Plan, json: bool, view: View) -> Result<(), Failure> {
 fn refresh_only(session: &Session, topology: &Topology, planning: &Planning) -> Result<Exit, Failure> {
     let applied = session.memo().and_then(|memo| load::restore(&memo.source, &topology.name));
     let applied = applied.and_then(|loaded| loaded.topology);
-    let prepared = session.plan(Some(applied.as_ref().unwrap_or(topology)), &choices(planning))?;
+    let mut prepared = session.plan(Some(applied.as_ref().unwrap_or(topology)), &choices(planning))?;
+    session.forget_unmade(&mut prepared.plan);
     show(&prepared.plan, planning.json, View::Drift)?;
     Ok(exit(&prepared.plan, planning.detailed_exitcode))
 }

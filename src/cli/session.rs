@@ -12,9 +12,12 @@ use crate::{
     },
     kernel::{Kernel, Live},
     kind::Topology,
-    model::{Address, Snapshot, TopologyName, event::Event},
+    model::{
+        Address, Snapshot, TopologyName,
+        event::{Action, Event},
+    },
     observe,
-    plan::{Inputs, Prepared, build},
+    plan::{Inputs, Plan, Prepared, build},
 };
 
 /// One topology on this host.
@@ -69,6 +72,13 @@ impl Session {
     pub fn plan_of(&self, topology: Option<&Topology>, choices: &Choices, snapshot: &Snapshot) -> Prepared {
         let memo: &[Address] = self.memo.as_ref().map_or(&[], |memo| &memo.addresses);
         build(&Inputs { name: &self.name, topology, snapshot, memo, choices })
+    }
+
+    /// Takes out of a plan what the last apply did not make, such as all but a `-target`: its absence is no drift.
+    pub fn forget_unmade(&self, plan: &mut Plan) {
+        if let Some(memo) = &self.memo {
+            plan.changes.retain(|it| it.action != Action::Create || memo.addresses.contains(&it.address));
+        }
     }
 
     /// Forgets what a topology that is gone had borrowed.

@@ -12,7 +12,7 @@ use crate::{
     kernel::Live,
     kind::Topology,
     probe::{self, Limits, Status},
-    report::checks,
+    report::{checks, diagnostic},
 };
 
 /// Runs the verb.
@@ -24,16 +24,16 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
     }
     let outcomes = probe::run(&topology.checks, Limits::default())
         .map_err(|error| Failure::new(format!("the checks could not be run: {error}")))?;
+    if args.json {
+        out::line(checks::json(&outcomes).map_err(Failure::new)?.trim_end())?;
+    } else {
+        out::print(checks::text(&outcomes))?;
+    }
     if let Some(path) = &args.junit {
         let text = checks::junit(topology.name.as_str(), &outcomes);
         std::fs::write(path, text).map_err(|error| {
             Failure::new(format!("cannot write the report {}: {}", path.display(), load::plain(&error)))
         })?;
-    }
-    if args.json {
-        out::line(checks::json(&outcomes).map_err(Failure::new)?)?;
-    } else {
-        out::print(checks::text(&outcomes))?;
     }
     let failed = outcomes.iter().any(|outcome| outcome.status != Status::Pass);
     if failed { Err(Failure::Said) } else { Ok(Exit::Done) }
@@ -45,7 +45,12 @@ fn topology(args: &args::Test) -> Result<Topology, Failure> {
     match operand {
         Operand::Source(_) => {
             let (bytes, path, format) = load::bytes(args.operand.as_deref(), &args.reading)?;
-            load::read(&bytes, &path, format, &args.reading).topology(false)
+            let loaded = load::read(&bytes, &path, format, &args.reading);
+            if args.json && loaded.topology.is_none() {
+                out::line(format_args!("{:#}", diagnostic::document(&loaded.documents())))?;
+                return Err(Failure::Said);
+            }
+            loaded.topology(false)
         }
         Operand::Name(name) => {
             let unknown = || Failure::new(format!("no topology `{name}` was applied on this host; name its file"));

@@ -1,7 +1,7 @@
 //! `validate`: the file alone.
 
 use super::{Exit, Failure, args, load, out};
-use crate::{model::Severity, report::diagnostic};
+use crate::report::diagnostic;
 
 /// Runs the verb.
 pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
@@ -10,12 +10,23 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
     let mut valid = true;
     let mut documents = Vec::new();
     for file in files {
-        let (bytes, path, format) = load::bytes(file, &args.reading)?;
+        let (bytes, path, format) = match load::bytes(file, &args.reading) {
+            Ok(read) => read,
+            // The others are looked at all the same.
+            Err(Failure::Message(message)) => {
+                valid = false;
+                match args.json {
+                    true => documents.push(diagnostic::json_of_failure("file::unreadable", &message)),
+                    false => super::say(&Failure::Message(message)),
+                }
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let loaded = load::read(&bytes, &path, format, &args.reading);
         valid &= !loaded.diagnostics.has_errors();
         if args.json {
-            let list = loaded.diagnostics.0.iter();
-            documents.extend(list.map(|it| diagnostic::json(it, std::slice::from_ref(&loaded.source))));
+            documents.extend(loaded.documents());
             continue;
         }
         loaded.say(false)?;
@@ -24,15 +35,7 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
         }
     }
     if args.json {
-        let count = |severity| documents.iter().filter(|it| it.severity == severity).count();
-        let document = serde_json::json!({
-            "format_version": crate::plan::FORMAT_VERSION,
-            "valid": valid,
-            "error_count": count(Severity::Error),
-            "warning_count": count(Severity::Warning),
-            "diagnostics": documents,
-        });
-        out::line(format_args!("{document:#}"))?;
+        out::line(format_args!("{:#}", diagnostic::document(&documents)))?;
     }
     if valid { Ok(Exit::Done) } else { Err(Failure::Said) }
 }

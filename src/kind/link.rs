@@ -78,15 +78,15 @@ impl Link {
         self.ends.iter().find(|end| end.place() == (netns, device))
     }
 
-    /// The veth pairs that bear `topology`'s mark at either end, and those with an end where a `wanted` one should be
-    /// in a namespace of ours.
+    /// The veth pairs that bear `topology`'s mark at either end, and those in a namespace of ours that have lost it and
+    /// are a `wanted` one by all else.
     pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self]) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for (netns, state) in &snapshot.namespaces {
             let ours = state.mark().is_some_and(|mark| mark.topology == *topology);
             for link in state.links.iter().filter(|link| link.kind.as_deref() == Some(KIND)) {
                 let mark = link.mark().filter(|m| m.topology == *topology && m.address.kind() == KindName::Link);
-                let claimed = ours && wanted.iter().any(|it| it.end_at(netns, &link.name).is_some());
+                let claimed = ours && wanted.iter().any(|it| it.is_this(netns, link, snapshot, topology));
                 let seen = found.iter().any(|it| it.end_at(netns, &link.name).is_some());
                 if (mark.is_some() || claimed) && !seen {
                     let name = match mark {
@@ -98,6 +98,18 @@ impl Link {
             }
         }
         found
+    }
+
+    /// Whether a veth without a mark in `netns`, which is `topology`'s, stands for this one: as it is being made, by its
+    /// hardware address or its other end, or because it lies within namespaces that are ours whole. One that leads to
+    /// anywhere else is somebody's.
+    fn is_this(&self, netns: &Netns, link: &LinkState, snapshot: &Snapshot, topology: &TopologyName) -> bool {
+        let Some(end) = self.end_at(netns, &link.name) else { return false };
+        let mut others = self.ends.iter().filter(|other| !std::ptr::eq(*other, end));
+        let peer = peer_of(netns, link, snapshot);
+        let whole = peer.is_some_and(|(there, _, peer)| others.any(|other| other.place() == (there, &*peer.name)));
+        let inside = peer.is_some_and(|(_, state, _)| state.mark().is_some_and(|mark| mark.topology == *topology));
+        link.group == MARK_GROUP || whole || inside || (end.mac.is_some() && end.mac == link.mac)
     }
 
     fn from_state(

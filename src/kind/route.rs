@@ -286,7 +286,7 @@ impl Route {
 
 /// Whether a route in a namespace of ours is for the file to judge: what people and we put there, not what the kernel
 /// or a routing daemon did. Gateways judge their own.
-pub(super) fn is_static(protocol: u8) -> bool {
+pub fn is_static(protocol: u8) -> bool {
     protocol == ROUTE_PROTOCOL || protocol == GATEWAY_PROTOCOL || PROTOCOLS_OF_PEOPLE.contains(&protocol)
 }
 

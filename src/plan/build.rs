@@ -4,7 +4,7 @@ use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, rules::Filter},
-    model::{Address, Diagnostic, Snapshot, TopologyName, event::Action},
+    model::{Address, Diagnostic, Snapshot, TopologyName, address::KindName, event::Action},
     observe,
     op::Batch,
 };
@@ -120,7 +120,12 @@ fn unknown_targets(pairs: &[Pair<'_>], choices: &Choices) -> Vec<Finding> {
         Diagnostic::error("target::unknown", format!("there is no resource {address}"))
             .help("`netwright plan` without it lists what differs, and `netwright show` what is there, by address")
     };
-    unknown.map(|address| finding(&error(address))).collect()
+    let host = Address::new(KindName::Namespace, "host");
+    let whole = choices.replace.iter().find(|address| **address == host).map(|_| {
+        let help = "its settings are borrowed, and each is written where it differs";
+        Diagnostic::error("target::host", "the host cannot be made anew").help(help)
+    });
+    unknown.map(&error).chain(whole).map(|error| finding(&error)).collect()
 }
 
 /// Whether an action takes away what is there.

@@ -1,39 +1,80 @@
-//! What is the host's own and cannot be two topologies', or anybody else's: routes under one key, values of settings.
+//! What cannot be two topologies', or anybody else's: routes under one key, values of the host's settings.
 
 use super::{Finding, build::finding};
 use crate::{
-    kind::{Topology, route::Route, sysctl},
+    kind::{
+        Topology,
+        route::{Route, is_static, metric_of},
+        sysctl,
+    },
     model::{
         Diagnostic, Netns, Snapshot, TopologyName,
         mark::ROUTE_PROTOCOL,
-        snapshot::{NetnsState, RouteState},
+        snapshot::{NetnsState, RouteState, TABLE_MAIN},
     },
 };
 
-/// Everything that stands in the way on the host.
+/// Everything that stands in the way.
 pub fn find(name: &TopologyName, topology: &Topology, snapshot: &Snapshot) -> Vec<Finding> {
-    let Some(host) = snapshot.namespaces.get(&Netns::Host) else { return Vec::new() };
-    let routes = topology.routes.iter().filter(|route| route.netns == Netns::Host);
-    let routes = routes.filter_map(|route| taken(name, route, host));
-    let settings = settings(name, topology, snapshot, host);
+    let written = topology.routes.iter().map(|route| (&route.netns, route.to, route.table, route.metric));
+    let members = topology.gateways.iter().flat_map(|gateway| &gateway.members);
+    let given = members.map(|member| (&member.netns, member.to, TABLE_MAIN, metric_of(&member.to, None)));
+    let routes = written.chain(given).filter_map(|(netns, to, table, metric)| {
+        let state = snapshot.namespaces.get(netns)?;
+        let same = |it: &&RouteState| it.to == to && it.table == table && it.metric == metric;
+        taken(name, netns, state, state.routes.iter().find(same)?)
+    });
+    let host = snapshot.namespaces.get(&Netns::Host);
+    let settings = host.into_iter().flat_map(|host| settings(name, topology, snapshot, host));
     routes.chain(settings).map(|diagnostic| finding(&diagnostic)).collect()
 }
 
 /// A route of somebody else's under the same destination, table and metric: the kernel holds one of a key.
-fn taken(name: &TopologyName, wanted: &Route, host: &NetnsState) -> Option<Diagnostic> {
-    let same = |it: &&RouteState| wanted.same_key(&Netns::Host, &it.to, it.table, it.metric);
-    let live = host.routes.iter().find(same)?;
-    let owner = Route::owner(live, host);
-    let holder = match &owner {
-        Some(other) if other != name => format!("the topology `{other}` holds it"),
-        Some(_) => return None,
-        None if live.protocol == ROUTE_PROTOCOL => return None,
-        None => "no topology holds it: somebody else made it".to_owned(),
+fn taken(name: &TopologyName, netns: &Netns, state: &NetnsState, live: &RouteState) -> Option<Diagnostic> {
+    let holder = match netns {
+        Netns::Host => match Route::owner(live, state) {
+            Some(other) if other != *name => format!("the topology `{other}` holds it"),
+            Some(_) => return None,
+            None if live.protocol == ROUTE_PROTOCOL => return None,
+            None => "no topology holds it: somebody else made it".to_owned(),
+        },
+        // What people put into a namespace of ours is for the file to judge, and what a program put there is not.
+        Netns::Named(_) if is_static(live.protocol) || state.mark().is_none_or(|mark| mark.topology != *name) => {
+            return None;
+        }
+        Netns::Named(_) => format!("it is of the protocol {}, which is left alone", protocol_name(live.protocol)),
     };
-    let by = live.nexthops.iter().find_map(|hop| host.link_at(hop.link?)).map(|link| format!(" by `{}`", link.name));
-    let what = format!("the host has a route to {}{} already; {holder}", wanted.to, by.unwrap_or_default());
+    let by = live.nexthops.iter().find_map(|hop| state.link_at(hop.link?)).map(|link| format!(" by `{}`", link.name));
+    let place = match netns {
+        Netns::Host => "the host".to_owned(),
+        Netns::Named(name) => format!("the namespace `{name}`"),
+    };
+    let what = format!("{place} has a route to {}{} already; {holder}", live.to, by.unwrap_or_default());
     let help = "give yours another `metric` or `table`, or remove the other one first";
     Some(Diagnostic::error("conflict::route_taken", what).help(help))
+}
+
+/// A routing protocol by the name that rt_protos of iproute2 gives it.
+fn protocol_name(protocol: u8) -> String {
+    let name = match protocol {
+        1 => "redirect",
+        2 => "kernel",
+        8 => "gated",
+        9 => "ra",
+        11 => "zebra",
+        12 => "bird",
+        16 => "dhcp",
+        18 => "keepalived",
+        42 => "babel",
+        99 => "openr",
+        186 => "bgp",
+        187 => "isis",
+        188 => "ospf",
+        189 => "rip",
+        192 => "eigrp",
+        other => return other.to_string(),
+    };
+    name.to_owned()
 }
 
 /// A value that another topology borrows too changes under it.

@@ -118,6 +118,28 @@ pub fn json(diagnostic: &Diagnostic, sources: &[Source]) -> DiagnosticJson {
     }
 }
 
+/// What has no place in a file, for machines: a summary, and what to do after an empty line.
+pub fn json_of_failure(code: &str, text: &str) -> DiagnosticJson {
+    let (message, help) = match text.split_once("\n\n") {
+        Some((message, help)) => (message, Some(help.to_owned())),
+        None => (text, None),
+    };
+    let (code, message) = (code.to_owned(), message.to_owned());
+    DiagnosticJson { severity: Severity::Error, code, message, help, labels: Vec::new() }
+}
+
+/// The one document of a verb that found these and has nothing else to say.
+pub fn document(found: &[DiagnosticJson]) -> serde_json::Value {
+    let count = |severity| found.iter().filter(|it| it.severity == severity).count();
+    serde_json::json!({
+        "format_version": crate::plan::FORMAT_VERSION,
+        "valid": count(Severity::Error) == 0,
+        "error_count": count(Severity::Error),
+        "warning_count": count(Severity::Warning),
+        "diagnostics": found,
+    })
+}
+
 /// Line and column of a byte, both counted from 1.
 pub fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..text.floor_char_boundary(at)).unwrap_or(text);

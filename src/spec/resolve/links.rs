@@ -71,7 +71,27 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
         }
         entered.push(Entered { index, name, ends: [a, b] });
     }
+    check_ports(scope, &entered);
     entered
+}
+
+/// A bridge of the kernel has room for so many ports (`BR_MAX_PORTS` is 1024, of which the first stays free).
+const PORTS_MAX: usize = 1023;
+
+fn check_ports(scope: &mut Scope<'_>, entered: &[Entered]) {
+    let file = scope.file;
+    for (label, bridge) in &file.bridges {
+        let ends = entered.iter().flat_map(|link| link.ends.iter().map(move |end| (link.index, end)));
+        let mut members = ends.filter(|(_, end)| end.bridge.as_ref() == Some(&label.value));
+        let rest = PORTS_MAX.saturating_sub(bridge.ports.len());
+        if let Some((index, _)) = members.nth(rest) {
+            let count = PORTS_MAX + 1 + members.count();
+            let error = Diagnostic::error("bridge::full", format!("the bridge `{label}` would have {count} ports"))
+                .at(file.links[index].span, format!("the first of them past {PORTS_MAX}"))
+                .help(format!("a bridge takes {PORTS_MAX} ports; spread them over several bridges, joined by a link"));
+            scope.error(error);
+        }
+    }
 }
 
 /// What an end's place is.

@@ -93,3 +93,21 @@ checks: [{from: out, to: '203.0.113.7:80'}]
     let responder = topology.checks[0].responder.as_ref().unwrap();
     assert_eq!((responder.label.as_str(), responder.port), ("web", 80));
 }
+
+#[test]
+fn a_bridge_takes_as_many_ports_as_the_kernel_gives_it() {
+    let lab = |count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("n{at}: {{}}")).collect();
+        let links: Vec<String> = (0..count).map(|at| format!("{{endpoints: ['n{at}:eth0', br0]}}")).collect();
+        format!(
+            "name: lab\nnamespaces: {{{}}}\nbridges: {{br0: {{}}}}\nlinks: [{}]\n",
+            names.join(", "),
+            links.join(", ")
+        )
+    };
+    good(&lab(1023));
+    let (_, topology, diagnostics) = read(&lab(1025));
+    assert!(topology.is_none());
+    assert_eq!(diagnostics.0.len(), 1);
+    assert_eq!(diagnostics.0[0].message, "the bridge `br0` would have 1025 ports");
+}
