@@ -149,8 +149,9 @@ pub fn drafts<'a>(topology: &TopologyName, pairs: Vec<Pair<'a>>, choices: &Choic
     for place in &order {
         pass_on(&graph, *place, &mut drafts);
     }
-    let renewed = renewed(&drafts);
+    let (renewed, gone) = (renewed(&drafts), gone(&drafts));
     drafts.iter_mut().for_each(|draft| follow(&renewed, draft));
+    drafts.iter_mut().for_each(|draft| lose(&gone, draft));
     let kept = kept(&graph, &drafts, choices);
     let mut slots: Vec<Option<Draft<'a>>> = drafts.into_iter().map(Some).collect();
     let goes = |slots: &[Option<Draft<'a>>], place: usize| {
@@ -243,6 +244,33 @@ fn follow(renewed: &HashMap<(Netns, String), String>, draft: &mut Draft<'_>) {
     if reason.is_some() {
         draft.action = Some(action);
         draft.reason = reason;
+    }
+}
+
+/// Devices that go, with why; their routes go with them.
+fn gone(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
+    let mut gone = HashMap::new();
+    for draft in drafts.iter().filter(|draft| draft.action == Some(Action::Delete)) {
+        let why = format!("{} goes", draft.address);
+        match &draft.pair {
+            Pair::Bridge(Both { before: Some(it), .. }) => _ = gone.insert((it.netns.clone(), it.device.clone()), why),
+            Pair::Link(Both { before: Some(it), .. }) => {
+                gone.extend(it.ends.iter().map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+            }
+            _ => {}
+        }
+    }
+    gone
+}
+
+/// A route that stays as it is, but by whose device it is now does not.
+fn lose(gone: &HashMap<(Netns, String), String>, draft: &mut Draft<'_>) {
+    if let (Pair::Route(Both { before: Some(before), after: Some(_) }), None) = (&draft.pair, draft.action) {
+        let mut devices = before.hops.iter().filter_map(|hop| hop.dev.as_deref());
+        let why = devices.find_map(|dev| gone.get(&(before.netns.clone(), dev.to_owned())));
+        if let Some(why) = why {
+            (draft.action, draft.reason) = (Some(Action::Replace), Some(why.clone()));
+        }
     }
 }
 

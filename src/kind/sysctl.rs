@@ -30,7 +30,11 @@ pub fn key_of_path(path: &str) -> String {
 
 /// A value as it compares: the kernel separates several numbers by tabs, people by spaces.
 pub fn normal(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
+    let number = |word: &str| {
+        let hex = word.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        hex.map_or_else(|| word.to_owned(), |number| number.to_string())
+    };
+    value.split_whitespace().map(number).collect::<Vec<_>>().join(" ")
 }
 
 /// The interface that a key is about, where it is about one.

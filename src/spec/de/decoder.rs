@@ -21,7 +21,7 @@ pub struct Decoder<'n> {
     path: Vec<Step<'n>>,
     /// What was found wrong so far.
     pub diagnostics: Diagnostics,
-    /// Whether an item or entry was dropped because it could not be read.
+    /// Whether an item or entry was dropped because it could not be read, or is not to be relied on.
     pub lost: bool,
     found: usize,
 }
@@ -32,9 +32,10 @@ impl<'n> Decoder<'n> {
         Self { text, path: Vec::new(), diagnostics: Diagnostics::default(), lost: false, found: 0 }
     }
 
-    /// Reports something.
+    /// Reports something. What an error is about counts as lost: nothing else is to be judged by it.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.found += 1;
+        self.lost |= diagnostic.severity == crate::model::Severity::Error;
         crate::spec::report(&mut self.diagnostics, diagnostic);
     }
 

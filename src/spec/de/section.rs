@@ -84,7 +84,6 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
         if !is_key::<S>(entry) {
             let (error, meant) = unknown::<S>(entry);
             cx.push(error);
-            cx.lost = true;
             fields.meant.extend(meant);
         }
     }

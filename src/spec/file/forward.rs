@@ -143,13 +143,11 @@ fn check(forward: &PortForward, cx: &mut Decoder<'_>) {
             format!("the forward listens on {} and goes to {}", words(count(listen.ports)), words(count(ports))),
         );
         let error = error.at(to.span, words(count(ports))).at(listen.span, words(count(listen.ports)));
-        cx.lost = true;
         cx.push(error.help("write ranges of equal length"));
     }
     if let (Some(from), Target::Address(address)) = (listen.address, &to.target)
         && from.is_ipv4() != address.is_ipv4()
     {
-        cx.lost = true;
         cx.push(mixed(from, listen.span, *address, to.span));
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         ipv4::Ipv4,
         link::{End, Link},
     },
-    model::{Diagnostic, Label, Spanned, name},
+    model::{Diagnostic, Label, Mac, Spanned, name},
     spec::file::{self, Place},
 };
 
@@ -253,6 +253,10 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<L
     built
 }
 
+fn is_external(scope: &Scope<'_>, bridge: &Label) -> bool {
+    scope.segment_of_bridge.get(bridge).is_some_and(|segment| scope.segments[*segment].external)
+}
+
 fn build_end(
     scope: &Scope<'_>,
     rules: &Rules,
@@ -273,6 +277,10 @@ fn build_end(
     // By where it lives and not by its bridge, so that a port keeps it when it moves to another.
     let place = format!("{}:{}", entered.namespace, entered.interface);
     let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &place), |mac| mac.value);
+    // A bridge that has no address of its own takes the lowest of its ports': one of somebody else's keeps what it has.
+    let beside = end.mac.is_none()
+        && interface.is_some_and(|it| matches!(&it.what, What::Port(_, bridge) if is_external(scope, bridge)));
+    let mac = if beside { Mac([0xfe, mac.0[1], mac.0[2], mac.0[3], mac.0[4], mac.0[5]]) } else { mac };
     let managed = interface.filter(|it| !it.unmanaged && matches!(it.what, What::End(end) if end == id));
     End {
         label,

@@ -1,7 +1,7 @@
 //! From the file as written to a [`Topology`]: every name looked up, every rule of the language checked, and all that
 //! is wrong said in one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::{
     kind::Topology,
@@ -22,6 +22,7 @@ mod names;
 mod namespaces;
 mod routes;
 mod scope;
+mod segments;
 
 use scope::Scope;
 
@@ -45,20 +46,17 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
     scope.enter_names();
     let bridges = bridges::enter(&mut scope);
     let links = links::enter(&mut scope);
-    if file.incomplete {
-        // What could not be read has been told; of the rest, names alone can be judged.
-        names::look_up(&mut scope);
-        return (None, sorted(scope.diagnostics));
-    }
+    let whole = !file.incomplete && !scope.diagnostics.has_errors();
     addresses::assign(&mut scope);
     addresses::check_clashes(&mut scope);
     mtu::check(&mut scope);
-    if scope.diagnostics.has_errors() {
-        // What follows looks addresses up; with names or addresses wrong it would only repeat the same errors. The names
-        // in it are looked up all the same, so that all that are undefined are told in one run.
+    if !whole {
+        // What follows goes by addresses: with names unknown or parts unread it would only repeat the same errors. The
+        // names in it are looked up all the same, so that all that are undefined are told in one run.
         names::look_up(&mut scope);
         return (None, sorted(scope.diagnostics));
     }
+    segments::check(&mut scope);
     let routes = routes::resolve(&mut scope);
     let gateways = gateways::resolve(&mut scope, &routes);
     let rules = firewall::resolve(&mut scope, &routes, &gateways);
@@ -79,11 +77,18 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
         bystanders: rules.bystanders,
         checks,
     };
+    if scope.diagnostics.has_errors() {
+        // Of an item with several undefined names the first has been told.
+        names::look_up(&mut scope);
+    }
     let diagnostics = sorted(scope.diagnostics);
     ((!diagnostics.has_errors()).then_some(topology), diagnostics)
 }
 
+/// In the order of the file, each once.
 fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
+    let mut seen = HashSet::new();
+    diagnostics.0.retain(|diagnostic| seen.insert(diagnostic.clone()));
     diagnostics.sort();
     diagnostics
 }

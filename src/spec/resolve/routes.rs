@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{HOST, scope::Scope};
+use super::{
+    HOST,
+    scope::{Scope, What},
+};
 use crate::{
     kind::route::{Hop, Route, metric_of},
     model::{
@@ -85,6 +88,8 @@ fn one(
         return None;
     }
     let table = written.table.as_ref().map_or(TABLE_MAIN, |table| table.value);
+    refuse_local(scope, written)?;
+    refuse_source(scope, label, written)?;
     let metric = metric_of(&to, written.metric.as_ref().map(|metric| metric.value));
     let by_route = hops.iter().any(|(_, by_route)| *by_route);
     Some(Route {
@@ -100,6 +105,37 @@ fn one(
         protocol: ROUTE_PROTOCOL,
         by_route,
     })
+}
+
+/// The table of the kernel's own routes to itself.
+const TABLE_LOCAL: u32 = 255;
+
+fn refuse_local(scope: &mut Scope<'_>, written: &file::Route) -> Option<()> {
+    let table = written.table.as_ref().filter(|table| table.value == TABLE_LOCAL);
+    let Some(table) = table else { return Some(()) };
+    scope.error(
+        Diagnostic::error("route::local", "table 255 is the kernel's own (`local`)")
+            .at(table.span, "not for routes of a file")
+            .help("take another number, or 254 (`main`), which is the default"),
+    );
+    None
+}
+
+/// The kernel takes as source what its namespace has; where interfaces are left to others, that is not known here.
+fn refuse_source(scope: &mut Scope<'_>, label: &Label, written: &file::Route) -> Option<()> {
+    let Some(src) = &written.src else { return Some(()) };
+    let has = scope.of(label).iter().any(|it| it.addresses.iter().any(|net| net.addr() == src.value));
+    let known = label.as_str() != HOST
+        && scope.of(label).iter().all(|it| !it.unmanaged || matches!(it.what, What::Loopback | What::Port(..)));
+    if has || !known || src.value.is_loopback() {
+        return Some(());
+    }
+    scope.error(
+        Diagnostic::error("route::src", format!("`{label}` does not have the address {}", src.value))
+            .at(src.span, "not an address of it")
+            .help("`src` is the source of what it sends: give the address to one of its interfaces"),
+    );
+    None
 }
 
 fn refuse_hops(scope: &mut Scope<'_>, written: &file::Route) -> Option<Vec<(Hop, bool)>> {

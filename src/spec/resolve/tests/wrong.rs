@@ -200,4 +200,30 @@ links:
   - endpoints: ["old:eth0", br4]
     mtu: 576
 "#;
+    loops_ports_and_subnets: r#"name: lab
+namespaces: { web: {} }
+bridges:
+  br0: { addresses: [10.0.0.1/24], ports: [lo, eth0, eth0] }
+  br1: { addresses: [10.0.0.129/25], ports: [eth0, up, br0] }
+  br2: { stp: true }
+links:
+  - endpoints: [{ bridge: br0, interface: a }, { bridge: br0, interface: b }]
+  - endpoints: [br0, br1]
+  - endpoints: [{ bridge: br1, interface: c }, { bridge: br0, interface: d }]
+  - endpoints: ["host:up 10.1.0.1/24", "web:eth0"]
+  - endpoints: [br1, br2]
+"#;
+    all_undefined_names_of_one_item: r#"name: lab
+bridges: { br0: { addresses: [10.0.0.1/24] } }
+gateways: [{ bridge: br9, members: [zz, yy] }]
+port_forwards: [{ listen: 80, to: "xx:80", namespace: ww }]
+checks: [{ from: vv, to: uu }]
+"#;
+    clashes_of_all_kinds_in_one_run: r#"name: lab
+namespaces: { a: { routes: [{ to: 10.9.0.0/16, via: 10.7.0.1 }, { to: 10.8.0.0/16, via: 10.0.0.1, src: 10.0.0.77 }, { to: 10.6.0.0/16, via: 10.0.0.1, table: 255 }] }, b: {} }
+bridges: { br0: { addresses: [10.0.0.1/24] } }
+links: [{ endpoints: ["a:eth0 10.0.0.2/24", br0] }, { endpoints: ["b:eth0 10.0.0.2/24", br0] }]
+nat: [{ masquerade: 10.0.0.0/24 }, { masquerade: 10.0.0.0/24 }]
+port_forwards: [{ listen: 80, to: "a:80" }, { listen: 80, to: "b:80" }]
+"#;
 }
