@@ -34,7 +34,8 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
         }
         request.sysctls.entry(namespace.netns.clone()).or_default().extend(keys.into_iter().map(str::to_owned));
     }
-    let of_host = [sysctl::FORWARD_V4_DEFAULT, sysctl::LOCALNET_DEFAULT].map(str::to_owned);
+    let [_, ipv6_off] = sysctl::DISABLE_V6;
+    let of_host = [sysctl::FORWARD_V4_DEFAULT, sysctl::LOCALNET_DEFAULT, ipv6_off].map(str::to_owned);
     request.sysctls.entry(Netns::Host).or_default().extend(of_host);
     for bridge in &topology.bridges {
         request.sysctls.entry(bridge.netns.clone()).or_default().extend(bridge.sysctls.keys().cloned());

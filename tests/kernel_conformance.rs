@@ -25,7 +25,7 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
                 link.carrier = false;
                 link.mtu = 0;
             }
-            link.forwarding = None;
+            (link.forwarding, link.ipv6) = (None, None);
         }
         state.routes.retain(|route| route.protocol == 76);
         state.addresses.retain(|address| {

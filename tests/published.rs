@@ -186,5 +186,51 @@ gateways: [{bridge: br0}]
         expect(&["plan", &path, "-detailed-exitcode"], 2, &words);
         apply(&path);
         assert_eq!(flags(), "1\n1\n");
+        // And the other way round.
+        sh("ip netns exec web sysctl -qw net.ipv4.conf.eth1.forwarding=1");
+        expect(
+            &["plan", &path, "-detailed-exitcode"],
+            2,
+            &["web:eth1.forwarding = true -> false", "0 to add, 1 to change"],
+        );
+        apply(&path);
+        assert_eq!(sh("ip netns exec web cat /proc/sys/net/ipv4/conf/eth1/forwarding"), "0\n");
+    });
+}
+
+#[test]
+fn ipv6_is_on_where_there_are_addresses_and_off_where_the_file_says_so() {
+    sandbox::run(|| {
+        let lab = "name: lab
+namespaces: {web: {}}
+bridges: {br0: {addresses: [192.168.0.1/24, 'fd00::1/64']}}
+links: [{endpoints: ['web:eth0', br0]}, {endpoints: ['web:eth1 fd01::2/64', 'host:w1 fd01::1/64']}]
+checks: [{from: web, to: 'fd00::1', ping: true}, {from: host, to: 'fd01::2', ping: true}]
+";
+        let path = file("lab", lab);
+        // A host whose new devices have none.
+        sh("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+        let clean = Dump::settled();
+        apply(&path);
+        expect(&["test", &path], 0, &[]);
+        sh(
+            "sysctl -qw net.ipv6.conf.br0.disable_ipv6=1; ip netns exec web sysctl -qw net.ipv6.conf.eth1.disable_ipv6=1",
+        );
+        let words = ["ipv6      = false -> true", "web:eth1.ipv6      = false -> true", "0 to add, 2 to change"];
+        expect(&["plan", &path, "-detailed-exitcode"], 2, &words);
+        apply(&path);
+        expect(&["test", &path], 0, &[]);
+        expect(&["destroy", &path, "-auto-approve"], 0, &[]);
+        clean.assert_restored("destroy");
+
+        sh("sysctl -qw net.ipv6.conf.default.disable_ipv6=0");
+        let v4 =
+            lab.replace(", 'fd00::1/64'", "").replace("fd01::2/64", "10.0.0.2/30").replace("fd01::1/64", "10.0.0.1/30");
+        let (v4, _) = v4.split_once("checks:").unwrap();
+        let path = file("v4", &format!("{v4}ipv6: false\n"));
+        apply(&path);
+        assert_eq!(sh("ip -6 -o address show scope link; ip -n web -6 -o address"), "");
+        apply(&file("lab", lab));
+        expect(&["test", "lab"], 0, &[]);
     });
 }

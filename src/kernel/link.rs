@@ -37,7 +37,10 @@ const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INET_CONF: u16 = 1;
-/// Places in the array of `IFLA_INET_CONF`, which begins with the first (linux/ip.h).
+const IFLA_INET6_CONF: u16 = 2;
+/// Place in the array of `IFLA_INET6_CONF` (linux/ipv6.h), which begins with 0.
+const DEVCONF_DISABLE_IPV6: usize = 26;
+/// Places in the array of `IFLA_INET_CONF`, which begins with 1 (linux/ip.h).
 const IPV4_DEVCONF_FORWARDING: usize = 1;
 const IPV4_DEVCONF_ROUTE_LOCALNET: usize = 26;
 const IFLA_INFO_KIND: u16 = 1;
@@ -227,7 +230,7 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
             IFLA_GROUP => state.group = parse_u32(value)?,
             IFLA_NUM_TX_QUEUES => state.queues = parse_u32(value)?,
             IFLA_LINKINFO => decode_info(value, &mut state)?,
-            IFLA_AF_SPEC => decode_ipv4(value, &mut state)?,
+            IFLA_AF_SPEC => decode_conf(value, &mut state)?,
             IFLA_PROP_LIST => state.altnames = decode_altnames(value)?,
             _ => {}
         }
@@ -241,20 +244,20 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
     Ok(Seen { state, peer_nsid })
 }
 
-/// The device's own values of `net.ipv4.conf.*`, which come with every dump.
-fn decode_ipv4(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
+/// The device's own values of `net.ipv4.conf.*` and `net.ipv6.conf.*`, which come with every dump.
+fn decode_conf(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
     for family in NlasIterator::new(value) {
         let family = family?;
-        if i32::from(family.kind()) != nix::libc::AF_INET {
-            continue;
-        }
         for attribute in NlasIterator::new(family.value()) {
             let attribute = attribute?;
-            if attribute.kind() == IFLA_INET_CONF {
-                let is_on =
-                    |place: usize| Some(parse_u32(attribute.value().chunks_exact(4).nth(place - 1)?).ok()? != 0);
-                state.forwarding = is_on(IPV4_DEVCONF_FORWARDING);
-                state.route_localnet = is_on(IPV4_DEVCONF_ROUTE_LOCALNET).unwrap_or_default();
+            let is_on = |place: usize| Some(parse_u32(attribute.value().chunks_exact(4).nth(place)?).ok()? != 0);
+            match (i32::from(family.kind()), attribute.kind()) {
+                (nix::libc::AF_INET, IFLA_INET_CONF) => {
+                    state.forwarding = is_on(IPV4_DEVCONF_FORWARDING - 1);
+                    state.route_localnet = is_on(IPV4_DEVCONF_ROUTE_LOCALNET - 1).unwrap_or_default();
+                }
+                (nix::libc::AF_INET6, IFLA_INET6_CONF) => state.ipv6 = is_on(DEVCONF_DISABLE_IPV6).map(|off| !off),
+                _ => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     addresses::{Addresses, Holder},
-    ipv4::Ipv4,
+    conf::Conf,
     steps::{Stage, Steps},
 };
 use crate::{
@@ -50,8 +50,8 @@ pub struct Bridge {
     pub ports: BTreeSet<String>,
     /// Sysctls of its device that IPv6 needs, by path.
     pub sysctls: BTreeMap<String, String>,
-    /// Its IPv4 settings.
-    pub ipv4: Ipv4,
+    /// Its own settings of IPv4 and IPv6.
+    pub conf: Conf,
 }
 
 impl Bridge {
@@ -105,7 +105,7 @@ impl Bridge {
             addresses: Addresses::observed(state, link.index, like.map(|it| &it.addresses)),
             ports: ports.map(|port| port.name.clone()).collect(),
             sysctls: sysctls.collect(),
-            ipv4: Ipv4::observed(state, link),
+            conf: Conf::observed(state, link),
         }
     }
 
@@ -141,7 +141,7 @@ impl Bridge {
             let key = super::sysctl::key_of_path(path);
             comparison.attribute(key, old.map(|old| Value::from(&**old)), Some(Value::from(&**value)));
         }
-        Ipv4::compare(before.map(|it| &it.ipv4), after.map(|it| &it.ipv4), str::to_owned, &mut comparison);
+        Conf::compare(before.map(|it| &it.conf), after.map(|it| &it.conf), str::to_owned, &mut comparison);
         comparison
     }
 
@@ -157,11 +157,7 @@ impl Bridge {
         let holder = Holder { address: &address, netns: &self.netns, link: &link, stage: Stage::BridgeUp, falls };
         self.addresses.lower(before.map(|it| &it.addresses), &holder, steps);
         self.lower_ports(before, &link, steps);
-        let place = (&self.netns, &address);
-        match before {
-            Some(before) => self.ipv4.lower(&self.device, Some(&before.ipv4), place, steps),
-            None => self.ipv4.lower_new(&self.device, place, steps),
-        }
+        self.conf.lower(&self.device, before.map(|it| &it.conf), (&self.netns, &address), steps);
         for (path, value) in &self.sysctls {
             if before.and_then(|it| it.sysctls.get(path)) != Some(value) {
                 let op = Op::SysctlSet { key: path.clone(), value: value.clone() };

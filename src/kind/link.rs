@@ -2,7 +2,7 @@
 
 use super::{
     addresses::{Addresses, Holder},
-    ipv4::Ipv4,
+    conf::Conf,
     steps::{Stage, Steps},
 };
 use crate::{
@@ -52,8 +52,8 @@ pub struct End {
     pub addresses: Addresses,
     /// Whether a frame may leave by the port that it came in by.
     pub hairpin: bool,
-    /// Its IPv4 settings.
-    pub ipv4: Ipv4,
+    /// Its own settings of IPv4 and IPv6.
+    pub conf: Conf,
     /// Observed: whether it bears the mark that it should.
     pub marked: bool,
     /// Observed: its index and its peer's.
@@ -288,7 +288,7 @@ impl End {
             up: link.up,
             addresses: Addresses::observed(state, link.index, like.map(|it| &it.addresses)),
             hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
-            ipv4: Ipv4::observed(state, link),
+            conf: Conf::observed(state, link),
             marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
             index: link.index,
         }
@@ -319,7 +319,7 @@ impl End {
         Addresses::compare(addresses(has), addresses(wants), name("addresses"), comparison);
         let hairpin = |it: &Self| it.hairpin.then_some(Value::Bool(true));
         comparison.attribute(name("hairpin"), has.and_then(hairpin), wants.and_then(hairpin));
-        Ipv4::compare(has.map(|it| &it.ipv4), wants.map(|it| &it.ipv4), name, comparison);
+        Conf::compare(has.map(|it| &it.conf), wants.map(|it| &it.conf), name, comparison);
         if let Some(has) = has.filter(|has| !has.marked && wants.is_some()) {
             comparison.noted(name("mark"), None, Some(true.into()), format!("{} bears no mark of ours", has.device));
         }
@@ -350,7 +350,7 @@ impl End {
         steps.push(stage, &self.netns, address, Op::LinkSet { link: link.clone(), change });
         let holder = Holder { address, netns: &self.netns, link: &link, stage, falls: false };
         self.addresses.lower(None, &holder, steps);
-        self.ipv4.lower_new(&self.device, (&self.netns, address), steps);
+        self.conf.lower(&self.device, None, (&self.netns, address), steps);
     }
 
     fn lower_update(&self, address: &Address, has: &Self, renamed: bool, steps: &mut Steps<'_>) {
@@ -383,7 +383,7 @@ impl End {
         let falls = has.up && !self.up;
         let holder = Holder { address, netns: &self.netns, link: &link, stage: Stage::Configure, falls };
         self.addresses.lower(Some(&has.addresses), &holder, steps);
-        self.ipv4.lower(&self.device, Some(&has.ipv4), (&self.netns, address), steps);
+        self.conf.lower(&self.device, Some(&has.conf), (&self.netns, address), steps);
     }
 
     /// Whether its master is another device than it should be: by name, or because that one is made anew.

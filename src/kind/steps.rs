@@ -12,6 +12,8 @@ use crate::{
 /// order is that of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
+    /// What rules shield is closed before they go.
+    Close,
     /// Rules that go with a namespace's last use of them, before what they protect.
     FirewallRemove,
     /// Routes that go: before the addresses and devices with which the kernel would take some of them.
@@ -34,6 +36,8 @@ pub enum Stage {
     Bridge,
     /// Veth pairs that come, with all that is done to the end in whose namespace they are made.
     Link,
+    /// IPv6 of single devices: off before they are up, on before they get addresses.
+    Ipv6,
     /// The other ends, and changes in place: attributes, masters, addresses, up.
     Configure,
     /// Bridges go up and get their addresses.
@@ -51,6 +55,8 @@ pub enum Stage {
     RouteVia,
     /// Rules.
     Firewall,
+    /// What rules shield, once they do.
+    Open,
     /// Flows that must not keep to a rule that has gone.
     Flows,
     /// Values that go back to the host.

@@ -146,6 +146,9 @@ pub struct LinkState {
     /// Whether IPv4 forwards what comes in by it; `None` where the reader does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarding: Option<bool>,
+    /// Whether it speaks IPv6; `None` where the reader does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<bool>,
 }
 
 impl LinkState {

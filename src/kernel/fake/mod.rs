@@ -218,6 +218,8 @@ impl Kernel for Fake {
                     sysctls::read(live, &key).is_some_and(|value| value != "0")
                 };
                 (link.forwarding, link.route_localnet) = (Some(is_on("forwarding")), is_on("route_localnet"));
+                let off = sysctls::read(live, &format!("net/ipv6/conf/{}/disable_ipv6", link.name));
+                link.ipv6 = Some(off.is_none_or(|value| value == "0") && !sysctls::ipv6_is_off(live));
             }
             state.firewall.wanted = request.firewalls.get(netns).cloned().unwrap_or_default();
             if !state.firewall.is_empty() {

@@ -89,7 +89,8 @@ section! {
         /// What is put before the names of the namespaces and host devices that are made. `${name}` in it stands for the
         /// topology's name, so that a second copy of a lab can run beside the first.
         prefix: Option<Spanned<String>> => "prefix" { default: r#""""#, example: r#""${name}-""#, check: prefix },
-        /// Whether IPv6 is on in the namespaces of the lab. A bridge with a thousand ports keeps the kernel busy with it.
+        /// Whether IPv6 is on in the namespaces of the lab, and on its devices in the host. A bridge with a thousand ports keeps
+        /// the kernel busy with it.
         ipv6: Option<bool> => "ipv6" { default: "true", example: "false" },
         /// The network namespaces, by name. `host` is always there, the one that the tool runs in; it may be written to
         /// give it routes, sysctls and forwarding.

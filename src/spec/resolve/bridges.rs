@@ -130,7 +130,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
             addresses,
             ports: bridge.ports.iter().map(|port| port.to_string()).collect(),
             sysctls,
-            ipv4: namespaces::ipv4_of(scope, rules, namespace, device),
+            conf: namespaces::conf_of(scope, rules, namespace, device),
         });
     }
     built

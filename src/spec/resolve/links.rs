@@ -9,7 +9,7 @@ use super::{
 use crate::{
     kind::{
         addresses::Addresses,
-        ipv4::Ipv4,
+        conf::Conf,
         link::{End, Link},
     },
     model::{Diagnostic, Label, Mac, Spanned, name},
@@ -292,9 +292,10 @@ fn build_end(
         up: end.up.as_ref().is_none_or(|up| up.value),
         addresses: Addresses::wanted(managed.iter().flat_map(|it| it.addresses.iter().copied())),
         hairpin: hairpin && entered.bridge.is_some(),
-        ipv4: match entered.bridge {
-            Some(_) => Ipv4::default(),
-            None => namespaces::ipv4_of(scope, rules, &entered.namespace, &entered.device),
+        conf: match entered.bridge {
+            // A port has no addresses, and nothing is routed by it.
+            Some(_) => Conf { ipv6: namespaces::ipv6_of_host(scope, &entered.namespace), ..Conf::default() },
+            None => namespaces::conf_of(scope, rules, &entered.namespace, &entered.device),
         },
         marked: true,
         index: 0,

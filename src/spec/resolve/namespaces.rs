@@ -8,8 +8,8 @@ use super::{HOST, Rules, scope::Scope};
 use crate::{
     kind::{
         addresses::Addresses,
+        conf::Conf,
         host::HostSettings,
-        ipv4::Ipv4,
         namespace::Namespace,
         sysctl::{self, FORWARD_V4, FORWARD_V6},
     },
@@ -80,8 +80,8 @@ fn not_by_itself(net: &IpNet) -> bool {
     !matches!(net.to_string().as_str(), "127.0.0.1/8" | "::1/128")
 }
 
-/// The IPv4 settings of a device of ours, as far as the file does not write them itself.
-pub fn ipv4_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str) -> Ipv4 {
+/// The settings of a device of ours, as far as the file does not write them itself.
+pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str) -> Conf {
     let key = Spanned { value: namespace.clone(), span: crate::model::Span::default() };
     let spec = scope.file.namespaces.get(&key);
     let written = |path: &str| {
@@ -89,15 +89,29 @@ pub fn ipv4_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str
         sysctls.find(|(key, _)| sysctl::path_of_key(key) == path).map(|(_, value)| sysctl::normal(value) != "0")
     };
     let asked = spec.and_then(|spec| spec.forwarding.as_ref()).is_some_and(|it| it.value);
-    let forwards = asked || rules.forwarding.get(namespace).is_some_and(|need| need.v4);
+    let forwards = asked
+        || rules.forwarding.get(namespace).is_some_and(|need| need.v4)
+        || written(sysctl::FORWARD_V4) == Some(true);
     let listed =
         rules.route_localnet.get(&scope.netns(namespace)).is_some_and(|list| list.iter().any(|it| it == device));
-    let own = |what: &str| written(&format!("net/ipv4/conf/{device}/{what}"));
-    Ipv4 {
-        route_localnet: own("route_localnet").or_else(|| written(sysctl::LOCALNET_DEFAULT)).unwrap_or(listed),
-        localnet_by_default: false,
-        forwarding: (forwards && own("forwarding").is_none()).then_some(true),
+    let own = |family: &str, what: &str| written(&format!("net/{family}/conf/{device}/{what}"));
+    let of_all = ["all", "default"].iter().any(|which| written(&format!("net/ipv4/conf/{which}/forwarding")).is_some());
+    // The host is never forced to 0.
+    let forwarding = (forwards || namespace.as_str() != HOST).then_some(forwards);
+    let addresses = scope.of(namespace).iter().filter(|it| it.device.as_str() == device).flat_map(|it| &it.addresses);
+    let v6 = addresses.into_iter().any(|net| net.addr().is_ipv6());
+    let ipv6 = ipv6_of_host(scope, namespace).or_else(|| (v6 && scope.file.ipv6 != Some(false)).then_some(true));
+    Conf {
+        route_localnet: own("ipv4", "route_localnet").or_else(|| written(sysctl::LOCALNET_DEFAULT)).unwrap_or(listed),
+        forwarding: forwarding.filter(|_| own("ipv4", "forwarding").is_none() && !of_all),
+        ipv6: ipv6.filter(|_| own("ipv6", "disable_ipv6").is_none()),
+        ..Conf::default()
     }
+}
+
+/// With `ipv6: false` a device of ours on the host, which as a whole is not ours to change, has none either.
+pub fn ipv6_of_host(scope: &Scope<'_>, namespace: &Label) -> Option<bool> {
+    (namespace.as_str() == HOST && scope.file.ipv6 == Some(false)).then_some(false)
 }
 
 /// Whether a device is of the file's making, so that its settings are no business of its namespace's.

@@ -1,0 +1,129 @@
+//! What `net.ipv4.conf.DEVICE` and `net.ipv6.conf.DEVICE` say of one device of ours. It dies with the device, so that
+//! nothing has to be given back; it comes with every dump of links, so that it costs nothing to read.
+
+use super::{
+    steps::{Stage, Steps},
+    sysctl,
+};
+use crate::{
+    model::{
+        Address, Netns,
+        change::Comparison,
+        snapshot::{LinkState, NetnsState},
+    },
+    op::Op,
+};
+
+/// What rules and routing ask of a device, or what it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Conf {
+    /// Whether 127.0.0.0/8 is routed by it: for a port that is published on 127.0.0.1, and a way in for neighbours where
+    /// no rule shields it.
+    pub route_localnet: bool,
+    /// Whether IPv4 that comes in by it is forwarded; `None` where nobody asks.
+    pub forwarding: Option<bool>,
+    /// Whether it speaks IPv6; `None` where nobody asks.
+    pub ipv6: Option<bool>,
+    /// Observed: what its namespace has for all of them.
+    pub around: Around,
+}
+
+/// What a namespace says of its devices as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Whether every new device routes 127.0.0.0/8, which is somebody's will and none of ours.
+    localnet: bool,
+    /// `ip_forward`, which writes the flag of every device.
+    forwarding: Option<bool>,
+    /// Whether IPv6 is off for all, which writes the flag of every device too.
+    ipv6_off: bool,
+}
+
+impl Conf {
+    /// What a device has.
+    pub fn observed(state: &NetnsState, link: &LinkState) -> Self {
+        let localnet =
+            flag(state, sysctl::LOCALNET_DEFAULT) == Some(true) || state.link("lo").is_some_and(|lo| lo.route_localnet);
+        let [off, _] = sysctl::DISABLE_V6;
+        let around =
+            Around { localnet, forwarding: flag(state, sysctl::FORWARD_V4), ipv6_off: flag(state, off) == Some(true) };
+        Self { route_localnet: link.route_localnet, forwarding: link.forwarding, ipv6: link.ipv6, around }
+    }
+
+    /// What a new device has by itself.
+    fn of_new(state: Option<&NetnsState>) -> Self {
+        let flag = |key| state.and_then(|state| flag(state, key));
+        let [_, off] = sysctl::DISABLE_V6;
+        Self {
+            route_localnet: false,
+            forwarding: flag(sysctl::FORWARD_V4_DEFAULT),
+            ipv6: Some(flag(off) != Some(true)),
+            around: Around { forwarding: flag(sysctl::FORWARD_V4), ..Around::default() },
+        }
+    }
+
+    /// What differs; `name` makes an attribute's name of what it is.
+    pub fn compare(
+        has: Option<&Self>,
+        wants: Option<&Self>,
+        name: impl Fn(&str) -> String,
+        comparison: &mut Comparison,
+    ) {
+        let Some(wants) = wants else { return };
+        if wants.route_localnet || has.is_some_and(|has| has.opens(wants)) {
+            let before = has.map(|has| has.route_localnet.into());
+            comparison.attribute(name("route_localnet"), before, Some(wants.route_localnet.into()));
+        }
+        if has.is_some_and(|has| has.forwards_otherwise(wants)) {
+            let flag = |it: &Self| it.forwarding.map(Into::into);
+            comparison.attribute(name("forwarding"), has.and_then(flag), flag(wants));
+        }
+        if has.map_or(wants.ipv6 == Some(false), |has| has.speaks_otherwise(wants)) {
+            let flag = |it: &Self| it.ipv6.map(Into::into);
+            comparison.attribute(name("ipv6"), has.and_then(flag), flag(wants));
+        }
+    }
+
+    /// Ops that bring a device from `has` to this; a new one from what it has by itself.
+    pub fn lower(&self, device: &str, has: Option<&Self>, place: (&Netns, &Address), steps: &mut Steps<'_>) {
+        let (netns, address) = place;
+        let has = has.copied().unwrap_or_else(|| Self::of_new(steps.snapshot.namespaces.get(netns)));
+        let mut write = |stage, key: &str, on: bool| {
+            let op = Op::SysctlSet { key: key.replace('*', device), value: u8::from(on).to_string() };
+            steps.push(stage, netns, address, op);
+        };
+        if self.route_localnet && !has.route_localnet {
+            write(Stage::Open, "net/ipv4/conf/*/route_localnet", true);
+        }
+        if has.opens(self) {
+            write(Stage::Close, "net/ipv4/conf/*/route_localnet", false);
+        }
+        if let Some(on) = self.forwarding.filter(|_| has.forwards_otherwise(self)) {
+            write(Stage::LinkSysctl, "net/ipv4/conf/*/forwarding", on);
+        }
+        if let Some(on) = self.ipv6.filter(|_| has.speaks_otherwise(self)) {
+            write(Stage::Ipv6, "net/ipv6/conf/*/disable_ipv6", !on);
+        }
+    }
+
+    /// Whether it lets 127.0.0.0/8 in though it should not.
+    fn opens(&self, wants: &Self) -> bool {
+        self.route_localnet && !wants.route_localnet && !self.around.localnet
+    }
+
+    /// Whether it forwards though its namespace does not, or the other way round. Where the namespace itself is to
+    /// change, its devices follow.
+    fn forwards_otherwise(&self, wants: &Self) -> bool {
+        wants.forwarding.is_some()
+            && self.around.forwarding == wants.forwarding
+            && self.forwarding == wants.forwarding.map(|on| !on)
+    }
+
+    fn speaks_otherwise(&self, wants: &Self) -> bool {
+        wants.ipv6.is_some() && !self.around.ipv6_off && self.ipv6 == wants.ipv6.map(|on| !on)
+    }
+}
+
+fn flag(state: &NetnsState, key: &str) -> Option<bool> {
+    state.sysctls.get(key)?.as_deref().map(|value| value != "0")
+}
