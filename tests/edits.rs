@@ -319,6 +319,35 @@ fn the_lock_of_a_run_that_was_killed_is_waited_for() {
 }
 
 #[test]
+fn a_signal_ends_a_run_in_order_and_a_question_with_no() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        let clean = Dump::settled();
+        let interrupted = |flags: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_netwright"));
+            command.args(["apply", &path]).args(flags).env("NO_COLOR", "1");
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut run = command.spawn().expect("the binary");
+            std::thread::sleep(std::time::Duration::from_millis(1000));
+            sh(&format!("kill -INT {}", run.id()));
+            let input = run.stdin.take();
+            let output = run.wait_with_output().expect("an end");
+            drop(input);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            String::from_utf8([output.stdout, output.stderr].concat()).expect("text")
+        };
+        let asked = interrupted(&[]);
+        assert!(asked.contains("Enter a value:") && asked.contains("Apply cancelled."), "{asked}");
+        // Somebody else's turn.
+        sh("flock /run/netwright/.lock sleep 3 > /dev/null 2>&1 & sleep 0.2");
+        let waiting = interrupted(&["-auto-approve"]);
+        assert!(waiting.contains("waiting for another run that changes the network of this host"), "{waiting}");
+        assert!(waiting.contains("Interrupt received") && waiting.contains("nothing was done"), "{waiting}");
+        clean.assert_restored("a run that was interrupted");
+    });
+}
+
+#[test]
 fn a_nic_that_has_gone_leaves_no_record() {
     sandbox::run(|| {
         let path = file("lab", "name: lab\nbridges: {br0: {ports: [nic0]}}\n");
@@ -417,5 +446,41 @@ fn what_was_left_out_of_an_apply_is_no_drift() {
         expect(&["destroy", &path, "-auto-approve", "-target", "link.web:eth0"], 0, &["1 destroyed"]);
         expect(&["list"], 0, &["in sync"]);
         expect(&["plan", &path, "-refresh-only", "-out", "/run/p"], 1, &["leave one of them out"]);
+    });
+}
+
+#[test]
+fn another_name_of_a_namespace_is_no_other_namespace() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', 'db:eth0']\n"));
+        let clean = Dump::settled();
+        apply(&path);
+        for alias in ["aaa", "web2"] {
+            sh(&format!("touch /run/netns/{alias}; mount --bind /run/netns/web /run/netns/{alias}"));
+            expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes."]);
+            expect(&["list"], 0, &["in sync"]);
+            let words = format!("the namespace `web` has another name, `{alias}`, which keeps it alive");
+            expect(&["destroy", &path, "-auto-approve"], 1, &[&words]);
+            let renamed = file("renamed", &format!("{LAB}  - endpoints: ['web:eth0', 'db:eth0']\n").replace("db", alias));
+            expect(&["plan", &renamed], 1, &[&format!("the namespace name `{alias}` is taken: it is another name of")]);
+            sh(&format!("umount /run/netns/{alias}; rm /run/netns/{alias}"));
+        }
+        expect(&["destroy", &path, "-auto-approve"], 0, &["Destroy complete!"]);
+        clean.assert_restored("destroy");
+    });
+}
+
+#[test]
+fn a_saved_plan_is_about_what_was_there_and_not_about_what_looks_like_it() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        apply(&path);
+        expect(&["plan", &path, "-replace", "link.web:eth0", "-out", "/run/plan"], 0, &[]);
+        expect(&["apply", "/run/plan"], 0, &["1 added, 0 changed, 1 destroyed"]);
+        expect(&["apply", "/run/plan"], 1, &["Saved plan is stale: link.web:eth0 changed"]);
+        expect(&["plan", &path, "-destroy", "-out", "/run/plan"], 0, &[]);
+        expect(&["destroy", &path, "-auto-approve"], 0, &[]);
+        apply(&path);
+        expect(&["apply", "/run/plan", "-out", "/run/x"], 1, &["-out is plan's"]);
     });
 }

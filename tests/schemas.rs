@@ -18,7 +18,7 @@ use netwright::{
     model::Snapshot,
     plan::{
         self, Inputs, Plan,
-        saved::{SavedPlan, Stored},
+        saved::{SavedPlan, Stamp, Stored},
     },
     spec::{self, Format, resolve},
 };
@@ -133,7 +133,8 @@ fn a_saved_plan_fits_the_schema_and_a_bad_one_does_not() {
     let validator = validator(&plan::schema());
     let (path, format) = &shipped()[0];
     let source = Stored { path: path.clone(), format: format.as_str().into(), text: fs::read_to_string(path).unwrap() };
-    let saved = SavedPlan { plan: plan_of(&topology(path, *format)), source, choices: Choices::default() };
+    let plan = plan_of(&topology(path, *format));
+    let saved = SavedPlan { plan, source, choices: Choices::default(), stamp: Stamp::default() };
     let value = serde_json::to_value(&saved).unwrap();
     assert_valid(&validator, &value, "a saved plan");
     for (at, bad) in [("/changes/0/action", json!("burn")), ("/changes/0/address", json!(7)), ("/destroy", json!("no"))]

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{
     Exit, Failure,
     args::{self, Running},
+    interrupt::Watch,
     load, out, plan,
-    session::{Session, addresses},
+    session::{Session, addresses, is_stopped},
 };
 use crate::{
     diff::Choices,
@@ -119,6 +120,10 @@ pub enum Done {
 impl Job {
     /// Plans, asks, runs and verifies.
     pub fn run(&self, running: &Running) -> Result<Done, Failure> {
+        // Before the kernel's threads are.
+        if is_stopped() {
+            return Err(Failure::new(crate::exec::RunError::Interrupted));
+        }
         let timeout = running.lock_timeout(std::env::var_os(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
         let mut session = Session::open(self.name.clone())?;
         let _lock = session.lock(timeout)?;
@@ -156,7 +161,7 @@ impl Job {
     }
 
     fn refuse_stale(&self, saved: &SavedPlan, now: &Prepared) -> Result<(), Failure> {
-        let moved = saved.moved(&now.plan);
+        let moved = saved.moved(&now.plan, &now.stamp);
         if moved.is_empty() {
             return Ok(());
         }
@@ -169,9 +174,11 @@ impl Job {
         if self.json {
             return Err(Failure::new(words::JSON_CANNOT_ASK));
         }
-        let mut input = std::io::stdin().lock();
-        let mut out = anstream::stdout().lock();
-        match confirm::ask(self.operation, self.name.as_str(), &mut input, &mut out).map_err(Failure::output)? {
+        let ask = || {
+            let mut input = std::io::stdin().lock();
+            confirm::ask(self.operation, self.name.as_str(), &mut input, &mut anstream::stdout())
+        };
+        match Watch::while_asking(self.operation, ask).map_err(Failure::output)? {
             Answer::Approved => Ok(()),
             Answer::Declined => {
                 out::line(self.operation.cancelled())?;
@@ -201,6 +208,7 @@ impl Job {
             match error {
                 crate::exec::RunError::Batch(_) => Failure::new(format!("the run stopped; {left}")),
                 crate::exec::RunError::Settle(_) => Failure::new(format!("{error}; {left}")),
+                crate::exec::RunError::Interrupted => Failure::new(format!("the run was interrupted; {left}")),
             }
         })
     }

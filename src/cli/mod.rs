@@ -7,6 +7,7 @@ pub mod args;
 mod argv;
 mod destroy;
 mod help;
+mod interrupt;
 mod list;
 mod load;
 pub mod operand;

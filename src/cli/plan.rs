@@ -41,7 +41,7 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     }
     if let Some(saved) = &args.planning.out {
         let stored = load::stored(&bytes, &path, format);
-        save(saved, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices })?;
+        save(saved, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices, stamp: prepared.stamp })?;
         if !args.planning.json {
             out::print(words::saved(&saved.to_string_lossy()))?;
         }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::Failure;
+use super::{Failure, interrupt::Watch};
 use crate::{
     diff::Choices,
     exec::{
         self,
-        lock::Lock,
+        lock::{Lock, Waiting},
         memo::{self, Memo},
     },
     kernel::{Kernel, Live},
@@ -43,12 +43,14 @@ impl Session {
 
     /// The lock of this topology.
     pub fn lock(&self, timeout: Duration) -> Result<Lock, Failure> {
-        Lock::take(&self.name, timeout, &mut |text| anstream::eprintln!("{text}")).map_err(Failure::new)
+        let waiting = Waiting { tell: &mut |text| anstream::eprintln!("{text}"), is_stopped: &is_stopped };
+        Lock::take(&self.name, timeout, waiting).map_err(Failure::new)
     }
 
     /// The lock of the host: whoever has it plans and runs, and nobody else's run comes in between.
     pub fn turn(&self) -> Result<Lock, Failure> {
-        Lock::turn(&mut |text| anstream::eprintln!("{text}")).map_err(Failure::new)
+        let waiting = Waiting { tell: &mut |text| anstream::eprintln!("{text}"), is_stopped: &is_stopped };
+        Lock::turn(waiting).map_err(Failure::new)
     }
 
     /// Reads the kernel as a plan of `topology` needs it. What the first look tells may ask for a second one: rules that
@@ -88,8 +90,13 @@ impl Session {
 
     /// Runs a plan.
     pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::RunError> {
-        exec::run(&mut self.kernel, prepared, tell)
+        exec::run(&mut self.kernel, prepared, &is_stopped, tell)
     }
+}
+
+/// Whether this process was asked to end.
+pub fn is_stopped() -> bool {
+    Watch::get().is_some_and(Watch::is_stopped)
 }
 
 /// The addresses of everything that a plan to destroy would remove: what a topology has now.

@@ -22,6 +22,14 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long a run waits for its turn on the host: others' runs take seconds, with a thousand namespaces.
 const TURN: Duration = Duration::from_secs(600);
 
+/// Who waits for a lock.
+pub struct Waiting<'a> {
+    /// Is told once for whom.
+    pub tell: &'a mut dyn FnMut(&str),
+    /// Whether to go on.
+    pub is_stopped: &'a dyn Fn() -> bool,
+}
+
 /// The right to change a topology, or the host's network, for as long as it lives. The kernel ends it with the process,
 /// so that a dead holder's lock is no lock.
 #[derive(Debug)]
@@ -40,6 +48,9 @@ pub enum LockError {
         /// Who has it, as far as it says.
         holder: String,
     },
+    /// It was asked to stop.
+    #[error("interrupted while another run was waited for; nothing was done")]
+    Interrupted,
     /// The file cannot be had.
     #[error("cannot lock {what} ({path}): {error}")]
     File {
@@ -53,19 +64,19 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// The lock of a topology. Waits for `timeout` at most; `waiting` is told once for whom.
-    pub fn take(name: &TopologyName, timeout: Duration, waiting: &mut dyn FnMut(&str)) -> Result<Self, LockError> {
+    /// The lock of a topology. Waits for `timeout` at most.
+    pub fn take(name: &TopologyName, timeout: Duration, waiting: Waiting<'_>) -> Result<Self, LockError> {
         wait(&memo::folder(name).join("lock"), &format!("`{name}`"), timeout, waiting)
     }
 
     /// The lock of the host. Topologies share its settings, its firewall's tables and the indexes of its devices, so that
     /// from the plan that is to run to its end they take turns; each of them takes its own lock before.
-    pub fn turn(waiting: &mut dyn FnMut(&str)) -> Result<Self, LockError> {
+    pub fn turn(waiting: Waiting<'_>) -> Result<Self, LockError> {
         wait(&Path::new(memo::DIRECTORY).join(".lock"), "the network of this host", TURN, waiting)
     }
 }
 
-fn wait(path: &Path, what: &str, timeout: Duration, waiting: &mut dyn FnMut(&str)) -> Result<Lock, LockError> {
+fn wait(path: &Path, what: &str, timeout: Duration, waiting: Waiting<'_>) -> Result<Lock, LockError> {
     let fail = |error| LockError::File { what: what.to_owned(), path: path.display().to_string(), error };
     let mut file = open(path).map_err(fail)?;
     let deadline = Instant::now() + timeout;
@@ -88,8 +99,11 @@ fn wait(path: &Path, what: &str, timeout: Duration, waiting: &mut dyn FnMut(&str
             return Err(LockError::Held { what: what.to_owned(), holder });
         }
         if !told {
-            waiting(&format!("waiting for another run that changes {what}{holder}"));
+            (waiting.tell)(&format!("waiting for another run that changes {what}{holder}"));
             told = true;
+        }
+        if (waiting.is_stopped)() {
+            return Err(LockError::Interrupted);
         }
         thread::sleep(INTERVAL);
     }

@@ -23,12 +23,24 @@ pub enum RunError {
     /// What was deleted did not go.
     #[error("{0}")]
     Settle(KernelError),
+    /// It was asked to.
+    #[error("it was interrupted")]
+    Interrupted,
 }
 
-/// Runs every batch, telling what happens.
-pub fn run(kernel: &mut dyn Kernel, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), RunError> {
+/// Runs every batch, telling what happens; no further one once `is_stopped`.
+pub fn run(
+    kernel: &mut dyn Kernel,
+    prepared: &Prepared,
+    is_stopped: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(Event),
+) -> Result<(), RunError> {
     let mut tracker = Tracker::new(prepared);
     for batch in &prepared.batches {
+        if is_stopped() {
+            kernel.settle().map_err(RunError::Settle)?;
+            return Err(RunError::Interrupted);
+        }
         for step in &batch.steps {
             tracker.start(&step.address, tell);
         }

@@ -104,6 +104,14 @@ pub fn open(name: &str) -> Result<Opened, KernelError> {
 }
 
 /// Opens a name that has to be there.
+/// The number that tells one namespace from another for as long as both are there.
+pub fn inode(fd: impl AsFd) -> Result<u64, KernelError> {
+    let stat =
+        nix::sys::stat::fstat(fd).map_err(|errno| KernelError::io("cannot tell namespaces apart", errno.into()))?;
+    Ok(stat.st_ino)
+}
+
+/// Opens a namespace that must be there.
 pub fn open_existing(name: &str) -> Result<OwnedFd, KernelError> {
     match open(name)? {
         Opened::Namespace(fd) => Ok(fd),

@@ -1,6 +1,7 @@
 //! One reading of the kernel: the host and every named namespace.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{
         Mutex, PoisonError,
@@ -56,6 +57,7 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
             (_, Found::Stale | Found::Gone) => {}
         }
     }
+    snapshot.aliases = set_aliases_aside(&mut present, &mut readings);
     fill_peers(host, &present, &mut readings)?;
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
     for (netns, wanted) in request.firewalls.iter().filter(|(_, wanted)| !wanted.is_empty()) {
@@ -75,12 +77,38 @@ fn with_borrowed(request: &ReadRequest, snapshot: &Snapshot) -> ReadRequest {
     request
 }
 
+/// One namespace may have several names. It is read by one: the host's own, else the one that its mark calls it by, else
+/// the first.
+fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> BTreeMap<String, Netns> {
+    let mut by_inode: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (place, reading) in readings.iter().enumerate() {
+        by_inode.entry(reading.state.inode).or_default().push(place);
+    }
+    let mut aliases = BTreeMap::new();
+    for places in by_inode.values().filter(|places| places.len() > 1) {
+        let label = readings[places[0]].state.mark().map(|mark| mark.address.rest().to_owned());
+        let fits = |place: &&usize| match &present[**place] {
+            Netns::Host => 2,
+            Netns::Named(name) if Some(name) == label.as_ref() => 1,
+            // A prefix stands before it.
+            Netns::Named(name) => u8::from(label.as_ref().is_some_and(|label| name.ends_with(&**label))),
+        };
+        let Some(first) = places.iter().rev().max_by_key(fits) else { continue };
+        let others = places.iter().filter(|place| *place != first).map(|place| present[*place].to_string());
+        aliases.extend(others.map(|name| (name, present[*first].clone())));
+    }
+    let is_alias = |netns: &Netns| matches!(netns, Netns::Named(name) if aliases.contains_key(name));
+    let both = std::mem::take(present).into_iter().zip(std::mem::take(readings));
+    (*present, *readings) = both.filter(|(netns, _)| !is_alias(netns)).unzip();
+    aliases
+}
+
 /// The links of the host and of every named namespace, peers found, and nothing else.
 pub fn links(host: &OwnedFd) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
     let mut places = vec![Netns::Host];
     places.extend(netns::names()?.into_iter().map(Netns::Named));
     let found = read_all(host, &places, None)?;
-    let (present, mut readings): (Vec<_>, Vec<_>) = places
+    let (mut present, mut readings): (Vec<_>, Vec<_>) = places
         .into_iter()
         .zip(found)
         .filter_map(|(place, found)| match found {
@@ -88,6 +116,7 @@ pub fn links(host: &OwnedFd) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
             Found::Stale | Found::Gone => None,
         })
         .unzip();
+    set_aliases_aside(&mut present, &mut readings);
     fill_peers(host, &present, &mut readings)?;
     Ok(present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect())
 }
@@ -146,6 +175,7 @@ fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> R
     }
     let mut socket = netns::open_socket()?;
     let mut reading = read_links(&mut socket)?;
+    reading.state.inode = netns::inode(fd)?;
     if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
         let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
         reading.host_nsid = numbers.into_iter().next().flatten();

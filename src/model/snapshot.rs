@@ -37,6 +37,9 @@ pub struct Snapshot {
     /// Files under `/run/netns` that are no namespace (left behind by a crash or a reboot).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stale_netns: Vec<String>,
+    /// Names under `/run/netns` of namespaces that are there by another one, with which they are: `ip netns attach`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, Netns>,
 }
 
 impl Snapshot {
@@ -63,6 +66,9 @@ pub struct Borrowed {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NetnsState {
+    /// The inode of the namespace, by which two names are known to be one; 0 where the reader does not say.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub inode: u64,
     /// Its devices, by index.
     pub links: Vec<LinkState>,
     /// Their addresses.
@@ -77,6 +83,10 @@ pub struct NetnsState {
     /// The packet filter's tables that are in use or were asked for.
     #[serde(skip_serializing_if = "FirewallState::is_empty")]
     pub firewall: FirewallState,
+}
+
+fn is_zero(inode: &u64) -> bool {
+    *inode == 0
 }
 
 impl NetnsState {

@@ -1,6 +1,6 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, shared};
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, saved::Stamp, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, rules::Filter},
@@ -16,6 +16,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is run.
     pub batches: Vec<Batch>,
+    /// What it is about.
+    pub stamp: Stamp,
 }
 
 /// What a plan is made from.
@@ -67,7 +69,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         changes: drafts.into_iter().filter_map(|draft| change(draft, inputs.snapshot)).collect(),
         findings,
     };
-    Prepared { plan, batches: lowered.batches }
+    Prepared { plan, batches: lowered.batches, stamp: Stamp::of(inputs.name, inputs.snapshot) }
 }
 
 /// Jumps of others to chains of ours that are to go: the kernel keeps a chain that somebody jumps to.

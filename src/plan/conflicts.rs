@@ -33,6 +33,7 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
         found.extend(scene.router_advertisement(topology));
     }
     found.extend(scene.foreign_ports(topology));
+    found.extend(scene.other_names(topology));
     if topology.is_none() && inputs.memo.is_empty() {
         found.extend(scene.forgotten_host());
     }
@@ -77,6 +78,12 @@ impl Scene<'_> {
                 let what = format!("the namespace name `{name}` is taken by a stale file");
                 found.push(Diagnostic::error("conflict::stale_netns", what).help(format!(
                     "/run/netns/{name} is no namespace (a crash or a reboot left it); remove it with: ip netns del {name}"
+                )));
+            }
+            if let Some(other) = self.snapshot.aliases.get(name) {
+                let what = format!("the namespace name `{name}` is taken: it is another name of {}", place_name(other));
+                found.push(Diagnostic::error("conflict::name_taken", what).help(format!(
+                    "somebody gave it that name (`ip netns attach`); remove it with: ip netns delete {name}"
                 )));
             }
             let Some(state) = self.snapshot.namespaces.get(&namespace.netns) else { continue };
@@ -227,6 +234,23 @@ impl Scene<'_> {
         (has_rules && !recorded).then(|| Diagnostic::warning("host::not_remembered", what).help(help))
     }
 
+    /// A namespace lives as long as any name of it does.
+    fn other_names(&self, topology: Option<&Topology>) -> Vec<Diagnostic> {
+        let stays = |netns: &Netns| topology.is_some_and(|it| it.namespaces.iter().any(|it| it.netns == *netns));
+        let going = self.observed.namespaces.iter().filter(|seen| !stays(&seen.netns));
+        let names = going.flat_map(|seen| {
+            let same = self.snapshot.aliases.iter().filter(|(_, netns)| **netns == seen.netns);
+            same.map(|(name, netns)| (name, place_name(netns)))
+        });
+        let error = |(name, netns): (&String, String)| {
+            let what = format!("{netns} has another name, `{name}`, which keeps it alive");
+            let help =
+                format!("somebody gave it that name (`ip netns attach`); remove it with: ip netns delete {name}");
+            Diagnostic::error("conflict::other_name", what).help(help)
+        };
+        names.map(error).collect()
+    }
+
     /// A bridge of ours that holds somebody else's ports is not deleted.
     fn foreign_ports(&self, topology: Option<&Topology>) -> Vec<Diagnostic> {
         let stays = |seen: &bridge::Bridge| {
@@ -251,6 +275,13 @@ impl Scene<'_> {
             }
         }
         found
+    }
+}
+
+fn place_name(netns: &Netns) -> String {
+    match netns {
+        Netns::Host => "the host".to_owned(),
+        Netns::Named(name) => format!("the namespace `{name}`"),
     }
 }
 

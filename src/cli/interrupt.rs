@@ -1,0 +1,89 @@
+//! Ctrl-C, and whatever else asks a run to end: the first time it stops in order, the second time at once.
+
+use std::{
+    process,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    thread,
+};
+
+use nix::sys::{
+    signal::{SigSet, Signal},
+    signalfd::{SfdFlags, SignalFd},
+};
+
+use crate::report::words::Operation;
+
+const CAUGHT: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// What a shell tells of a command that died of SIGINT.
+const KILLED: i32 = 130;
+
+static WATCH: OnceLock<Option<Watch>> = OnceLock::new();
+
+/// From when it is made, signals that would end the process end its run.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    stop: Arc<AtomicBool>,
+    asking: Arc<AtomicU8>,
+}
+
+impl Watch {
+    /// The one of this process; `None` where the system has none to give, and signals do as they always did. It must be
+    /// made before any other thread, which would still die of a signal.
+    pub fn get() -> Option<&'static Self> {
+        WATCH.get_or_init(Self::begin).as_ref()
+    }
+
+    fn begin() -> Option<Self> {
+        let mut set = SigSet::empty();
+        set.extend(CAUGHT);
+        set.thread_block().ok()?;
+        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).ok()?;
+        let watch = Self { stop: Arc::default(), asking: Arc::default() };
+        let inner = watch.clone();
+        thread::Builder::new().name("signals".into()).spawn(move || inner.wait(&signals)).ok()?;
+        Some(watch)
+    }
+
+    fn wait(&self, signals: &SignalFd) {
+        while let Ok(Some(_)) = signals.read_signal() {
+            if let Some(operation) = asked(self.asking.load(Ordering::SeqCst)) {
+                // Whoever waits for the answer waits for nothing else.
+                anstream::println!("\n{}", operation.cancelled());
+                process::exit(1);
+            }
+            if self.stop.swap(true, Ordering::SeqCst) {
+                process::exit(KILLED);
+            }
+            anstream::eprintln!("Interrupt received: stopping after what is under way; a second one stops at once.");
+        }
+    }
+
+    /// Whether the run is to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// While `ask` waits for an answer, a signal is a no.
+    pub fn while_asking<T>(operation: Operation, ask: impl FnOnce() -> T) -> T {
+        let Some(watch) = Self::get() else { return ask() };
+        watch.asking.store(number(operation), Ordering::SeqCst);
+        let answer = ask();
+        watch.asking.store(0, Ordering::SeqCst);
+        answer
+    }
+}
+
+fn number(operation: Operation) -> u8 {
+    match operation {
+        Operation::Apply => 1,
+        Operation::Destroy => 2,
+    }
+}
+
+fn asked(number: u8) -> Option<Operation> {
+    [Operation::Apply, Operation::Destroy].into_iter().find(|it| self::number(*it) == number)
+}
