@@ -461,7 +461,8 @@ fn another_name_of_a_namespace_is_no_other_namespace() {
             expect(&["list"], 0, &["in sync"]);
             let words = format!("the namespace `web` has another name, `{alias}`, which keeps it alive");
             expect(&["destroy", &path, "-auto-approve"], 1, &[&words]);
-            let renamed = file("renamed", &format!("{LAB}  - endpoints: ['web:eth0', 'db:eth0']\n").replace("db", alias));
+            let renamed =
+                file("renamed", &format!("{LAB}  - endpoints: ['web:eth0', 'db:eth0']\n").replace("db", alias));
             expect(&["plan", &renamed], 1, &[&format!("the namespace name `{alias}` is taken: it is another name of")]);
             sh(&format!("umount /run/netns/{alias}; rm /run/netns/{alias}"));
         }

@@ -234,3 +234,24 @@ checks: [{from: web, to: 'fd00::1', ping: true}, {from: host, to: 'fd01::2', pin
         expect(&["test", "lab"], 0, &[]);
     });
 }
+
+#[test]
+fn a_check_is_followed_to_whoever_answers() {
+    sandbox::run(|| {
+        sh("ip link set lo up; ip address add 10.9.9.9/32 dev lo");
+        let lab = format!(
+            "{ROUTED}port_forwards:
+  - {{listen: 81, to: '192.168.0.254:82'}}
+  - {{listen: 82, to: 'far:80', namespace: edge}}
+  - {{listen: '10.9.9.9:99', to: 'web:80'}}
+nat: [{{dnat: 198.18.7.0/24, to: 192.168.0.0/24}}]
+checks:
+  - {{from: out, to: '198.18.7.2:80'}}
+  - {{from: out, to: '10.9.9.9:99'}}
+  - {{from: host, to: '10.9.9.9:22'}}
+  - {{from: host, to: '127.0.0.1:81'}}
+"
+        );
+        holds(&lab.replace("  out: {}", "  out: {routes: [{to: default, via: 203.0.113.1}]}"), &BRIDGED_FRAMES);
+    });
+}

@@ -1,6 +1,8 @@
 //! `test`: proves a topology's checks on the running lab.
 
-use std::path::Path;
+use std::{net::IpAddr, path::Path};
+
+use nix::ifaddrs::getifaddrs;
 
 use super::{
     Exit, Failure, args, load,
@@ -10,18 +12,23 @@ use super::{
 use crate::{
     exec::memo,
     kernel::Live,
-    kind::Topology,
+    kind::{
+        Topology,
+        check::{Check, Probe, Responder},
+    },
+    model::Netns,
     probe::{self, Limits, Status},
     report::{checks, diagnostic},
 };
 
 /// Runs the verb.
 pub fn run(args: &args::Test) -> Result<Exit, Failure> {
-    let topology = topology(args)?;
+    let mut topology = topology(args)?;
     Live::check().map_err(Failure::new)?;
     if topology.checks.is_empty() {
         anstream::eprintln!("the topology {} has no checks; write some under `checks:`", topology.name);
     }
+    topology.checks.iter_mut().for_each(answer_on_the_host);
     let outcomes = probe::run(&topology.checks, Limits::default())
         .map_err(|error| Failure::new(format!("the checks could not be run: {error}")))?;
     if args.json {
@@ -37,6 +44,23 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
     }
     let failed = outcomes.iter().any(|outcome| outcome.status != Status::Pass);
     if failed { Err(Failure::Said) } else { Ok(Exit::Done) }
+}
+
+/// A check may go to an address of the host that is not in the file: then the host is to answer it.
+fn answer_on_the_host(check: &mut Check) {
+    let port = match check.probe {
+        Probe::Ping => return,
+        Probe::Tcp(port) | Probe::Udp(port) => port,
+    };
+    let all = getifaddrs().into_iter().flatten().filter_map(|interface| interface.address);
+    let mut local = all.filter_map(|address| {
+        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
+    });
+    if check.responder.is_none() && check.targets.first().is_some_and(|target| local.any(|address| address == *target))
+    {
+        check.responder = Some(Responder { netns: Netns::Host, label: "host".into(), port });
+    }
 }
 
 fn topology(args: &args::Test) -> Result<Topology, Failure> {

@@ -105,6 +105,9 @@ fn addresses_of(scope: &Scope<'_>, from: &Label, name: &Label) -> Vec<IpAddr> {
     found
 }
 
+/// How many forwards one after the other are followed: more are a circle.
+const STAGES: usize = 8;
+
 /// Who should answer: the target of a forward that the probe meets, else whoever has the address.
 fn responder(
     scope: &Scope<'_>,
@@ -125,11 +128,15 @@ fn responder(
         Target::Address(address) if address.is_loopback() => Some(from.clone()),
         Target::Address(address) => scope.holder(*address).map(|(label, _)| label.clone()),
     };
-    let forwarded = forwarded(scope, holder.as_ref(), first, protocol, port, rules);
-    let (label, port) = match forwarded {
-        Some((address, port)) => (scope.holder(address).map(|(label, _)| label.clone())?, port),
-        None => (holder?, port),
-    };
+    // An address that is not in the file may be the host's, whose forwards serve it as well.
+    let mut at = Some(holder.clone().unwrap_or_else(Scope::host));
+    let (mut address, mut port, mut moved) = (first, port, false);
+    for _ in 0..STAGES {
+        let Some(next) = forwarded(scope, at.as_ref(), address, protocol, port, rules) else { break };
+        ((address, port), moved) = (next, true);
+        at = scope.holder(address).map(|(label, _)| label.clone());
+    }
+    let label = if moved { at? } else { holder? };
     Some(Responder { netns: scope.netns(&label), label: label.to_string(), port })
 }
 

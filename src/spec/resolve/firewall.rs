@@ -46,6 +46,7 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
     }
     for written in &file.port_forwards {
         let Some((label, list)) = port_forward(scope, written) else { continue };
+        warn_of_no_way_back(scope, &list, written, routes, gateways);
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
             check_listen_clash(scope, forwards.get(&label), &forward, written.listen.span, &places);
@@ -236,6 +237,36 @@ fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForwar
     };
     scope.error(error);
     None
+}
+
+/// A target answers from where it is: without a route beyond its own subnets, only those on them and the forwarding
+/// namespace itself, whose address it sees, get an answer.
+fn warn_of_no_way_back(
+    scope: &mut Scope<'_>,
+    forwards: &[Forward],
+    written: &file::PortForward,
+    routes: &[Route],
+    gateways: &[Gateway],
+) {
+    let outside = forwards.iter().filter(|it| it.listen.is_none_or(|listen| !listen.is_loopback()));
+    let mut lost = outside.filter_map(|forward| {
+        let (label, _) = scope.holder(forward.to).filter(|(label, _)| label.as_str() != HOST)?;
+        let netns = scope.netns(label);
+        let routed = routes.iter().any(|it| it.netns == netns && Family::of(it.to.addr()) == forward.family());
+        let members = gateways.iter().flat_map(|gateway| &gateway.members);
+        let member = members.into_iter().any(|it| it.netns == netns && Family::of(it.to.addr()) == forward.family());
+        (!routed && !member).then(|| (label.clone(), forward.family()))
+    });
+    let Some((label, family)) = lost.next() else { return };
+    let family = match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    };
+    let what = format!("`{label}` has no {family} route beyond its own subnets");
+    let warning = Diagnostic::warning("forward::no_way_back", what)
+        .at(written.to.span, "cannot answer who comes from outside")
+        .help(format!("make its bridge a gateway, or give `{label}` a default route"));
+    scope.diagnostics.0.push(warning);
 }
 
 fn check_listen_clash(

@@ -111,3 +111,22 @@ fn a_bridge_takes_as_many_ports_as_the_kernel_gives_it() {
     assert_eq!(diagnostics.0.len(), 1);
     assert_eq!(diagnostics.0[0].message, "the bridge `br0` would have 1025 ports");
 }
+
+#[test]
+fn a_target_that_cannot_answer_who_comes_from_outside_is_told() {
+    let lab = |rest: &str| {
+        format!(
+            "name: lab
+namespaces: {{web: {{}}}}
+bridges: {{br0: {{addresses: [10.0.0.1/24]}}}}
+links: [{{endpoints: ['web:eth0 10.0.0.2/24', br0]}}]
+{rest}
+"
+        )
+    };
+    let (_, topology, diagnostics) = read(&lab("port_forwards: [{listen: 80, to: 'web:80'}]"));
+    assert!(topology.is_some());
+    assert_eq!(diagnostics.0[0].message, "`web` has no IPv4 route beyond its own subnets");
+    good(&lab("port_forwards: [{listen: '127.0.0.1:80', to: 'web:80'}]"));
+    good(&lab("port_forwards: [{listen: 80, to: 'web:80'}]\ngateways: [{bridge: br0}]"));
+}
