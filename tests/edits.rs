@@ -485,3 +485,25 @@ fn a_saved_plan_is_about_what_was_there_and_not_about_what_looks_like_it() {
         expect(&["apply", "/run/plan", "-out", "/run/x"], 1, &["-out is plan's"]);
     });
 }
+
+#[test]
+fn what_others_have_inside_is_left_alone_and_told() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: [{{namespace: web, interface: eth0, addresses: []}}, br0]\n"));
+        let clean = Dump::settled();
+        apply(&path);
+        sh("ip -n web link add mine type veth peer name yours
+            ip -n web address add 10.1.0.7/24 dev eth0
+            ip -n web route add 10.9.0.0/16 via 10.1.0.1 proto bird
+            ip -n web nexthop add id 5 via 10.1.0.1 dev eth0; ip -n web route add 10.8.0.0/16 nhid 5");
+        expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes."]);
+        let words = [
+            "web: device mine is not of this topology",
+            "web: address 10.1.0.7/24 on eth0 is not of this topology",
+            "web: route to 10.9.0.0/16 (protocol bird) is not of this topology",
+        ];
+        expect(&["show", "lab"], 0, &words);
+        expect(&["destroy", &path, "-auto-approve"], 0, &["Destroy complete!"]);
+        clean.assert_restored("destroy");
+    });
+}

@@ -6,9 +6,11 @@ use super::{Exit, Failure, args, list, load, out, plan};
 use crate::{
     exec::memo,
     kernel::{Kernel, Live},
+    kind::route::{is_static, protocol_name},
     model::{
         Netns, Snapshot, TopologyName,
-        snapshot::{LinkState, ReadRequest},
+        mark::ADDRESS_PROTOCOL,
+        snapshot::{LinkState, ReadRequest, RouteState},
     },
     observe,
     plan::saved::SavedPlan,
@@ -71,17 +73,35 @@ fn name(operand: Option<&Path>, snapshot: &Snapshot) -> Result<TopologyName, Fai
     }
 }
 
-/// Devices that others made inside the topology's namespaces: left alone, and said.
+/// What others have inside the topology's namespaces: left alone, and said.
 fn foreign(name: &TopologyName, snapshot: &Snapshot) -> Vec<String> {
-    let ours = |state: &&crate::model::snapshot::NetnsState| state.mark().is_some_and(|mark| mark.topology == *name);
-    let spaces = snapshot.namespaces.iter().filter(|(netns, state)| **netns != Netns::Host && ours(state));
-    let theirs = |link: &&LinkState| link.name != "lo" && link.mark().is_none();
-    let lines = spaces.flat_map(|(netns, state)| {
-        let links = state.links.iter().filter(theirs);
-        links.map(move |link| format!("{netns}: device {} is not of this topology", link.name))
-    });
-    lines.collect()
+    let mut lines = Vec::new();
+    for (netns, state) in snapshot.namespaces.iter().filter(|(netns, _)| **netns != Netns::Host) {
+        if state.mark().is_none_or(|mark| mark.topology != *name) {
+            continue;
+        }
+        let theirs = |link: &&LinkState| link.name != "lo" && link.mark().is_none();
+        let devices = state.links.iter().filter(theirs).map(|link| format!("device {}", link.name));
+        let addresses = state.addresses.iter().filter_map(|it| {
+            let link = state.link_at(it.link).filter(|link| link.mark().is_some() && link.name != "lo")?;
+            let others = it.protocol != ADDRESS_PROTOCOL && !it.link_local;
+            others.then(|| format!("address {} on {}", it.address, link.name))
+        });
+        let of_programs = |it: &&RouteState| it.protocol > PROTOCOL_KERNEL && !is_static(it.protocol);
+        let routes = state.routes.iter().filter(of_programs);
+        let routes = routes.map(|it| format!("route to {} (protocol {})", it.to, protocol_name(it.protocol)));
+        let all = devices.chain(addresses).chain(routes);
+        lines.extend(all.map(|what| format!("{netns}: {what} is not of this topology")));
+        let aliases = snapshot.aliases.iter().filter(|(_, of)| *of == netns);
+        lines.extend(
+            aliases.map(|(alias, _)| format!("{netns}: the name {alias}, which it has too, is not of this topology")),
+        );
+    }
+    lines
 }
+
+/// `RTPROT_KERNEL`: the routes that addresses bring.
+const PROTOCOL_KERNEL: u8 = 2;
 
 fn show_plan(path: &Path, json: bool) -> Result<Exit, Failure> {
     let bytes = std::fs::read(path)

@@ -32,6 +32,7 @@ const RTA_METRICS: u16 = 8;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
+const RTA_NH_ID: u16 = 30;
 const RTAX_MTU: u16 = 2;
 const HEADER: usize = 12;
 const NEXTHOP_HEADER: usize = 8;
@@ -166,6 +167,8 @@ pub fn decode(payload: &[u8]) -> Result<Option<RouteState>, DecodeError> {
             RTA_GATEWAY => single.via = Some(parse_ip(value)?),
             RTA_VIA => single.via = decode_via(value)?,
             RTA_MULTIPATH => several = decode_nexthops(value)?,
+            // By a next hop object, which is somebody's: it could be deleted by that only.
+            RTA_NH_ID => route.kind = None,
             _ => {}
         }
     }

@@ -290,6 +290,29 @@ pub fn is_static(protocol: u8) -> bool {
     protocol == ROUTE_PROTOCOL || protocol == GATEWAY_PROTOCOL || PROTOCOLS_OF_PEOPLE.contains(&protocol)
 }
 
+/// A routing protocol by the name that rt_protos of iproute2 gives it.
+pub fn protocol_name(protocol: u8) -> String {
+    let name = match protocol {
+        1 => "redirect",
+        2 => "kernel",
+        8 => "gated",
+        9 => "ra",
+        11 => "zebra",
+        12 => "bird",
+        16 => "dhcp",
+        18 => "keepalived",
+        42 => "babel",
+        99 => "openr",
+        186 => "bgp",
+        187 => "isis",
+        188 => "ospf",
+        189 => "rip",
+        192 => "eigrp",
+        other => return other.to_string(),
+    };
+    name.to_owned()
+}
+
 /// A route without a device of ours says by its protocol that it is netwright's; which topology's only the memo tells.
 fn in_memo(route: &RouteState, memo: &[Address]) -> bool {
     let rest = address_rest("host", &route.to, route.table, route.metric);

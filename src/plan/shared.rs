@@ -4,7 +4,7 @@ use super::{Finding, build::finding};
 use crate::{
     kind::{
         Topology,
-        route::{Route, is_static, metric_of},
+        route::{Route, is_static, metric_of, protocol_name},
         sysctl,
     },
     model::{
@@ -52,29 +52,6 @@ fn taken(name: &TopologyName, netns: &Netns, state: &NetnsState, live: &RouteSta
     let what = format!("{place} has a route to {}{} already; {holder}", live.to, by.unwrap_or_default());
     let help = "give yours another `metric` or `table`, or remove the other one first";
     Some(Diagnostic::error("conflict::route_taken", what).help(help))
-}
-
-/// A routing protocol by the name that rt_protos of iproute2 gives it.
-fn protocol_name(protocol: u8) -> String {
-    let name = match protocol {
-        1 => "redirect",
-        2 => "kernel",
-        8 => "gated",
-        9 => "ra",
-        11 => "zebra",
-        12 => "bird",
-        16 => "dhcp",
-        18 => "keepalived",
-        42 => "babel",
-        99 => "openr",
-        186 => "bgp",
-        187 => "isis",
-        188 => "ospf",
-        189 => "rip",
-        192 => "eigrp",
-        other => return other.to_string(),
-    };
-    name.to_owned()
 }
 
 /// A value that another topology borrows too changes under it.
