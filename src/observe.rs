@@ -14,7 +14,7 @@ use crate::{
         route::{Route, metric_of},
         rules::{Filter, RuleSet},
         sysctl,
-        topology::BRIDGE_NF,
+        topology::{BRIDGE_NF, Sysctls},
     },
     model::{
         Address, Netns, Snapshot, TopologyName,
@@ -53,6 +53,14 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
         request.firewalls.insert(netns.clone(), firewall::compose(input).tables);
     }
     request
+}
+
+/// And what has to be read beside, of sysctls that the topology says nothing of any more.
+pub fn add_dropped(request: &mut ReadRequest, dropped: &Sysctls) {
+    for (netns, keys) in dropped {
+        request.sysctls.entry(netns.clone()).or_default().extend(keys.iter().cloned());
+        request.fresh.extend(keys.iter().map(|key| sysctl::of_default(key)));
+    }
 }
 
 /// What the kernel overwrites when a key is written; `*` stands for every device.

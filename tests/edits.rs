@@ -489,7 +489,8 @@ fn a_saved_plan_is_about_what_was_there_and_not_about_what_looks_like_it() {
 #[test]
 fn what_others_have_inside_is_left_alone_and_told() {
     sandbox::run(|| {
-        let path = file("lab", &format!("{LAB}  - endpoints: [{{namespace: web, interface: eth0, addresses: []}}, br0]\n"));
+        let path =
+            file("lab", &format!("{LAB}  - endpoints: [{{namespace: web, interface: eth0, addresses: []}}, br0]\n"));
         let clean = Dump::settled();
         apply(&path);
         sh("ip -n web link add mine type veth peer name yours
@@ -505,5 +506,41 @@ fn what_others_have_inside_is_left_alone_and_told() {
         expect(&["show", "lab"], 0, &words);
         expect(&["destroy", &path, "-auto-approve"], 0, &["Destroy complete!"]);
         clean.assert_restored("destroy");
+    });
+}
+
+#[test]
+fn a_sysctl_that_the_file_says_nothing_of_any_more_is_as_in_a_new_namespace() {
+    sandbox::run(|| {
+        let lab = |sysctls: &str, gateway: &str| {
+            format!(
+                "name: lab
+namespaces: {{a: {{{sysctls}}}, edge: {{}}}}
+bridges: {{br0: {{namespace: edge, addresses: ['fd00::1/64']}}}}
+links: [{{endpoints: ['a:eth0', br0]}}]
+{gateway}"
+            )
+        };
+        let written = "sysctls: {net.ipv4.conf.all.rp_filter: 2, net.ipv4.conf.eth0.arp_ignore: 1}";
+        let plain = file("plain", &lab("", ""));
+        let full = file("full", &lab(written, "gateways: [{bridge: br0}]"));
+        let values = || {
+            sh("ip netns exec a cat /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/eth0/arp_ignore
+                ip netns exec edge cat /proc/sys/net/ipv6/conf/br0/accept_ra")
+        };
+        apply(&plain);
+        let fresh = values();
+        apply(&full);
+        assert_eq!(values(), "2\n1\n0\n");
+        let words = ["net.ipv4.conf.all.rp_filter", "net.ipv4.conf.eth0.arp_ignore", "net.ipv6.conf.br0.accept_ra"];
+        expect(&["plan", &plain, "-detailed-exitcode"], 2, &words);
+        apply(&plain);
+        assert_eq!(values(), fresh);
+        // It is the file's no more, and so is what somebody else does with it.
+        sh("ip netns exec a sysctl -qw net.ipv4.conf.all.rp_filter=2");
+        expect(&["plan", &plain, "-detailed-exitcode"], 0, &[]);
+        // What goes with its device needs nothing.
+        apply(&full);
+        apply(&file("less", "name: lab\nnamespaces: {a: {}, edge: {}}\n"));
     });
 }

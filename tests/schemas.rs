@@ -14,7 +14,7 @@ use std::{
 use jsonschema::Validator;
 use netwright::{
     diff::Choices,
-    kind::Topology,
+    kind::{Topology, topology::Sysctls},
     model::Snapshot,
     plan::{
         self, Inputs, Plan,
@@ -77,8 +77,14 @@ fn topology(path: &Path, format: Format) -> Topology {
 
 fn plan_of(topology: &Topology) -> Plan {
     let (snapshot, choices) = (Snapshot::default(), Choices::default());
-    let inputs =
-        Inputs { name: &topology.name, topology: Some(topology), snapshot: &snapshot, memo: &[], choices: &choices };
+    let inputs = Inputs {
+        name: &topology.name,
+        topology: Some(topology),
+        snapshot: &snapshot,
+        memo: &[],
+        dropped: &Sysctls::new(),
+        choices: &choices,
+    };
     plan::build(&inputs).plan
 }
 

@@ -246,7 +246,17 @@ impl Job {
         addresses.extend(self.topology.iter().flat_map(|topology| &topology.routes).map(|route| route.address()));
         addresses.sort();
         addresses.dedup();
-        memo::store(&self.name, &Memo { source: source.clone(), addresses }).map_err(fail)
+        let sysctls = match (&self.topology, session.memo()) {
+            // Of what was left out by a -target, some may still be as the last apply wrote it.
+            (Some(topology), Some(memo)) if !self.choices.targets.is_empty() => {
+                let mut all = memo.sysctls.clone();
+                topology.sysctls().into_iter().for_each(|(netns, keys)| all.entry(netns).or_default().extend(keys));
+                all
+            }
+            (Some(topology), _) => topology.sysctls(),
+            (None, memo) => memo.map(|memo| memo.sysctls.clone()).unwrap_or_default(),
+        };
+        memo::store(&self.name, &Memo { source: source.clone(), addresses, sysctls }).map_err(fail)
     }
 
     fn say_complete(&self, prepared: &Prepared) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use crate::{
         memo::{self, Memo},
     },
     kernel::{Kernel, Live},
-    kind::Topology,
+    kind::{Topology, topology::Sysctls},
     model::{
         Address, Snapshot, TopologyName,
         event::{Action, Event},
@@ -56,12 +56,21 @@ impl Session {
     /// Reads the kernel as a plan of `topology` needs it. What the first look tells may ask for a second one: rules that
     /// only this host's policy makes necessary.
     pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
-        let request = observe::request(topology);
+        let dropped = self.dropped(topology);
+        let mut request = observe::request(topology);
+        observe::add_dropped(&mut request, &dropped);
         let snapshot = self.kernel.read(&request).map_err(Failure::new)?;
         tracing::debug!(namespaces = snapshot.namespaces.len(), "read");
         let completed = topology.map(|topology| topology.completed(&snapshot));
-        let needed = observe::request(completed.as_ref());
+        let mut needed = observe::request(completed.as_ref());
+        observe::add_dropped(&mut needed, &dropped);
         if needed == request { Ok(snapshot) } else { self.kernel.read(&needed).map_err(Failure::new) }
+    }
+
+    /// The sysctls that were written and of which the topology says nothing any more.
+    fn dropped(&self, topology: Option<&Topology>) -> Sysctls {
+        let written = self.memo.as_ref().map(|memo| &memo.sysctls);
+        topology.zip(written).map(|(topology, written)| topology.dropped(written)).unwrap_or_default()
     }
 
     /// Reads the kernel and makes the plan.
@@ -73,7 +82,8 @@ impl Session {
     /// Makes the plan of a reading.
     pub fn plan_of(&self, topology: Option<&Topology>, choices: &Choices, snapshot: &Snapshot) -> Prepared {
         let memo: &[Address] = self.memo.as_ref().map_or(&[], |memo| &memo.addresses);
-        build(&Inputs { name: &self.name, topology, snapshot, memo, choices })
+        let dropped = self.dropped(topology);
+        build(&Inputs { name: &self.name, topology, snapshot, memo, dropped: &dropped, choices })
     }
 
     /// Takes out of a plan what the last apply did not make, such as all but a `-target`: its absence is no drift.

@@ -8,8 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, TopologyName};
 pub use crate::plan::saved::Stored;
+use crate::{
+    kind::topology::Sysctls,
+    model::{Address, TopologyName},
+};
 
 /// Where the memos are: tmpfs, so that they live as long as the kernel's own state.
 pub const DIRECTORY: &str = "/run/netwright";
@@ -22,6 +25,9 @@ pub struct Memo {
     pub source: Stored,
     /// What it made.
     pub addresses: Vec<Address>,
+    /// Which sysctls it wrote in namespaces of its own, to set those back that the next file says nothing of.
+    #[serde(default)]
+    pub sysctls: Sysctls,
 }
 
 /// The folder of one topology.

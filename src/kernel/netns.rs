@@ -123,6 +123,22 @@ pub fn open_existing(name: &str) -> Result<OwnedFd, KernelError> {
     }
 }
 
+/// Runs `work` on a thread of its own in a new network namespace, which the kernel removes when the thread ends. The
+/// processes that it starts are in there too.
+pub fn in_throwaway<T: Send>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, KernelError> + Send,
+) -> Result<T, KernelError> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("trial".into()).spawn_scoped(scope, || {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| KernelError::io(what, errno.into()))?;
+            work()
+        });
+        let thread = thread.map_err(|error| KernelError::io(what, error))?;
+        thread.join().unwrap_or_else(|_| Err(KernelError::io(what, io::Error::other("its thread panicked"))))
+    })
+}
+
 /// Runs `work` on a plain thread inside a namespace.
 pub fn in_netns<T: Send>(
     netns: impl AsFd,

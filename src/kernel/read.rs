@@ -1,7 +1,7 @@
 //! One reading of the kernel: the host and every named namespace.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{
         Mutex, PoisonError,
@@ -66,7 +66,21 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
             snapshot.to_come.insert(netns.clone(), state);
         }
     }
+    if !request.fresh.is_empty() {
+        snapshot.fresh = fresh(&request.fresh)?;
+    }
     Ok(snapshot)
+}
+
+/// Asked of a namespace that is made for it and goes at once.
+fn fresh(keys: &BTreeSet<String>) -> Result<BTreeMap<String, String>, KernelError> {
+    netns::in_throwaway("cannot make a namespace to read its defaults", || {
+        let mut values = BTreeMap::new();
+        for key in keys {
+            values.extend(sysctl::read(key)?.map(|value| (key.clone(), value)));
+        }
+        Ok(values)
+    })
 }
 
 /// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.

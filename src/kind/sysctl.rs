@@ -47,6 +47,14 @@ pub fn interface_of_path(path: &str) -> Option<&str> {
     parts.next().filter(|name| !matches!(*name, "all" | "default" | "lo"))
 }
 
+/// The key whose value a new device has of a key that is about one.
+pub fn of_default(path: &str) -> String {
+    match interface_of_path(path) {
+        Some(device) => path.replacen(&format!("/{device}/"), "/default/", 1),
+        None => path.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

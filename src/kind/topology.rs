@@ -1,6 +1,6 @@
 //! A topology: a file with every name looked up and every rule of the language checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
@@ -11,7 +11,7 @@ use crate::model::{
 
 use super::{
     bridge::Bridge, check::Check, firewall, gateway::Gateway, host::HostSettings, link::Link, namespace::Namespace,
-    route::Route,
+    route::Route, sysctl,
 };
 
 /// Everything that a file asks for, in the file's order.
@@ -65,6 +65,64 @@ impl Topology {
         completed
     }
 }
+
+impl Topology {
+    /// The sysctls that are written in namespaces of the topology, and for bridges in the host too; what is borrowed of the
+    /// host is told by its records.
+    pub fn sysctls(&self) -> Sysctls {
+        let mut all = Sysctls::new();
+        let namespaces = self.namespaces.iter().map(|it| (&it.netns, &it.sysctls));
+        for (netns, sysctls) in namespaces.chain(self.bridges.iter().map(|it| (&it.netns, &it.sysctls))) {
+            all.entry(netns.clone()).or_default().extend(sysctls.keys().cloned());
+        }
+        all.retain(|_, keys| !keys.is_empty());
+        all
+    }
+
+    /// Of sysctls that the last apply wrote, those that this topology says nothing of.
+    pub fn dropped(&self, written: &Sysctls) -> Sysctls {
+        let wanted = self.sysctls();
+        let dropped = written.iter().map(|(netns, keys)| {
+            let wanted = wanted.get(netns);
+            let dropped = keys.iter().filter(|key| !wanted.is_some_and(|wanted| wanted.contains(*key)));
+            (netns.clone(), dropped.cloned().collect())
+        });
+        dropped.filter(|(_, keys): &(_, BTreeSet<String>)| !keys.is_empty()).collect()
+    }
+
+    /// The topology with what it says nothing of any more as a new namespace has it, on what stays.
+    #[must_use]
+    pub fn with_defaults(mut self, dropped: &Sysctls, snapshot: &Snapshot) -> Self {
+        for (netns, keys) in dropped {
+            let Some(state) = snapshot.namespaces.get(netns) else { continue };
+            for key in keys {
+                // What has gone with its device needs nothing.
+                let device = sysctl::interface_of_path(key);
+                let there = state.sysctls.get(key).is_some_and(Option::is_some);
+                let stays = device.is_none_or(|device| self.keeps(netns, device, state));
+                let value = snapshot.fresh.get(&sysctl::of_default(key)).filter(|_| there && stays);
+                let Some(value) = value else { continue };
+                let bridge = self.bridges.iter_mut().find(|it| it.netns == *netns && Some(&*it.device) == device);
+                let namespace = self.namespaces.iter_mut().find(|it| it.netns == *netns);
+                let holder = bridge.map(|it| &mut it.sysctls).or(namespace.map(|it| &mut it.sysctls));
+                holder.map(|sysctls| sysctls.insert(key.clone(), value.clone()));
+            }
+        }
+        self
+    }
+}
+
+impl Topology {
+    /// Whether a device that is there stays: as the topology's, or as somebody else's.
+    fn keeps(&self, netns: &Netns, device: &str, state: &NetnsState) -> bool {
+        self.bridges.iter().any(|it| it.netns == *netns && it.device == device)
+            || self.links.iter().any(|it| it.end_at(netns, device).is_some())
+            || state.link(device).is_some_and(|link| link.mark().is_none())
+    }
+}
+
+/// Keys of sysctls by namespace.
+pub type Sysctls = BTreeMap<Netns, BTreeSet<String>>;
 
 /// Whether bridged frames meet the packet filter (`br_netfilter`: 1 in every new namespace), and its policy drops them.
 fn stops_bridged_frames(state: &NetnsState) -> bool {

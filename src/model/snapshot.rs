@@ -19,6 +19,8 @@ pub struct ReadRequest {
     /// The firewall rules that are wanted, so that the reader can have this kernel's own tools print them the way
     /// they print the live ones, which also proves that the kernel supports them.
     pub firewalls: BTreeMap<Netns, Vec<Table>>,
+    /// Sysctls whose value in a namespace that has just been made is asked for.
+    pub fresh: BTreeSet<String>,
 }
 
 /// One reading of the kernel.
@@ -40,6 +42,9 @@ pub struct Snapshot {
     /// Names under `/run/netns` of namespaces that are there by another one, with which they are: `ip netns attach`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, Netns>,
+    /// What a namespace that has just been made has of the sysctls that were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fresh: BTreeMap<String, String>,
 }
 
 impl Snapshot {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use netwright::{
     diff::Choices,
     kernel::{Kernel, fake::Fake},
-    kind::Topology,
+    kind::{Topology, topology::Sysctls},
     model::{Address, Netns, TopologyName},
     observe,
     op::{LinkRef, Op, table_key},
@@ -46,7 +46,7 @@ impl Lab {
     pub fn plan(&self, name: &TopologyName, topology: Option<&Topology>, choices: &Choices) -> Prepared {
         let snapshot = self.fake.read(&observe::request(topology)).expect("the fake can always be read");
         let memo = self.memo.get(name).map_or(&[][..], Vec::as_slice);
-        build(&Inputs { name, topology, snapshot: &snapshot, memo, choices })
+        build(&Inputs { name, topology, snapshot: &snapshot, memo, dropped: &Sysctls::new(), choices })
     }
 
     /// Plans and runs; an error tells what was in the way.

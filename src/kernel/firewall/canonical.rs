@@ -1,12 +1,10 @@
 //! The wanted rules as this machine's tools print them: loaded into a namespace that is thrown away, and saved there.
 //! What this kernel or its iptables cannot do is found here, before anything is touched.
 
-use std::{collections::BTreeSet, io, thread};
-
-use nix::sched::{CloneFlags, unshare};
+use std::collections::BTreeSet;
 
 use super::{
-    super::KernelError,
+    super::{KernelError, netns},
     family_name,
     tools::{self, Action, Refusal, Tool},
 };
@@ -17,7 +15,7 @@ use crate::model::{
 
 /// The wanted tables, in their order, as the tools of that packet filter print them.
 pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, KernelError> {
-    in_throwaway_namespace(|| {
+    netns::in_throwaway("cannot make a namespace to try the firewall rules in", || {
         let mut printed = Vec::new();
         let families: BTreeSet<Family> = wanted.iter().map(|table| table.family).collect();
         for family in families {
@@ -25,20 +23,6 @@ pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, Ke
             printed.extend(print_family(&tables, variant, family)?);
         }
         wanted.iter().map(|table| same_table(table, &mut printed)).collect()
-    })
-}
-
-/// Runs `work` on a thread of its own in a new network namespace, which the kernel removes when the thread ends. The
-/// processes that it starts are in there too.
-fn in_throwaway_namespace<T: Send>(work: impl FnOnce() -> Result<T, KernelError> + Send) -> Result<T, KernelError> {
-    let what = "cannot make a namespace to try the firewall rules in";
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name("firewall-trial".into()).spawn_scoped(scope, || {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| KernelError::io(what, errno.into()))?;
-            work()
-        });
-        let thread = thread.map_err(|error| KernelError::io(what, error))?;
-        thread.join().unwrap_or_else(|_| Err(KernelError::io(what, io::Error::other("its thread panicked"))))
     })
 }
 

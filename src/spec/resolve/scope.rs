@@ -79,7 +79,7 @@ pub struct Scope<'f> {
     /// Bridges of the file.
     pub bridges: BTreeMap<Label, ()>,
     /// Interfaces by namespace, in file order.
-    pub interfaces: HashMap<Label, Vec<Interface>>,
+    pub interfaces: BTreeMap<Label, Vec<Interface>>,
     /// All segments.
     pub segments: Vec<Segment>,
     /// The segment of each bridge.
@@ -98,7 +98,7 @@ impl<'f> Scope<'f> {
             diagnostics: Diagnostics::default(),
             namespaces: BTreeMap::new(),
             bridges: BTreeMap::new(),
-            interfaces: HashMap::new(),
+            interfaces: BTreeMap::new(),
             segments: Vec::new(),
             segment_of_bridge: HashMap::new(),
             devices: HashMap::new(),
