@@ -379,3 +379,23 @@ fn the_wanted_rules_of_a_resource_are_told() {
     let all: usize = composed.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum();
     assert_eq!(all, 4 + 3 + 1 + 7);
 }
+
+#[test]
+fn a_later_rule_is_met_though_an_earlier_one_leaves_the_labs_own_traffic_alone() {
+    let to: IpAddr = "192.168.1.1".parse().unwrap();
+    let snat = nat(NatKind::Snat(net("192.168.0.0/25"), SnatTo { first: to, last: to, ports: None }), Some("br1"));
+    let lab = input(
+        vec![segment("br0", &["192.168.0.1/24"]), segment("br1", &["192.168.1.1/24"])],
+        vec![nat(NatKind::Masquerade(net("192.168.0.0/24")), None), snat],
+        vec![],
+    );
+    assert_eq!(
+        chain(&text(&lab, Family::V4), "NW-POST-web-lab"),
+        [
+            "-s 192.168.0.0/25 -d 192.168.1.0/24 -o br1 -j SNAT --to-source 192.168.1.1",
+            "-s 192.168.0.0/24 -d 192.168.1.0/24 -j RETURN",
+            "-s 192.168.0.0/24 ! -o br0 -j MASQUERADE",
+            "-s 192.168.0.0/25 -o br1 -j SNAT --to-source 192.168.1.1",
+        ]
+    );
+}

@@ -8,7 +8,7 @@ use super::{
     compose::{Jump, Line, Scope, Segment, overlap, short},
     input::{Beyond, Forward, NatKind, NatRule, Protocol, SnatTo, port_range},
 };
-use crate::model::snapshot::Family;
+use crate::model::{IfName, snapshot::Family};
 
 const FORWARDED: &str = "-m conntrack --ctstate DNAT";
 
@@ -88,8 +88,9 @@ pub(super) fn post(scope: &Scope<'_>) -> Vec<Line> {
         let target = short(*target);
         lines.push(scope.shared(format!("-d {target} -m addrtype --src-type LOCAL {FORWARDED} -j MASQUERADE")));
     }
-    for rule in scope.input.nat.iter().filter(|rule| rule.kind.family() == scope.family) {
-        lines.extend(new_source(scope, rule));
+    let rules: Vec<&NatRule> = scope.input.nat.iter().filter(|rule| rule.kind.family() == scope.family).collect();
+    for (place, rule) in rules.iter().enumerate() {
+        lines.extend(new_source(scope, rule, &rules[place + 1..]));
     }
     lines
 }
@@ -126,15 +127,20 @@ fn hairpin(scope: &Scope<'_>, segment: &Segment<'_>) -> Vec<Line> {
     lines
 }
 
-fn new_source(scope: &Scope<'_>, rule: &NatRule) -> Vec<Line> {
-    let (range, targets) = match &rule.kind {
-        NatKind::Masquerade(range) => (range.trunc(), vec![(String::new(), "MASQUERADE".to_owned())]),
-        NatKind::Snat(range, to) => (range.trunc(), snat_targets(to)),
-        NatKind::Dnat(..) => return Vec::new(),
-    };
+/// Whose sources a rule changes, and to what: the target with the protocol that it is for.
+fn changes(rule: &NatRule) -> Option<(IpNet, Vec<(String, String)>)> {
+    match &rule.kind {
+        NatKind::Masquerade(range) => Some((range.trunc(), vec![(String::new(), "MASQUERADE".to_owned())])),
+        NatKind::Snat(range, to) => Some((range.trunc(), snat_targets(to))),
+        NatKind::Dnat(..) => None,
+    }
+}
+
+fn new_source(scope: &Scope<'_>, rule: &NatRule, later: &[&NatRule]) -> Vec<Line> {
+    let Some((range, targets)) = changes(rule) else { return Vec::new() };
     let (mut lines, way) = match &rule.out {
         Some(out) => (Vec::new(), format!(" -o {out}")),
-        None => stay_inside(scope, range),
+        None => stay_inside(scope, range, later),
     };
     let from = short(range);
     lines.extend(targets.into_iter().map(|(protocol, target)| Line {
@@ -145,7 +151,7 @@ fn new_source(scope: &Scope<'_>, rule: &NatRule) -> Vec<Line> {
 }
 
 /// What keeps a rule without `out` off traffic that stays inside the lab: lines before it, and a match of its own.
-fn stay_inside(scope: &Scope<'_>, range: IpNet) -> (Vec<Line>, String) {
+fn stay_inside(scope: &Scope<'_>, range: IpNet, later: &[&NatRule]) -> (Vec<Line>, String) {
     let own = scope.within(&range);
     let ours = || scope.open_segments().filter(|segment| segment.members.is_none());
     let mut lines = Vec::new();
@@ -153,8 +159,11 @@ fn stay_inside(scope: &Scope<'_>, range: IpNet) -> (Vec<Line>, String) {
         for source in from.subnets.iter().filter(|subnet| overlap(subnet, &range)) {
             let source = if source.prefix_len() > range.prefix_len() { *source } else { range };
             for to in ours().filter(|to| to.interface != from.interface && !own.contains(&to.interface)) {
-                let between = to.subnets.iter().map(|to| format!("-s {} -d {to} -j RETURN", short(source)));
-                lines.extend(between.map(|text| scope.shared(text)));
+                for to in &to.subnets {
+                    // What leaves the chain here meets no later rule any more: those that it concerns come first.
+                    lines.extend(later.iter().flat_map(|rule| between(scope, rule, source, to)));
+                    lines.push(scope.shared(format!("-s {} -d {to} -j RETURN", short(source))));
+                }
             }
         }
     }
@@ -162,11 +171,35 @@ fn stay_inside(scope: &Scope<'_>, range: IpNet) -> (Vec<Line>, String) {
         [] => (lines, String::new()),
         [one] => (lines, format!(" ! -o {one}")),
         several => {
-            let range = short(range);
-            lines.extend(several.iter().map(|name| scope.shared(format!("-s {range} -o {name} -j RETURN"))));
+            for name in several {
+                lines.extend(later.iter().flat_map(|rule| by(rule, range, name)));
+                lines.push(scope.shared(format!("-s {} -o {name} -j RETURN", short(range))));
+            }
             (lines, String::new())
         }
     }
+}
+
+/// A later rule by a named interface, for what goes from one of the lab's subnets to another.
+fn between(scope: &Scope<'_>, rule: &NatRule, source: IpNet, to: &IpNet) -> Vec<Line> {
+    let (Some((range, targets)), Some(out)) = (changes(rule), &rule.out) else { return Vec::new() };
+    if !overlap(&range, &source) {
+        return Vec::new();
+    }
+    let from = short(if range.prefix_len() > source.prefix_len() { range } else { source });
+    let line = |(protocol, target)| scope.shared(format!("-s {from} -d {to} -o {out}{protocol} -j {target}"));
+    targets.into_iter().map(line).collect()
+}
+
+/// A later rule by that interface as it stands, where all that it concerns would leave the chain before it.
+fn by(rule: &NatRule, within: IpNet, name: &IfName) -> Vec<Line> {
+    let Some((range, targets)) = changes(rule).filter(|(range, _)| within.contains(range)) else { return Vec::new() };
+    if rule.out.as_ref() != Some(name) {
+        return Vec::new();
+    }
+    let from = short(range);
+    let text = |(protocol, target)| format!("-s {from} -o {name}{protocol} -j {target}");
+    targets.into_iter().map(|target| Line { text: text(target), owner: rule.address.clone() }).collect()
 }
 
 /// The targets of a snat with the protocol that each is for: ports can be given to what has ports only.

@@ -110,6 +110,8 @@ fn leads(rule: &Rule) -> Option<Owner> {
 fn renames(rule: &Rule) -> Option<Owner> {
     let range = || Some(*rule.source.as_ref()?.positive()?);
     match rule.target.as_deref()? {
+        // For what goes between two subnets of the lab: of a rule that stands in full further down.
+        "MASQUERADE" | "SNAT" if rule.destination.is_some() => Some(Owner::Shared),
         "MASQUERADE" if rule.states.is_none() => Some(Owner::Nat { kind: "masquerade", matched: range()? }),
         "SNAT" => Some(Owner::Nat { kind: "snat", matched: range()? }),
         "MASQUERADE" | "RETURN" => Some(Owner::Shared),
