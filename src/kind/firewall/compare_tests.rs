@@ -265,7 +265,11 @@ fn a_drop_in_a_chain_that_all_traffic_goes_through_is_named_with_the_chain() {
     assert!(said[0].starts_with("`-s 192.168.0.0/24 -j DROP` in DOCKER-USER of host"), "{said:?}");
     assert!(found("-j DOCKER-USER", &["-j BLOCK"])[0].contains("in BLOCK of host"));
     assert_eq!(found("-j DOCKER-USER", &["-j RETURN", "-j DROP"]), [""; 0]);
-    assert_eq!(found("-i eth9 -j DOCKER-USER", &["-j DROP"]), [""; 0], "a chain for some traffic is its owner's");
+    assert!(found("-i br0 -j DOCKER-USER", &["-j DROP"])[0].contains("`-j DROP` in DOCKER-USER"), "for some traffic");
+    assert_eq!(found("-i eth9 -o eth8 -j DOCKER-USER", &["-j DROP"]), [""; 0], "none of it is ours");
+    // Docker keeps its bridges apart by two chains.
+    let isolation = ["-i docker0 ! -o docker0 -j BLOCK", "-j RETURN"];
+    assert_eq!(found("-j DOCKER-USER", &isolation), [""; 0], "what comes from docker0 does not come from br0");
 }
 
 #[test]

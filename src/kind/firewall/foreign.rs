@@ -11,8 +11,8 @@ use crate::model::{
 };
 
 /// DROP and REJECT rules that stand before our jump in FORWARD, or in a chain that all traffic goes through there (such
-/// as DOCKER-USER), and would catch the lab's traffic, in either packet filter. Only rules are judged that match by what
-/// can be compared with ours: chains for some traffic, and what depends on sets, marks or limits, are let alone.
+/// as DOCKER-USER), or in one that the lab's traffic is sent to, and would catch that, in either packet filter. Only rules
+/// are judged that match by what can be compared with ours: what depends on sets, marks or limits is let alone.
 pub fn foreign_verdicts(composed: &Composed, wanted: &[Table], live: &[(Variant, Table)]) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for table in wanted.iter().filter(|table| table.name == TableName::Filter) {
@@ -20,10 +20,14 @@ pub fn foreign_verdicts(composed: &Composed, wanted: &[Table], live: &[(Variant,
         for (variant, live) in live.iter().filter(|(_, t)| t.family == table.family && t.name == table.name) {
             let Some(forward) = live.chain("FORWARD") else { continue };
             let mut ahead = Vec::new();
-            walk(live, "FORWARD", before_our_jump(&composed.topology, forward), &mut ahead);
-            for (chain, rule) in ahead {
+            walk(live, ("FORWARD", before_our_jump(&composed.topology, forward)), &[], &mut ahead);
+            for Met { chain, rule, way } in ahead {
                 let parsed = Rule::parse(rule);
-                if passed.iter().any(|traffic| catches(&parsed, traffic)) {
+                let cut = |traffic: &Traffic| catches(&parsed, traffic) && way.iter().all(|jump| meets(jump, traffic));
+                if way.iter().any(|jump| excludes(jump, &parsed)) {
+                    continue;
+                }
+                if passed.iter().any(cut) {
                     findings.push(finding(composed, (*variant, table.family), chain, rule));
                 }
             }
@@ -59,17 +63,30 @@ fn before_our_jump<'a>(topology: &TopologyName, forward: &'a Chain) -> &'a [Stri
     &forward.rules[..jump.unwrap_or(0)]
 }
 
-/// All rules that every packet meets on its way through `rules`, those of chains that each is sent to among them. The
-/// kernel allows no loop of chains.
-fn walk<'a>(table: &'a Table, chain: &'a str, rules: &'a [String], met: &mut Vec<(&'a str, &'a str)>) {
+/// A rule that packets may meet.
+struct Met<'a> {
+    chain: &'a str,
+    rule: &'a str,
+    /// The jumps that lead there, but those that all packets take.
+    way: Vec<Rule>,
+}
+
+/// All rules that packets may meet on their way through a chain's, those of the chains that they are sent to among them.
+/// The kernel allows no loop of chains.
+fn walk<'a>(table: &'a Table, (chain, rules): (&'a str, &'a [String]), way: &[Rule], met: &mut Vec<Met<'a>>) {
     for rule in rules {
-        met.push((chain, rule));
+        met.push(Met { chain, rule, way: way.to_vec() });
         let parsed = Rule::parse(rule);
-        let Some(target) = parsed.target.clone().filter(|_| parsed.is_for_all()) else { continue };
-        match table.chains.iter().find(|it| it.name == target) {
-            Some(next) => walk(table, &next.name, &next.rules, met),
-            None if matches!(&*target, "ACCEPT" | "RETURN" | "DROP" | "REJECT") => return,
-            None => {}
+        let Some(target) = &parsed.target else { continue };
+        let next = table.chains.iter().find(|it| it.name == *target);
+        match (next, parsed.is_for_all()) {
+            (Some(next), true) => walk(table, (&next.name, &next.rules), way, met),
+            (Some(next), false) => {
+                let way: Vec<Rule> = way.iter().cloned().chain([parsed]).collect();
+                walk(table, (&next.name, &next.rules), &way, met);
+            }
+            (None, true) if matches!(&**target, "ACCEPT" | "RETURN" | "DROP" | "REJECT") => return,
+            (None, _) => {}
         }
     }
 }
@@ -128,11 +145,12 @@ fn passed(composed: &Composed, wanted: &[Table], table: &Table) -> Vec<Traffic> 
 
 /// Whether a foreign rule ends some of the traffic.
 fn catches(foreign: &Rule, traffic: &Traffic) -> bool {
-    if !matches!(foreign.target.as_deref(), Some("DROP" | "REJECT"))
-        || foreign.unknown
-        || foreign.source_type.is_some()
-        || foreign.destination_type.is_some()
-    {
+    matches!(foreign.target.as_deref(), Some("DROP" | "REJECT")) && meets(foreign, traffic)
+}
+
+/// Whether some of the traffic matches a foreign rule.
+fn meets(foreign: &Rule, traffic: &Traffic) -> bool {
+    if foreign.unknown || foreign.source_type.is_some() || foreign.destination_type.is_some() {
         return false;
     }
     let ours = &traffic.rule;
@@ -148,6 +166,15 @@ fn catches(foreign: &Rule, traffic: &Traffic) -> bool {
         && network(foreign.source.as_ref(), ours.source.as_ref(), sources)
         && network(foreign.destination.as_ref(), ours.destination.as_ref(), destinations)
         && state(foreign.states.as_ref(), traffic.new)
+}
+
+/// Whether nothing that takes a jump can match a rule behind it: they name two devices.
+fn excludes(jump: &Rule, rule: &Rule) -> bool {
+    let two = |a: &Option<Match<String>>, b: &Option<Match<String>>| match (a, b) {
+        (Some(a), Some(b)) => !device(Some(a), Some(b)) && !device(Some(b), Some(a)),
+        _ => false,
+    };
+    two(&jump.input, &rule.input) || two(&jump.output, &rule.output)
 }
 
 fn device(foreign: Option<&Match<String>>, ours: Option<&Match<String>>) -> bool {
