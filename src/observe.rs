@@ -10,11 +10,12 @@ use crate::{
         gateway::{Gateway, Member},
         host::HostSettings,
         link::Link,
+        made::{ByNetns, Made},
         namespace::Namespace,
         route::{Route, metric_of},
         rules::{Filter, RuleSet},
         sysctl,
-        topology::{BRIDGE_NF, Sysctls},
+        topology::BRIDGE_NF,
     },
     model::{
         Address, Netns, Snapshot, TopologyName,
@@ -56,7 +57,7 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
 }
 
 /// And what has to be read beside, of sysctls that the topology says nothing of any more.
-pub fn add_dropped(request: &mut ReadRequest, dropped: &Sysctls) {
+pub fn add_dropped(request: &mut ReadRequest, dropped: &ByNetns) {
     for (netns, keys) in dropped {
         request.sysctls.entry(netns.clone()).or_default().extend(keys.iter().cloned());
         request.fresh.extend(keys.iter().map(|key| sysctl::of_default(key)));
@@ -98,16 +99,16 @@ pub struct Observed {
 
 /// Reads `name`'s resources out of the snapshot; `topology` says what to look for beside what bears marks, `memo` what
 /// was there after the last apply.
-pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topology>, memo: &[Address]) -> Observed {
+pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topology>, memo: &Made) -> Observed {
     let bridges = Bridge::observe(snapshot, name, topology.map_or(&[], |it| &it.bridges));
     let filters = filters(snapshot, name, topology);
     let all_sets: Vec<RuleSet> = filters.iter().flat_map(Filter::rule_sets).collect();
     let (of_gateways, rule_sets): (Vec<RuleSet>, Vec<RuleSet>) =
         all_sets.into_iter().partition(|set| set.address.kind() == KindName::Gateway);
-    let links = Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links));
+    let links = Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links), memo);
     let of_gateways = named(of_gateways, topology, &bridges, &links);
     let gateways = gateways(snapshot, name, topology, &bridges, &of_gateways);
-    let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), memo);
+    let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), &memo.addresses);
     // Of one destination, table and metric there is one route, so a gateway's member is that route.
     let is_gateways = |route: &Route| {
         route.table == TABLE_MAIN

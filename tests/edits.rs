@@ -544,3 +544,25 @@ links: [{{endpoints: ['a:eth0', br0]}}]
         apply(&file("less", "name: lab\nnamespaces: {a: {}, edge: {}}\n"));
     });
 }
+
+#[test]
+fn a_port_that_becomes_an_end_of_its_own_is_another_link() {
+    sandbox::run(|| {
+        let port =
+            file("port", &format!("{LAB}  - endpoints: ['web:eth0 10.1.0.2/24', {{bridge: br0, interface: p0}}]\n"));
+        let pair = file("pair", &format!("{LAB}  - endpoints: ['web:eth0 10.1.0.2/24', 'host:p0']\n"));
+        apply(&port);
+        // By hand it is drift, which is repaired in its place.
+        sh("ip link set p0 nomaster");
+        expect(&["plan", &port, "-detailed-exitcode"], 2, &["0 to add, 1 to change, 0 to destroy"]);
+        apply(&port);
+        let words = ["# link.web:eth0 must be replaced", "# forces replacement"];
+        expect(&["plan", &pair, "-detailed-exitcode"], 2, &words);
+        apply(&pair);
+        sh("ip link set p0 master br1");
+        expect(&["plan", &pair, "-detailed-exitcode"], 2, &["0 to add, 1 to change, 0 to destroy"]);
+        apply(&pair);
+        expect(&["plan", &port, "-detailed-exitcode"], 2, &words[..1]);
+        apply(&port);
+    });
+}

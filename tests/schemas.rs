@@ -14,7 +14,7 @@ use std::{
 use jsonschema::Validator;
 use netwright::{
     diff::Choices,
-    kind::{Topology, topology::Sysctls},
+    kind::{Topology, made::NOTHING},
     model::Snapshot,
     plan::{
         self, Inputs, Plan,
@@ -81,8 +81,7 @@ fn plan_of(topology: &Topology) -> Plan {
         name: &topology.name,
         topology: Some(topology),
         snapshot: &snapshot,
-        memo: &[],
-        dropped: &Sysctls::new(),
+        memo: &NOTHING,
         choices: &choices,
     };
     plan::build(&inputs).plan

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     diff::Choices,
     exec::memo::{self, Memo, Stored},
-    kind::Topology,
+    kind::{Topology, made::Made},
     model::TopologyName,
     plan::{Prepared, saved::SavedPlan},
     report::{
@@ -246,17 +246,13 @@ impl Job {
         addresses.extend(self.topology.iter().flat_map(|topology| &topology.routes).map(|route| route.address()));
         addresses.sort();
         addresses.dedup();
-        let sysctls = match (&self.topology, session.memo()) {
-            // Of what was left out by a -target, some may still be as the last apply wrote it.
-            (Some(topology), Some(memo)) if !self.choices.targets.is_empty() => {
-                let mut all = memo.sysctls.clone();
-                topology.sysctls().into_iter().for_each(|(netns, keys)| all.entry(netns).or_default().extend(keys));
-                all
-            }
-            (Some(topology), _) => topology.sysctls(),
-            (None, memo) => memo.map(|memo| memo.sysctls.clone()).unwrap_or_default(),
+        let made = match &self.topology {
+            Some(topology) => Made::of(topology, addresses),
+            None => Made { addresses, ..session.made().clone() },
         };
-        memo::store(&self.name, &Memo { source: source.clone(), addresses, sysctls }).map_err(fail)
+        // Of what a -target left out, some may still be as the last apply made it.
+        let made = if self.choices.targets.is_empty() { made } else { made.beside(session.made()) };
+        memo::store(&self.name, &Memo { source: source.clone(), made }).map_err(fail)
     }
 
     fn say_complete(&self, prepared: &Prepared) -> Result<(), Failure> {

@@ -11,7 +11,10 @@ use crate::{
         memo::{self, Memo},
     },
     kernel::{Kernel, Live},
-    kind::{Topology, topology::Sysctls},
+    kind::{
+        Topology,
+        made::{ByNetns, Made, NOTHING},
+    },
     model::{
         Address, Snapshot, TopologyName,
         event::{Action, Event},
@@ -68,9 +71,13 @@ impl Session {
     }
 
     /// The sysctls that were written and of which the topology says nothing any more.
-    fn dropped(&self, topology: Option<&Topology>) -> Sysctls {
-        let written = self.memo.as_ref().map(|memo| &memo.sysctls);
-        topology.zip(written).map(|(topology, written)| topology.dropped(written)).unwrap_or_default()
+    fn dropped(&self, topology: Option<&Topology>) -> ByNetns {
+        topology.map(|topology| topology.dropped(&self.made().sysctls)).unwrap_or_default()
+    }
+
+    /// What the last apply made, as far as it is remembered.
+    pub fn made(&self) -> &Made {
+        self.memo.as_ref().map_or(&NOTHING, |memo| &memo.made)
     }
 
     /// Reads the kernel and makes the plan.
@@ -81,15 +88,13 @@ impl Session {
 
     /// Makes the plan of a reading.
     pub fn plan_of(&self, topology: Option<&Topology>, choices: &Choices, snapshot: &Snapshot) -> Prepared {
-        let memo: &[Address] = self.memo.as_ref().map_or(&[], |memo| &memo.addresses);
-        let dropped = self.dropped(topology);
-        build(&Inputs { name: &self.name, topology, snapshot, memo, dropped: &dropped, choices })
+        build(&Inputs { name: &self.name, topology, snapshot, memo: self.made(), choices })
     }
 
     /// Takes out of a plan what the last apply did not make, such as all but a `-target`: its absence is no drift.
     pub fn forget_unmade(&self, plan: &mut Plan) {
         if let Some(memo) = &self.memo {
-            plan.changes.retain(|it| it.action != Action::Create || memo.addresses.contains(&it.address));
+            plan.changes.retain(|it| it.action != Action::Create || memo.made.addresses.contains(&it.address));
         }
     }
 

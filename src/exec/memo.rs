@@ -9,10 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use crate::plan::saved::Stored;
-use crate::{
-    kind::topology::Sysctls,
-    model::{Address, TopologyName},
-};
+use crate::{kind::made::Made, model::TopologyName};
 
 /// Where the memos are: tmpfs, so that they live as long as the kernel's own state.
 pub const DIRECTORY: &str = "/run/netwright";
@@ -24,10 +21,8 @@ pub struct Memo {
     /// What was applied.
     pub source: Stored,
     /// What it made.
-    pub addresses: Vec<Address>,
-    /// Which sysctls it wrote in namespaces of its own, to set those back that the next file says nothing of.
-    #[serde(default)]
-    pub sysctls: Sysctls,
+    #[serde(flatten)]
+    pub made: Made,
 }
 
 /// The folder of one topology.

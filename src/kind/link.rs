@@ -1,20 +1,24 @@
 //! A veth pair: two ends, each in a namespace, each perhaps a port of a bridge.
 
+mod end;
+
+pub use end::End;
+use end::place_label;
+
 use super::{
-    addresses::{Addresses, Holder},
-    conf::Conf,
+    made::Made,
     steps::{Stage, Steps},
 };
 use crate::{
     model::{
-        Address, Mac, Mark, Netns, Snapshot, TopologyName,
+        Address, Netns, Snapshot, TopologyName,
         address::KindName,
         change::{Comparison, Value},
         mark::MARK_GROUP,
         name,
         snapshot::{LinkState, NetnsState, Peer},
     },
-    op::{LinkChange, LinkRef, NewEnd, Op},
+    op::{LinkRef, Op},
 };
 
 /// The `IFLA_INFO_KIND` of both ends.
@@ -31,42 +35,6 @@ pub struct Link {
     pub queues: Option<u32>,
 }
 
-/// One end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// How the file calls it, such as `web:eth0` or `br0:web-eth0`.
-    pub label: String,
-    /// Where it lives.
-    pub netns: Netns,
-    /// Its device's name in the kernel.
-    pub device: String,
-    /// The device name of the bridge that it is a port of.
-    pub bridge: Option<String>,
-    /// Its hardware address.
-    pub mac: Option<Mac>,
-    /// Its MTU.
-    pub mtu: u32,
-    /// Whether it is administratively up.
-    pub up: bool,
-    /// Its addresses.
-    pub addresses: Addresses,
-    /// Whether a frame may leave by the port that it came in by.
-    pub hairpin: bool,
-    /// Its own settings of IPv4 and IPv6.
-    pub conf: Conf,
-    /// Observed: whether it bears the mark that it should.
-    pub marked: bool,
-    /// Observed: its index and its peer's.
-    pub index: u32,
-}
-
-impl End {
-    /// Where it is: its namespace and device name.
-    pub fn place(&self) -> (&Netns, &str) {
-        (&self.netns, &self.device)
-    }
-}
-
 impl Link {
     /// `link.NAME`.
     pub fn address(&self) -> Address {
@@ -80,7 +48,8 @@ impl Link {
 
     /// The veth pairs that bear `topology`'s mark at either end, and those in a namespace of ours that have lost it and
     /// are a `wanted` one by all else.
-    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self]) -> Vec<Self> {
+    /// `memo` tells which were ports.
+    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self], memo: &Made) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for (netns, state) in &snapshot.namespaces {
             let ours = state.mark().is_some_and(|mark| mark.topology == *topology);
@@ -93,7 +62,9 @@ impl Link {
                         Some(mark) => mark.address.rest().to_owned(),
                         None => format!("{}:{}", place_label(netns, state), link.name),
                     };
-                    found.push(Self::from_state(name, netns, state, link, snapshot, topology, wanted));
+                    let mut seen = Self::from_state(name, netns, state, link, snapshot, topology, wanted);
+                    seen.ends.iter_mut().for_each(|end| end.was_port = memo.was_port(&end.netns, &end.device));
+                    found.push(seen);
                 }
             }
         }
@@ -231,11 +202,6 @@ impl Link {
     }
 }
 
-/// How the file calls a namespace, as its mark tells.
-fn place_label(netns: &Netns, state: &NetnsState) -> String {
-    state.mark().map_or_else(|| netns.to_string(), |mark| mark.address.rest().to_owned())
-}
-
 /// The other end of a veth, where the snapshot has it.
 fn peer_of<'a>(
     netns: &Netns,
@@ -265,147 +231,4 @@ pub fn pair_ends<'a>(before: Option<&'a Link>, after: Option<&'a Link>) -> Vec<(
         pairs.extend(has.into_iter().map(|end| (Some(end), None)));
     }
     pairs
-}
-
-impl End {
-    fn from_state(
-        netns: &Netns,
-        state: &NetnsState,
-        link: &LinkState,
-        topology: &TopologyName,
-        like: Option<&Self>,
-    ) -> Self {
-        let master = link.master.and_then(|index| state.link_at(index));
-        let bridge = master.and_then(LinkState::mark).filter(|mark| mark.address.kind() == KindName::Bridge);
-        let place = bridge.map_or_else(|| place_label(netns, state), |mark| mark.address.rest().to_owned());
-        Self {
-            label: format!("{place}:{}", link.name),
-            netns: netns.clone(),
-            device: link.name.clone(),
-            bridge: master.map(|master| master.name.clone()),
-            mac: link.mac,
-            mtu: link.mtu,
-            up: link.up,
-            addresses: Addresses::observed(state, link.index, like.map(|it| &it.addresses)),
-            hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
-            conf: Conf::observed(state, link),
-            marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
-            index: link.index,
-        }
-    }
-
-    fn compare<'a>(has: Option<&'a Self>, wants: Option<&'a Self>, comparison: &mut Comparison) {
-        let label = wants.or(has).map_or("", |end| &*end.label);
-        let name = |attribute: &str| format!("{label}.{attribute}");
-        let device = |it: &Self| Value::from(&*it.device);
-        let bridge = |it: &Self| it.bridge.as_deref().map(Value::from);
-        // A port that turns into an end of its own under another name is another thing; a master that was taken off
-        // by hand is put back in place.
-        let another =
-            has.zip(wants).is_some_and(|(h, w)| h.bridge.is_some() != w.bridge.is_some() && h.device != w.device);
-        if another {
-            comparison.forcing(name("device"), has.map(device), wants.map(device));
-        } else {
-            comparison.attribute(name("device"), has.map(device), wants.map(device));
-        }
-        comparison.attribute(name("bridge"), has.and_then(bridge), wants.and_then(bridge));
-        if wants.is_none_or(|it| it.mac.is_some()) {
-            let mac = |it: &Self| it.mac.map(|mac| Value::Text(mac.to_string()));
-            comparison.attribute(name("mac"), has.and_then(mac), wants.and_then(mac));
-        }
-        comparison.attribute(name("mtu"), has.map(|it| it.mtu.into()), wants.map(|it| it.mtu.into()));
-        comparison.attribute(name("up"), has.map(|it| it.up.into()), wants.map(|it| it.up.into()));
-        let addresses = |it: Option<&'a Self>| it.map(|it| &it.addresses);
-        Addresses::compare(addresses(has), addresses(wants), name("addresses"), comparison);
-        let hairpin = |it: &Self| it.hairpin.then_some(Value::Bool(true));
-        comparison.attribute(name("hairpin"), has.and_then(hairpin), wants.and_then(hairpin));
-        Conf::compare(has.map(|it| &it.conf), wants.map(|it| &it.conf), name, comparison);
-        if let Some(has) = has.filter(|has| !has.marked && wants.is_some()) {
-            comparison.noted(name("mark"), None, Some(true.into()), format!("{} bears no mark of ours", has.device));
-        }
-    }
-
-    fn as_new(&self, steps: &Steps<'_>) -> Option<NewEnd> {
-        let index = steps.index(&self.netns, &self.device)?;
-        Some(NewEnd { index, name: self.device.parse().ok()?, mac: self.mac, mtu: Some(self.mtu) })
-    }
-
-    fn master_index(&self, address: &Address, steps: &mut Steps<'_>) -> Option<u32> {
-        let bridge = self.bridge.as_deref()?;
-        steps.link(address, &self.netns, bridge).map(|link| link.index)
-    }
-
-    fn lower_new(&self, address: &Address, stage: Stage, steps: &mut Steps<'_>) {
-        let Some(link) = steps.link(address, &self.netns, &self.device) else { return };
-        let change = LinkChange {
-            alias: Some(Mark::new(steps.topology, address).to_string()),
-            group: Some(0),
-            master: self.master_index(address, steps),
-            up: Some(self.up),
-            hairpin: self.hairpin.then_some(true),
-            ..LinkChange::default()
-        };
-        // A bridge of the same namespace may be made in a later batch than a link within one namespace is.
-        let stage = if change.master.is_some() { Stage::Configure } else { stage };
-        steps.push(stage, &self.netns, address, Op::LinkSet { link: link.clone(), change });
-        let holder = Holder { address, netns: &self.netns, link: &link, stage, falls: false };
-        self.addresses.lower(None, &holder, steps);
-        self.conf.lower(&self.device, None, (&self.netns, address), steps);
-    }
-
-    fn lower_update(&self, address: &Address, has: &Self, renamed: bool, steps: &mut Steps<'_>) {
-        let link = LinkRef { index: has.index, name: self.device.clone() };
-        if has.device != self.device {
-            self.lower_rename(address, has, steps);
-        }
-        let master = match (&has.bridge, &self.bridge) {
-            (Some(_), None) => Some(0),
-            (_, Some(_)) => self.master_index(address, steps).filter(|_| self.master_differs(has, steps)),
-            (None, None) => None,
-        };
-        let alias = (renamed || !has.marked).then(|| Mark::new(steps.topology, address).to_string());
-        let change = LinkChange {
-            group: alias.is_some().then_some(0),
-            alias,
-            mac: self.mac.filter(|_| has.mac != self.mac),
-            mtu: (has.mtu != self.mtu).then_some(self.mtu),
-            master,
-            up: (has.up != self.up).then_some(self.up),
-            // A port that changes its bridge is a new port there, without hairpin.
-            hairpin: (has.hairpin != self.hairpin || (master.is_some_and(|m| m != 0) && self.hairpin))
-                .then_some(self.hairpin),
-            ..LinkChange::default()
-        };
-        if change != LinkChange::default() {
-            let op = Op::LinkSet { link: link.clone(), change };
-            steps.push(Stage::Configure, &self.netns, address, op);
-        }
-        let falls = has.up && !self.up;
-        let holder = Holder { address, netns: &self.netns, link: &link, stage: Stage::Configure, falls };
-        self.addresses.lower(Some(&has.addresses), &holder, steps);
-        self.conf.lower(&self.device, Some(&has.conf), (&self.netns, address), steps);
-    }
-
-    /// Whether its master is another device than it should be: by name, or because that one is made anew.
-    fn master_differs(&self, has: &Self, steps: &Steps<'_>) -> bool {
-        let Some(bridge) = &self.bridge else { return has.bridge.is_some() };
-        let old = steps.snapshot.namespaces.get(&has.netns).and_then(|state| state.link_at(has.index)?.master);
-        old != steps.index(&self.netns, bridge)
-    }
-
-    /// Names may be in each other's way (a swap, a chain): a device whose name another one is to have moves aside first.
-    fn lower_rename(&self, address: &Address, has: &Self, steps: &mut Steps<'_>) {
-        let wanted = steps.index(&has.netns, &has.device).is_some_and(|index| index != has.index);
-        let rename = |name: &str| LinkChange { rename: name.parse().ok(), ..LinkChange::default() };
-        let mut old = has.device.clone();
-        if wanted {
-            let aside = format!("nw-{:x}", has.index);
-            let link = LinkRef { index: has.index, name: old };
-            let op = Op::LinkSet { link, change: rename(&aside) };
-            steps.push(Stage::RenameAside, &self.netns, address, op);
-            old = aside;
-        }
-        let link = LinkRef { index: has.index, name: old };
-        steps.push(Stage::Rename, &self.netns, address, Op::LinkSet { link, change: rename(&self.device) });
-    }
 }

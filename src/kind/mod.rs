@@ -14,6 +14,7 @@ pub mod firewall;
 pub mod gateway;
 pub mod host;
 pub mod link;
+pub mod made;
 pub mod namespace;
 pub mod route;
 pub mod rules;

@@ -10,8 +10,8 @@ use crate::model::{
 };
 
 use super::{
-    bridge::Bridge, check::Check, firewall, gateway::Gateway, host::HostSettings, link::Link, namespace::Namespace,
-    route::Route, sysctl,
+    bridge::Bridge, check::Check, firewall, gateway::Gateway, host::HostSettings, link::Link, made::ByNetns,
+    namespace::Namespace, route::Route, sysctl,
 };
 
 /// Everything that a file asks for, in the file's order.
@@ -69,8 +69,8 @@ impl Topology {
 impl Topology {
     /// The sysctls that are written in namespaces of the topology, and for bridges in the host too; what is borrowed of the
     /// host is told by its records.
-    pub fn sysctls(&self) -> Sysctls {
-        let mut all = Sysctls::new();
+    pub fn sysctls(&self) -> ByNetns {
+        let mut all = ByNetns::new();
         let namespaces = self.namespaces.iter().map(|it| (&it.netns, &it.sysctls));
         for (netns, sysctls) in namespaces.chain(self.bridges.iter().map(|it| (&it.netns, &it.sysctls))) {
             all.entry(netns.clone()).or_default().extend(sysctls.keys().cloned());
@@ -80,7 +80,7 @@ impl Topology {
     }
 
     /// Of sysctls that the last apply wrote, those that this topology says nothing of.
-    pub fn dropped(&self, written: &Sysctls) -> Sysctls {
+    pub fn dropped(&self, written: &ByNetns) -> ByNetns {
         let wanted = self.sysctls();
         let dropped = written.iter().map(|(netns, keys)| {
             let wanted = wanted.get(netns);
@@ -92,7 +92,7 @@ impl Topology {
 
     /// The topology with what it says nothing of any more as a new namespace has it, on what stays.
     #[must_use]
-    pub fn with_defaults(mut self, dropped: &Sysctls, snapshot: &Snapshot) -> Self {
+    pub fn with_defaults(mut self, dropped: &ByNetns, snapshot: &Snapshot) -> Self {
         for (netns, keys) in dropped {
             let Some(state) = snapshot.namespaces.get(netns) else { continue };
             for key in keys {
@@ -120,9 +120,6 @@ impl Topology {
             || state.link(device).is_some_and(|link| link.mark().is_none())
     }
 }
-
-/// Keys of sysctls by namespace.
-pub type Sysctls = BTreeMap<Netns, BTreeSet<String>>;
 
 /// Whether bridged frames meet the packet filter (`br_netfilter`: 1 in every new namespace), and its policy drops them.
 fn stops_bridged_frames(state: &NetnsState) -> bool {

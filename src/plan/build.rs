@@ -3,7 +3,7 @@
 use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, saved::Stamp, shared};
 use crate::{
     diff::{self, Choices, Draft},
-    kind::{Pair, Topology, firewall::foreign_jumps, rules::Filter, topology::Sysctls},
+    kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter},
     model::{Address, Diagnostic, Snapshot, TopologyName, address::KindName, event::Action},
     observe,
     op::Batch,
@@ -30,9 +30,7 @@ pub struct Inputs<'a> {
     /// What the kernel said.
     pub snapshot: &'a Snapshot,
     /// What the last apply left, where that is remembered.
-    pub memo: &'a [Address],
-    /// Sysctls that the last apply wrote and that `topology` says nothing of.
-    pub dropped: &'a Sysctls,
+    pub memo: &'a Made,
     /// What the command line wants beside.
     pub choices: &'a Choices,
 }
@@ -40,7 +38,10 @@ pub struct Inputs<'a> {
 /// Makes the plan.
 pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let completed = inputs.topology.map(|topology| topology.completed(inputs.snapshot));
-    let completed = completed.map(|topology| topology.with_defaults(inputs.dropped, inputs.snapshot));
+    let completed = completed.map(|topology| {
+        let dropped = topology.dropped(&inputs.memo.sysctls);
+        topology.with_defaults(&dropped, inputs.snapshot)
+    });
     let topology = completed.as_ref();
     let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
     let mut findings = conflicts::find(inputs, topology, &observed);

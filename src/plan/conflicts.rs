@@ -34,7 +34,7 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
     }
     found.extend(scene.foreign_ports(topology));
     found.extend(scene.other_names(topology));
-    if topology.is_none() && inputs.memo.is_empty() {
+    if topology.is_none() && inputs.memo.addresses.is_empty() {
         found.extend(scene.forgotten_host());
     }
     found.iter().map(finding).collect()

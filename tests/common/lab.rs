@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use netwright::{
     diff::Choices,
     kernel::{Kernel, fake::Fake},
-    kind::{Topology, topology::Sysctls},
+    kind::{Topology, made::Made},
     model::{Address, Netns, TopologyName},
     observe,
     op::{LinkRef, Op, table_key},
@@ -45,8 +45,9 @@ impl Lab {
 
     pub fn plan(&self, name: &TopologyName, topology: Option<&Topology>, choices: &Choices) -> Prepared {
         let snapshot = self.fake.read(&observe::request(topology)).expect("the fake can always be read");
-        let memo = self.memo.get(name).map_or(&[][..], Vec::as_slice);
-        build(&Inputs { name, topology, snapshot: &snapshot, memo, dropped: &Sysctls::new(), choices })
+        let addresses = self.memo.get(name).cloned().unwrap_or_default();
+        let memo = Made { addresses, ..Made::default() };
+        build(&Inputs { name, topology, snapshot: &snapshot, memo: &memo, choices })
     }
 
     /// Plans and runs; an error tells what was in the way.

@@ -297,6 +297,7 @@ fn build_end(
             Some(_) => Conf { ipv6: namespaces::ipv6_of_host(scope, &entered.namespace), ..Conf::default() },
             None => namespaces::conf_of(scope, rules, &entered.namespace, &entered.device),
         },
+        was_port: None,
         marked: true,
         index: 0,
     }
