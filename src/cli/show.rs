@@ -116,10 +116,14 @@ fn show_plan(path: &Path, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Whether a file is a saved plan: JSON with a `format_version`.
+/// Whether a file is a saved plan, or what is left of one: JSON that begins with its `format_version`, as all that were
+/// saved do.
 pub fn is_plan(bytes: &[u8]) -> bool {
-    let begins = bytes.trim_ascii_start().starts_with(b"{");
-    let document: Option<serde_json::Value> = begins.then(|| serde_json::from_slice(bytes).ok()).flatten();
+    let begins = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    if begins.is_some_and(|rest| rest.starts_with(b"\"format_version\"")) {
+        return true;
+    }
+    let document: Option<serde_json::Value> = begins.and_then(|_| serde_json::from_slice(bytes).ok());
     document.is_some_and(|document| document.get("format_version").is_some())
 }
 

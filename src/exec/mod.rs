@@ -105,6 +105,9 @@ impl Tracker {
 
     fn tell_done(address: &Address, resource: &mut Progress, tell: &mut dyn FnMut(Event)) {
         if !std::mem::replace(&mut resource.told, true) {
+            if resource.started.is_none() {
+                tell(Event::Start { address: address.clone(), action: resource.action });
+            }
             let elapsed = resource.started.map(|started| started.elapsed()).unwrap_or_default();
             tell(Event::Done { address: address.clone(), action: resource.action, elapsed });
         }

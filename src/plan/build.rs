@@ -4,7 +4,7 @@ use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, saved::Stam
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter},
-    model::{Address, Diagnostic, Snapshot, TopologyName, address::KindName, event::Action},
+    model::{Address, Diagnostic, Netns, Snapshot, TopologyName, address::KindName, event::Action},
     observe,
     op::Batch,
 };
@@ -60,10 +60,15 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         }
     };
     let lowered = lower::lower(inputs, &observed, &drafts);
-    // That an external bridge is not there has been said; that of each of its members would follow.
-    let external = topology.iter().flat_map(|it| &it.bridges).filter(|bridge| bridge.external);
-    let external: Vec<_> = external.map(|bridge| (&bridge.netns, &*bridge.device)).collect();
-    let unsaid = lowered.missing.iter().filter(|(_, netns, device)| !external.contains(&(netns, device)));
+    // That an external bridge is not there has been said, and so has it of a NIC; that of each member would follow.
+    let bridges = topology.iter().flat_map(|it| &it.bridges);
+    let said: Vec<(&Netns, &str)> = bridges
+        .flat_map(|bridge| {
+            let external = bridge.external.then_some(&*bridge.device);
+            external.into_iter().chain(bridge.ports.iter().map(String::as_str)).map(|device| (&bridge.netns, device))
+        })
+        .collect();
+    let unsaid = lowered.missing.iter().filter(|(_, netns, device)| !said.contains(&(netns, device)));
     findings.extend(unsaid.map(missing));
     findings.dedup();
     let plan = Plan {
@@ -108,7 +113,7 @@ pub(super) fn finding(diagnostic: &Diagnostic) -> Finding {
     }
 }
 
-fn missing((address, netns, device): &(Address, crate::model::Netns, String)) -> Finding {
+fn missing((address, netns, device): &(Address, Netns, String)) -> Finding {
     let error = Diagnostic::error(
         "conflict::no_device",
         format!("{address} needs the device `{device}` in `{netns}`, which is not there"),

@@ -186,6 +186,7 @@ fn no_host_bits(text: &str, net: IpNet) -> Result<IpNet, Wrong> {
 pub fn ports(text: &str) -> Result<(u16, u16), Wrong> {
     match text.split_once('-') {
         None => port(text).map(|port| (port, port)),
+        Some(("", _)) => port(text).map(|port| (port, port)),
         Some((first, last)) => {
             let at = first.len() + 1;
             let low = port(first).map_err(|wrong| wrong.shifted(0, first.len()))?;
