@@ -26,7 +26,7 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
                 link.carrier = false;
                 link.mtu = 0;
             }
-            (link.forwarding, link.ipv6) = (None, None);
+            (link.forwarding, link.ipv6, link.accept_dad) = (None, None, None);
         }
         state.routes.retain(|route| route.protocol == 76);
         state.addresses.retain(|address| {

@@ -38,8 +38,9 @@ const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INET_CONF: u16 = 1;
 const IFLA_INET6_CONF: u16 = 2;
-/// Place in the array of `IFLA_INET6_CONF` (linux/ipv6.h), which begins with 0.
+/// Places in the array of `IFLA_INET6_CONF` (linux/ipv6.h), which begins with 0.
 const DEVCONF_DISABLE_IPV6: usize = 26;
+const DEVCONF_ACCEPT_DAD: usize = 27;
 /// Places in the array of `IFLA_INET_CONF`, which begins with 1 (linux/ip.h).
 const IPV4_DEVCONF_FORWARDING: usize = 1;
 const IPV4_DEVCONF_ROUTE_LOCALNET: usize = 26;
@@ -256,7 +257,10 @@ fn decode_conf(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
                     state.forwarding = is_on(IPV4_DEVCONF_FORWARDING - 1);
                     state.route_localnet = is_on(IPV4_DEVCONF_ROUTE_LOCALNET - 1).unwrap_or_default();
                 }
-                (nix::libc::AF_INET6, IFLA_INET6_CONF) => state.ipv6 = is_on(DEVCONF_DISABLE_IPV6).map(|off| !off),
+                (nix::libc::AF_INET6, IFLA_INET6_CONF) => {
+                    state.ipv6 = is_on(DEVCONF_DISABLE_IPV6).map(|off| !off);
+                    state.accept_dad = is_on(DEVCONF_ACCEPT_DAD);
+                }
                 _ => {}
             }
         }

@@ -24,6 +24,10 @@ pub struct Conf {
     pub forwarding: Option<bool>,
     /// Whether it speaks IPv6; `None` where nobody asks.
     pub ipv6: Option<bool>,
+    /// Whether its link-local address waits a second or two for others that might have it, in which IPv6 is not forwarded by
+    /// it; `None` where nobody asks. The kernel heeds it together with that of `all`, which is off unless somebody turned it
+    /// on.
+    pub accept_dad: Option<bool>,
     /// Observed: what its namespace has for all of them.
     pub around: Around,
 }
@@ -47,7 +51,8 @@ impl Conf {
         let [off, _] = sysctl::DISABLE_V6;
         let around =
             Around { localnet, forwarding: flag(state, sysctl::FORWARD_V4), ipv6_off: flag(state, off) == Some(true) };
-        Self { route_localnet: link.route_localnet, forwarding: link.forwarding, ipv6: link.ipv6, around }
+        let LinkState { route_localnet, forwarding, ipv6, accept_dad, .. } = *link;
+        Self { route_localnet, forwarding, ipv6, accept_dad, around }
     }
 
     /// What a new device has by itself.
@@ -58,6 +63,7 @@ impl Conf {
             route_localnet: false,
             forwarding: flag(sysctl::FORWARD_V4_DEFAULT),
             ipv6: Some(flag(off) != Some(true)),
+            accept_dad: Some(true),
             around: Around { forwarding: flag(sysctl::FORWARD_V4), ..Around::default() },
         }
     }
@@ -82,6 +88,10 @@ impl Conf {
             let flag = |it: &Self| it.ipv6.map(Into::into);
             comparison.attribute(name("ipv6"), has.and_then(flag), flag(wants));
         }
+        if has.is_some_and(|has| has.waits_otherwise(wants)) {
+            let flag = |it: &Self| it.accept_dad.map(Into::into);
+            comparison.attribute(name("accept_dad"), has.and_then(flag), flag(wants));
+        }
     }
 
     /// Ops that bring a device from `has` to this; a new one from what it has by itself.
@@ -104,6 +114,9 @@ impl Conf {
         if let Some(on) = self.ipv6.filter(|_| has.speaks_otherwise(self)) {
             write(Stage::Ipv6, "net/ipv6/conf/*/disable_ipv6", !on);
         }
+        if let Some(on) = self.accept_dad.filter(|_| has.waits_otherwise(self)) {
+            write(Stage::Ipv6, "net/ipv6/conf/*/accept_dad", on);
+        }
     }
 
     /// Whether it lets 127.0.0.0/8 in though it should not.
@@ -121,6 +134,10 @@ impl Conf {
 
     fn speaks_otherwise(&self, wants: &Self) -> bool {
         wants.ipv6.is_some() && !self.around.ipv6_off && self.ipv6 == wants.ipv6.map(|on| !on)
+    }
+
+    fn waits_otherwise(&self, wants: &Self) -> bool {
+        wants.accept_dad.is_some() && self.accept_dad == wants.accept_dad.map(|on| !on)
     }
 }
 

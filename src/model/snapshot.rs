@@ -164,6 +164,10 @@ pub struct LinkState {
     /// Whether it speaks IPv6; `None` where the reader does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv6: Option<bool>,
+    /// Whether its IPv6 addresses wait until nobody else was found to have them (`accept_dad`); `None` where the reader does
+    /// not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_dad: Option<bool>,
 }
 
 impl LinkState {

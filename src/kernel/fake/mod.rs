@@ -219,6 +219,8 @@ impl Kernel for Fake {
                 };
                 (link.forwarding, link.route_localnet) = (Some(is_on("forwarding")), is_on("route_localnet"));
                 let off = sysctls::read(live, &format!("net/ipv6/conf/{}/disable_ipv6", link.name));
+                let dad = sysctls::read(live, &format!("net/ipv6/conf/{}/accept_dad", link.name));
+                link.accept_dad = Some(dad.is_none_or(|value| value != "0"));
                 link.ipv6 = Some(off.is_none_or(|value| value == "0") && !sysctls::ipv6_is_off(live));
             }
             state.firewall.wanted = request.firewalls.get(netns).cloned().unwrap_or_default();

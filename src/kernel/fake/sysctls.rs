@@ -59,7 +59,7 @@ fn inherited_by_device(state: &NetnsState, key: &str) -> Option<String> {
 fn default(key: &str) -> &'static str {
     let last = key.rsplit('/').next().unwrap_or_default();
     match last {
-        "accept_redirects" | "accept_ra" | "autoconf" | "send_redirects" => "1",
+        "accept_redirects" | "accept_ra" | "accept_dad" | "autoconf" | "send_redirects" => "1",
         name if name.starts_with("bridge-nf-call") => "1",
         _ => "0",
     }

@@ -111,9 +111,6 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
         let addresses = Addresses::wanted(bridge.addresses.iter().flatten().map(|net| net.value));
         let mut sysctls = BTreeMap::new();
         let listed = |map: &BTreeMap<_, Vec<String>>| map.get(&netns).is_some_and(|list| list.contains(device));
-        if *namespace == Scope::host() && addresses_v6(bridge) {
-            sysctls.insert(format!("net/ipv6/conf/{device}/accept_dad"), "0".to_owned());
-        }
         if listed(&rules.ignore_ra) {
             sysctls.insert(format!("net/ipv6/conf/{device}/accept_ra"), "0".to_owned());
         }
@@ -134,10 +131,6 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
         });
     }
     built
-}
-
-fn addresses_v6(bridge: &file::Bridge) -> bool {
-    bridge.addresses.iter().flatten().any(|net| net.addr().is_ipv6())
 }
 
 /// A hardware address that a device of the lab keeps from run to run: locally administered, unicast, from the names.
