@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     graph::{Cycle, Graph},
-    kind::{Both, Pair, Thing, Topology, gateway::Gateway, link::Link},
+    kind::{Both, Pair, Thing, Topology, bridge::Bridge, gateway::Gateway, link::Link},
     model::{Address, Netns, TopologyName, change::Comparison, event::Action},
     observe::Observed,
 };
@@ -19,9 +19,7 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
         pairs.push(Pair::Host(Both { before: observed.host.as_ref(), after: host }));
     }
     let bridges: Vec<_> = topology.iter().flat_map(|it| &it.bridges).filter(|it| !it.external).collect();
-    let same_bridge = |a: &&_, b: &&_| same_device(a, b);
-    let seen: Vec<_> = observed.bridges.iter().collect();
-    matched_refs(&seen, &bridges, same_bridge, |both| pairs.push(Pair::Bridge(both)));
+    pairs.extend(self::bridges(&observed.bridges, &bridges).into_iter().map(Pair::Bridge));
     links(&observed.links, topology, &mut pairs);
     let routes = topology.map_or(&[][..], |it| &it.routes);
     matched(
@@ -45,8 +43,20 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
     rejoin(pairs)
 }
 
-fn same_device(a: &crate::kind::bridge::Bridge, b: &crate::kind::bridge::Bridge) -> bool {
-    a.netns == b.netns && a.device == b.device
+/// Bridges are matched by what the file calls them, whose device may get another name, and what is left by the device.
+fn bridges<'a>(before: &'a [Bridge], after: &[&'a Bridge]) -> Vec<Both<'a, Bridge>> {
+    let mut left: Vec<Option<&'a Bridge>> = before.iter().map(Some).collect();
+    let mut matches: Vec<Option<&'a Bridge>> = vec![None; after.len()];
+    let ways: [fn(&Bridge, &Bridge) -> bool; 3] =
+        [|a, b| a.device == b.device && a.label == b.label, |a, b| a.label == b.label, |a, b| a.device == b.device];
+    for is_like in ways {
+        for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
+            let like = |it: &Option<&Bridge>| it.is_some_and(|it| it.netns == wanted.netns && is_like(wanted, it));
+            *slot = left.iter().position(like).and_then(|place| left[place].take());
+        }
+    }
+    let both = after.iter().zip(matches).map(|(after, before)| Both { before, after: Some(*after) });
+    both.chain(left.into_iter().flatten().map(|before| Both { before: Some(before), after: None })).collect()
 }
 
 fn matched<'a, T>(before: &'a [T], after: &'a [T], same: impl Fn(&T, &T) -> bool, mut found: impl FnMut(Both<'a, T>)) {
@@ -211,6 +221,12 @@ fn renewed(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
             }
             (Pair::Link(Both { after: Some(after), .. }), Some(why)) => {
                 renewed.extend(after.ends.iter().map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+            }
+            (Pair::Bridge(Both { after: Some(after), before: Some(before) }), None)
+                if after.device != before.device =>
+            {
+                let why = format!("{} is renamed", draft.address);
+                renewed.insert((after.netns.clone(), after.device.clone()), why);
             }
             (Pair::Link(Both { after: Some(after), before: Some(before) }), None) => {
                 let others = after.ends.iter().filter(|end| before.end_at(&end.netns, &end.device).is_none());

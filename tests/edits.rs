@@ -566,3 +566,43 @@ fn a_port_that_becomes_an_end_of_its_own_is_another_link() {
         apply(&port);
     });
 }
+
+#[test]
+fn a_bridge_gets_another_device_name_in_its_place() {
+    sandbox::run(|| {
+        let lab = |first: &str, second: &str| {
+            file(
+                &format!("{first}{second}"),
+                &format!(
+                    "name: lab
+namespaces: {{web: {{}}, db: {{}}, host: {{routes: [{{to: 10.9.0.0/16, via: 10.1.0.2}}]}}}}
+bridges:
+  one: {{interface: {first}, addresses: [10.1.0.1/24, 'fd00:1::1/64']}}
+  two: {{interface: {second}, addresses: [10.2.0.1/24]}}
+links: [{{endpoints: ['web:eth0', one]}}, {{endpoints: ['db:eth0', two]}}]
+gateways: [{{bridge: one}}, {{bridge: two}}]
+nat: [{{masquerade: 10.1.0.0/24}}]
+port_forwards: [{{listen: 81, to: 'web:80'}}]
+checks: [{{from: db, to: '10.2.0.1:81'}}, {{from: host, to: '127.0.0.1:81'}}, {{from: web, to: db, ping: true}}]
+"
+                ),
+            )
+        };
+        sh("ip link set lo up");
+        let clean = Dump::settled();
+        let indexes = |names: [&str; 2]| names.map(|name| sh(&format!("ip -o link show {name} | cut -d : -f 1")));
+        apply(&lab("x0", "y0"));
+        let before = indexes(["x0", "y0"]);
+        let plan =
+            expect(&["plan", &lab("x1", "y0"), "-detailed-exitcode"], 2, &["# bridge.one will be updated in-place"]);
+        assert!(!plan.contains("bridge.one must be replaced") && !plan.contains("link.web:eth0 must"), "{plan}");
+        for (first, second) in [("x1", "y0"), ("y1", "x1"), ("x0", "y0")] {
+            let path = lab(first, second);
+            apply(&path);
+            assert_eq!(indexes([first, second]), before, "{first} {second}");
+            expect(&["test", &path], 0, &[]);
+        }
+        expect(&["destroy", "lab", "-auto-approve"], 0, &[]);
+        clean.assert_restored("destroy");
+    });
+}

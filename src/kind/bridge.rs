@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     addresses::{Addresses, Holder},
     conf::Conf,
+    rename,
     steps::{Stage, Steps},
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct Bridge {
     pub netns: Netns,
     /// Its device's name in the kernel.
     pub device: String,
+    /// Wanted: what precedes the name of its device.
+    pub prefix: String,
     /// Whether it is somebody else's.
     pub external: bool,
     /// Whether it is administratively up.
@@ -50,6 +53,8 @@ pub struct Bridge {
     pub ports: BTreeSet<String>,
     /// Sysctls of its device that IPv6 needs, by path.
     pub sysctls: BTreeMap<String, String>,
+    /// Observed: its index.
+    pub index: u32,
     /// Its own settings of IPv4 and IPv6.
     pub conf: Conf,
 }
@@ -96,6 +101,7 @@ impl Bridge {
             label: label.to_owned(),
             netns: netns.clone(),
             device: link.name.clone(),
+            prefix: String::new(),
             external: false,
             up: link.up,
             mtu: Some(link.mtu),
@@ -105,6 +111,7 @@ impl Bridge {
             addresses: Addresses::observed(state, link.index, like.map(|it| &it.addresses)),
             ports: ports.map(|port| port.name.clone()).collect(),
             sysctls: sysctls.collect(),
+            index: link.index,
             conf: Conf::observed(state, link),
         }
     }
@@ -116,7 +123,10 @@ impl Bridge {
         let netns = |it: &Self| Value::from(it.netns.as_str());
         comparison.forcing("namespace", before.map(netns), after.map(netns));
         let device = |it: &Self| Value::from(&*it.device);
-        comparison.forcing("interface", before.map(device), after.map(device));
+        match before.zip(after).is_some_and(|(before, after)| before.has_another_prefix(after)) {
+            true => comparison.forcing("interface", before.map(device), after.map(device)),
+            false => comparison.attribute("interface", before.map(device), after.map(device)),
+        }
         comparison.attribute("up", before.map(|it| it.up.into()), after.map(|it| it.up.into()));
         if after.is_none_or(|it| it.mtu.is_some()) {
             let mtu = |it: &Self| it.mtu.map(Value::from);
@@ -145,6 +155,14 @@ impl Bridge {
         comparison
     }
 
+    /// Whether its device's name says that it was made under another prefix than `after` is: then all is made anew.
+    fn has_another_prefix(&self, after: &Self) -> bool {
+        match &*after.prefix {
+            "" => self.device != after.device && self.device.ends_with(&after.device),
+            prefix => !self.device.starts_with(prefix),
+        }
+    }
+
     /// Ops that make it or bring it from `before` to this.
     pub fn lower_to(&self, before: Option<&Self>, steps: &mut Steps<'_>) {
         let address = self.address();
@@ -157,7 +175,8 @@ impl Bridge {
         let holder = Holder { address: &address, netns: &self.netns, link: &link, stage: Stage::BridgeUp, falls };
         self.addresses.lower(before.map(|it| &it.addresses), &holder, steps);
         self.lower_ports(before, &link, steps);
-        self.conf.lower(&self.device, before.map(|it| &it.conf), (&self.netns, &address), steps);
+        let names = (before.map_or(&*self.device, |it| &*it.device), &*self.device);
+        self.conf.lower(names, before.map(|it| &it.conf), (&self.netns, &address), steps);
         for (path, value) in &self.sysctls {
             if before.and_then(|it| it.sysctls.get(path)) != Some(value) {
                 let op = Op::SysctlSet { key: path.clone(), value: value.clone() };
@@ -191,6 +210,9 @@ impl Bridge {
 
     fn lower_update(&self, before: &Self, link: &LinkRef, steps: &mut Steps<'_>) {
         let address = self.address();
+        if before.device != self.device {
+            rename::lower(&address, &self.netns, link.index, (&before.device, &self.device), steps);
+        }
         let change = LinkChange {
             alias: (before.label != self.label).then(|| Mark::new(steps.topology, &address).to_string()),
             mac: self.mac.filter(|_| before.mac != self.mac),

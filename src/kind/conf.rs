@@ -94,11 +94,19 @@ impl Conf {
         }
     }
 
-    /// Ops that bring a device from `has` to this; a new one from what it has by itself.
-    pub fn lower(&self, device: &str, has: Option<&Self>, place: (&Netns, &Address), steps: &mut Steps<'_>) {
+    /// Ops that bring a device from `has` to this; a new one from what it has by itself. It has two names where it gets
+    /// another one.
+    pub fn lower(
+        &self,
+        (old, new): (&str, &str),
+        has: Option<&Self>,
+        place: (&Netns, &Address),
+        steps: &mut Steps<'_>,
+    ) {
         let (netns, address) = place;
         let has = has.copied().unwrap_or_else(|| Self::of_new(steps.snapshot.namespaces.get(netns)));
         let mut write = |stage, key: &str, on: bool| {
+            let device = if stage < Stage::Rename { old } else { new };
             let op = Op::SysctlSet { key: key.replace('*', device), value: u8::from(on).to_string() };
             steps.push(stage, netns, address, op);
         };

@@ -16,6 +16,7 @@ pub mod host;
 pub mod link;
 pub mod made;
 pub mod namespace;
+pub mod rename;
 pub mod route;
 pub mod rules;
 pub mod steps;

@@ -254,7 +254,9 @@ impl Scene<'_> {
     /// A bridge of ours that holds somebody else's ports is not deleted.
     fn foreign_ports(&self, topology: Option<&Topology>) -> Vec<Diagnostic> {
         let stays = |seen: &bridge::Bridge| {
-            topology.is_some_and(|it| it.bridges.iter().any(|b| b.netns == seen.netns && b.device == seen.device))
+            let is_it =
+                |b: &bridge::Bridge| b.netns == seen.netns && (b.device == seen.device || b.label == seen.label);
+            topology.is_some_and(|it| it.bridges.iter().any(is_it))
         };
         let mut found = Vec::new();
         for bridge in self.observed.bridges.iter().filter(|it| !stays(it)) {

@@ -82,8 +82,10 @@ fn enter(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
     }
     // Renames free names too, so they are forgotten before any is entered.
     for draft in drafts.iter().filter(|draft| draft.action == Some(Action::Update)) {
-        if let Pair::Link(Both { before: Some(before), .. }) = &draft.pair {
-            forget_link(before, steps);
+        match &draft.pair {
+            Pair::Link(Both { before: Some(before), .. }) => forget_link(before, steps),
+            Pair::Bridge(Both { before: Some(before), .. }) => steps.forget(&before.netns, &before.device),
+            _ => {}
         }
     }
     for draft in drafts {
@@ -94,6 +96,9 @@ fn enter(drafts: &[Draft<'_>], steps: &mut Steps<'_>) {
             Pair::Link(Both { after: Some(after), .. }) if makes => after.enter(None, steps),
             Pair::Link(Both { after: Some(after), before }) if draft.action == Some(Action::Update) => {
                 after.enter(*before, steps);
+            }
+            Pair::Bridge(Both { after: Some(after), before: Some(before) }) if draft.action == Some(Action::Update) => {
+                steps.enter_as(&after.netns, &after.device, before.index);
             }
             _ => {}
         }

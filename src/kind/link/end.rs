@@ -4,6 +4,7 @@ use crate::{
     kind::{
         addresses::{Addresses, Holder},
         conf::Conf,
+        rename,
         steps::{Stage, Steps},
     },
     model::{
@@ -148,13 +149,13 @@ impl End {
         steps.push(stage, &self.netns, address, Op::LinkSet { link: link.clone(), change });
         let holder = Holder { address, netns: &self.netns, link: &link, stage, falls: false };
         self.addresses.lower(None, &holder, steps);
-        self.conf.lower(&self.device, None, (&self.netns, address), steps);
+        self.conf.lower((&self.device, &self.device), None, (&self.netns, address), steps);
     }
 
     pub(super) fn lower_update(&self, address: &Address, has: &Self, renamed: bool, steps: &mut Steps<'_>) {
         let link = LinkRef { index: has.index, name: self.device.clone() };
         if has.device != self.device {
-            self.lower_rename(address, has, steps);
+            rename::lower(address, &self.netns, has.index, (&has.device, &self.device), steps);
         }
         let master = match (&has.bridge, &self.bridge) {
             (Some(_), None) => Some(0),
@@ -181,7 +182,7 @@ impl End {
         let falls = has.up && !self.up;
         let holder = Holder { address, netns: &self.netns, link: &link, stage: Stage::Configure, falls };
         self.addresses.lower(Some(&has.addresses), &holder, steps);
-        self.conf.lower(&self.device, Some(&has.conf), (&self.netns, address), steps);
+        self.conf.lower((&has.device, &self.device), Some(&has.conf), (&self.netns, address), steps);
     }
 
     /// Whether its master is another device than it should be: by name, or because that one is made anew.
@@ -189,21 +190,5 @@ impl End {
         let Some(bridge) = &self.bridge else { return has.bridge.is_some() };
         let old = steps.snapshot.namespaces.get(&has.netns).and_then(|state| state.link_at(has.index)?.master);
         old != steps.index(&self.netns, bridge)
-    }
-
-    /// Names may be in each other's way (a swap, a chain): a device whose name another one is to have moves aside first.
-    fn lower_rename(&self, address: &Address, has: &Self, steps: &mut Steps<'_>) {
-        let wanted = steps.index(&has.netns, &has.device).is_some_and(|index| index != has.index);
-        let rename = |name: &str| LinkChange { rename: name.parse().ok(), ..LinkChange::default() };
-        let mut old = has.device.clone();
-        if wanted {
-            let aside = format!("nw-{:x}", has.index);
-            let link = LinkRef { index: has.index, name: old };
-            let op = Op::LinkSet { link, change: rename(&aside) };
-            steps.push(Stage::RenameAside, &self.netns, address, op);
-            old = aside;
-        }
-        let link = LinkRef { index: has.index, name: old };
-        steps.push(Stage::Rename, &self.netns, address, Op::LinkSet { link, change: rename(&self.device) });
     }
 }

@@ -118,6 +118,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
             label: label.to_string(),
             netns,
             device: device.clone(),
+            prefix: if *namespace == Scope::host() { scope.prefix.clone() } else { String::new() },
             external: bridge.external.as_ref().is_some_and(|it| it.value),
             up: bridge.up.as_ref().is_none_or(|it| it.value),
             mtu: mtu::of_bridge(file, label, bridge),
@@ -127,6 +128,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
             addresses,
             ports: bridge.ports.iter().map(|port| port.to_string()).collect(),
             sysctls,
+            index: 0,
             conf: namespaces::conf_of(scope, rules, namespace, device),
         });
     }
