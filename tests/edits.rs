@@ -606,3 +606,39 @@ checks: [{{from: db, to: '10.2.0.1:81'}}, {{from: host, to: '127.0.0.1:81'}}, {{
         clean.assert_restored("destroy");
     });
 }
+
+#[test]
+fn settings_that_overwrite_each_other_come_out_as_written() {
+    sandbox::run(|| {
+        sh("ip link set lo up");
+        let clean = Dump::settled();
+        let lab = |r: &str, rest: &str| {
+            let links = "links: [{endpoints: ['r:eth0 10.0.0.1/24', 's:eth0 10.0.0.2/24']}]";
+            format!("name: a\nnamespaces: {{r: {{{r}}}, s: {{}}}}\n{links}\n{rest}")
+        };
+        let host = |host: &str| format!("name: a\nnamespaces: {{host: {{{host}}}}}\n");
+        let off = "net.ipv4.conf.eth0.forwarding: 0, net.ipv6.conf.eth0.forwarding: 0";
+        let forward = "port_forwards: [{listen: 80, to: 's:80', namespace: r}]";
+        let edits = [
+            (lab("", forward), lab("", "").replace("r:eth0", "r:eth1")),
+            (lab("forwarding: true, sysctls: {net.ipv4.conf.eth0.forwarding: 0}", ""), lab("forwarding: true", "")),
+            (lab("sysctls: {net.ipv4.conf.eth0.route_localnet: 1}", ""), lab("", forward)),
+            (lab("sysctls: {net.ipv6.conf.all.disable_ipv6: 1}", ""), lab("", "")),
+            (host("forwarding: true, sysctls: {net.ipv4.conf.default.forwarding: 0}"), host("forwarding: true")),
+            (lab("forwarding: true, sysctls: {net.ipv4.conf.lo.forwarding: 0}", ""), lab("", "")),
+            (
+                lab("sysctls: {net.ipv6.conf.eth0.disable_ipv6: 0}", ""),
+                lab("sysctls: {net.ipv6.conf.eth0.disable_ipv6: 0}", "ipv6: false"),
+            ),
+            (lab(&format!("sysctls: {{{off}}}"), ""), lab(&format!("forwarding: true, sysctls: {{{off}}}"), "")),
+            (lab("", "ipv6: false"), lab("", "")),
+        ];
+        for (before, after) in edits {
+            for text in [&before, &after, &before] {
+                apply(&file("a", text));
+            }
+            expect(&["destroy", "a", "-auto-approve"], 0, &["Destroy complete!"]);
+            clean.assert_restored("destroy");
+        }
+    });
+}

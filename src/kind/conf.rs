@@ -22,8 +22,10 @@ pub struct Conf {
     pub route_localnet: bool,
     /// Whether IPv4 that comes in by it is forwarded; `None` where nobody asks.
     pub forwarding: Option<bool>,
-    /// Whether it speaks IPv6; `None` where nobody asks.
+    /// Whether it speaks IPv6; wanted: `None` for what its namespace gives to a new device.
     pub ipv6: Option<bool>,
+    /// Wanted: whether the file writes that itself, as a sysctl.
+    pub ipv6_is_written: bool,
     /// Whether its link-local address waits a second or two for others that might have it, in which IPv6 is not forwarded by
     /// it; `None` where nobody asks. The kernel heeds it together with that of `all`, which is off unless somebody turned it
     /// on.
@@ -39,6 +41,8 @@ pub struct Around {
     localnet: bool,
     /// `ip_forward`, which writes the flag of every device.
     forwarding: Option<bool>,
+    /// Whether a new device speaks IPv6.
+    ipv6: Option<bool>,
     /// Whether IPv6 is off for all, which writes the flag of every device too.
     ipv6_off: bool,
 }
@@ -48,11 +52,15 @@ impl Conf {
     pub fn observed(state: &NetnsState, link: &LinkState) -> Self {
         let localnet =
             flag(state, sysctl::LOCALNET_DEFAULT) == Some(true) || state.link("lo").is_some_and(|lo| lo.route_localnet);
-        let [off, _] = sysctl::DISABLE_V6;
-        let around =
-            Around { localnet, forwarding: flag(state, sysctl::FORWARD_V4), ipv6_off: flag(state, off) == Some(true) };
+        let [off, off_for_new] = sysctl::DISABLE_V6;
+        let around = Around {
+            localnet,
+            forwarding: flag(state, sysctl::FORWARD_V4),
+            ipv6: flag(state, off_for_new).map(|off| !off),
+            ipv6_off: flag(state, off) == Some(true),
+        };
         let LinkState { route_localnet, forwarding, ipv6, accept_dad, .. } = *link;
-        Self { route_localnet, forwarding, ipv6, accept_dad, around }
+        Self { route_localnet, forwarding, ipv6, accept_dad, around, ipv6_is_written: false }
     }
 
     /// What a new device has by itself.
@@ -64,6 +72,7 @@ impl Conf {
             forwarding: flag(sysctl::FORWARD_V4_DEFAULT),
             ipv6: Some(flag(off) != Some(true)),
             accept_dad: Some(true),
+            ipv6_is_written: false,
             around: Around { forwarding: flag(sysctl::FORWARD_V4), ..Around::default() },
         }
     }
@@ -85,8 +94,8 @@ impl Conf {
             comparison.attribute(name("forwarding"), has.and_then(flag), flag(wants));
         }
         if has.map_or(wants.ipv6 == Some(false), |has| has.speaks_otherwise(wants)) {
-            let flag = |it: &Self| it.ipv6.map(Into::into);
-            comparison.attribute(name("ipv6"), has.and_then(flag), flag(wants));
+            let wanted = wants.ipv6.or(has.and_then(|has| has.around.ipv6));
+            comparison.attribute(name("ipv6"), has.and_then(|has| has.ipv6).map(Into::into), wanted.map(Into::into));
         }
         if has.is_some_and(|has| has.waits_otherwise(wants)) {
             let flag = |it: &Self| it.accept_dad.map(Into::into);
@@ -119,7 +128,7 @@ impl Conf {
         if let Some(on) = self.forwarding.filter(|_| has.forwards_otherwise(self)) {
             write(Stage::LinkSysctl, "net/ipv4/conf/*/forwarding", on);
         }
-        if let Some(on) = self.ipv6.filter(|_| has.speaks_otherwise(self)) {
+        if let Some(on) = self.ipv6.or(has.around.ipv6).filter(|_| has.speaks_otherwise(self)) {
             write(Stage::Ipv6, "net/ipv6/conf/*/disable_ipv6", !on);
         }
         if let Some(on) = self.accept_dad.filter(|_| has.waits_otherwise(self)) {
@@ -141,7 +150,8 @@ impl Conf {
     }
 
     fn speaks_otherwise(&self, wants: &Self) -> bool {
-        wants.ipv6.is_some() && !self.around.ipv6_off && self.ipv6 == wants.ipv6.map(|on| !on)
+        let wanted = wants.ipv6.or(self.around.ipv6);
+        wanted.is_some() && !wants.ipv6_is_written && !self.around.ipv6_off && self.ipv6 == wanted.map(|on| !on)
     }
 
     fn waits_otherwise(&self, wants: &Self) -> bool {

@@ -128,12 +128,19 @@ impl HostSettings {
         let address = none.address();
         let topology = steps.topology.clone();
         let known = steps.snapshot.namespaces.get(&Netns::Host).map(|host| host.sysctls.clone()).unwrap_or_default();
-        for (path, value) in &after.sysctls {
+        let is_same = |path: &str, value: &str| {
+            before.sysctls.get(path).is_some_and(|live| sysctl::normal(live) == sysctl::normal(value))
+        };
+        let (first, rest): (Vec<_>, Vec<_>) =
+            after.sysctls.iter().partition(|(path, _)| sysctl::OVERWRITING.contains(&path.as_str()));
+        let overwrites = first.iter().any(|(path, value)| !is_same(path, value));
+        for (path, value) in first.into_iter().chain(rest) {
             let live = before.sysctls.get(path);
-            let same = live.is_some_and(|live| sysctl::normal(live) == sysctl::normal(value));
             let record = before.borrowed.get(path);
             let registered = record.is_some_and(|it| it.users.contains(&topology));
-            if same && (registered || record.is_none()) {
+            // What is as it should be is written again where it is overwritten on the way.
+            let again = overwrites && sysctl::is_decided(path) && !sysctl::OVERWRITING.contains(&path.as_str());
+            if is_same(path, value) && (registered || record.is_none()) && !again {
                 continue;
             }
             let op = Op::SysctlBorrow {

@@ -94,7 +94,10 @@ impl Namespace {
 
     /// What is to be set: where the file does not turn IPv6 off (any more), it is turned on again.
     fn wanted_sysctls(&self, before: Option<&Self>) -> BTreeMap<String, String> {
+        // Where the file writes either, the other is as the kernel makes it then.
+        let written = sysctl::DISABLE_V6.iter().any(|key| self.sysctls.contains_key(*key));
         let is_off = |key: &&str| before.and_then(|it| it.sysctls.get(*key)).is_some_and(|value| value == "1");
+        let is_off = |key: &&str| !written && is_off(key);
         let mut wanted: BTreeMap<String, String> = sysctl::DISABLE_V6
             .iter()
             .filter(|key| is_off(key))
@@ -127,11 +130,18 @@ impl Namespace {
             lo.alias = Some(Mark::new(steps.topology, &address).to_string());
         }
         // A new namespace inherits ip_forward from the host, so both ways are written, always.
-        for (path, value) in &self.wanted_sysctls(before) {
-            if before
-                .and_then(|it| it.sysctls.get(path))
-                .is_some_and(|old| sysctl::normal(old) == sysctl::normal(value))
-            {
+        let is_same = |path: &str, value: &str| {
+            let old = before.and_then(|it| it.sysctls.get(path));
+            old.is_some_and(|old| sysctl::normal(old) == sysctl::normal(value))
+        };
+        let wanted = self.wanted_sysctls(before);
+        let (first, rest): (Vec<_>, Vec<_>) =
+            wanted.iter().partition(|(path, _)| sysctl::OVERWRITING.contains(&path.as_str()));
+        let overwrites = first.iter().any(|(path, value)| !is_same(path, value));
+        for (path, value) in first.into_iter().chain(rest) {
+            // What is as it should be is written again where it is overwritten on the way.
+            let again = overwrites && sysctl::is_decided(path) && !sysctl::OVERWRITING.contains(&path.as_str());
+            if is_same(path, value) && !again {
                 continue;
             }
             let stage = if sysctl::interface_of_path(path).is_some() { Stage::LinkSysctl } else { Stage::Sysctl };

@@ -47,6 +47,16 @@ pub fn interface_of_path(path: &str) -> Option<&str> {
     parts.next().filter(|name| !matches!(*name, "all" | "default" | "lo"))
 }
 
+/// Whether a key follows from what the file says of forwarding, IPv6 and forwards, where it is not written as a sysctl, or
+/// from another one that does.
+pub fn is_decided(path: &str) -> bool {
+    const DECIDED: [&str; 5] = ["forwarding", "ip_forward", "accept_redirects", "route_localnet", "disable_ipv6"];
+    DECIDED.contains(&path.rsplit('/').next().unwrap_or_default())
+}
+
+/// Sysctls that overwrite others when they are written, and so are written first.
+pub const OVERWRITING: [&str; 3] = [FORWARD_V4, FORWARD_V6, DISABLE_V6[0]];
+
 /// The key whose value a new device has of a key that is about one.
 pub fn of_default(path: &str) -> String {
     match interface_of_path(path) {

@@ -85,6 +85,7 @@ impl Topology {
         let dropped = written.iter().map(|(netns, keys)| {
             let wanted = wanted.get(netns);
             let dropped = keys.iter().filter(|key| !wanted.is_some_and(|wanted| wanted.contains(*key)));
+            let dropped = dropped.filter(|key| !sysctl::is_decided(key));
             (netns.clone(), dropped.cloned().collect())
         });
         dropped.filter(|(_, keys): &(_, BTreeSet<String>)| !keys.is_empty()).collect()

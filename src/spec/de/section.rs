@@ -90,9 +90,11 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
     S::read(&fields, cx)
 }
 
-/// Whether a map holds no keys but those of a section.
-pub fn is_known<S: Section>(node: &Node) -> bool {
-    matches!(&node.value, Value::Map(entries) if entries.iter().all(is_key::<S>))
+/// The keys of a map that are none of a section, with those that were probably meant.
+pub fn unknown_keys<S: Section>(node: &Node) -> Vec<(&str, Option<&'static str>)> {
+    let Value::Map(entries) = &node.value else { return Vec::new() };
+    let others = entries.iter().filter(|entry| !is_key::<S>(entry));
+    others.map(|entry| (entry.key.value.as_str(), unknown::<S>(entry).1)).collect()
 }
 
 fn is_key<S: Section>(entry: &Entry) -> bool {

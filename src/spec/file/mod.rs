@@ -143,9 +143,9 @@ impl Decode for File {
             Some(name) => name,
             None => Spanned { value: UNNAMED.parse().ok()?, span: cx.head(node) },
         };
-        let names_known = section::is_known::<RawFile>(node)
-            && is_whole(node, "namespaces", raw.namespaces.len())
-            && is_whole(node, "bridges", raw.bridges.len());
+        let names_known = !names_may_be_elsewhere(node)
+            && is_whole(node, "namespaces", |label| raw.namespaces.contains_key(label))
+            && is_whole(node, "bridges", |label| raw.bridges.contains_key(label));
         Some(Self {
             name,
             description: raw.description,
@@ -168,11 +168,22 @@ impl Decode for File {
     }
 }
 
-/// Whether all entries of the map `key` could be read.
-fn is_whole(file: &Node, key: &str, read: usize) -> bool {
+/// Whether a key that is none may be the one under which names are defined: by mistake, or in another file.
+fn names_may_be_elsewhere(file: &Node) -> bool {
+    let has = |key: &str| matches!(&file.value, Value::Map(entries) if entries.iter().any(|it| it.key.value == key));
+    section::unknown_keys::<RawFile>(file).into_iter().any(|(key, meant)| match meant {
+        Some(meant) => matches!(meant, "namespaces" | "bridges"),
+        None => key == "include" || !has("namespaces"),
+    })
+}
+
+/// Whether all entries of the map `key` could be read, but those whose name is none: nothing can mean them.
+fn is_whole(file: &Node, key: &str, read: impl Fn(&Spanned<Label>) -> bool) -> bool {
     let Value::Map(entries) = &file.value else { return false };
+    let known =
+        |name: &str| name.parse().map_or(true, |value| read(&Spanned { value, span: crate::model::Span::default() }));
     match entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value.value) {
-        Some(Value::Map(entries)) => entries.len() == read,
+        Some(Value::Map(entries)) => entries.iter().all(|entry| known(&entry.key.value)),
         Some(Value::Null) | None => true,
         Some(_) => false,
     }

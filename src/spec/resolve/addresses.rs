@@ -11,7 +11,10 @@ use super::{
     HOST, overlap,
     scope::{Interface, Scope, What},
 };
-use crate::model::{Diagnostic, Label, Span};
+use crate::{
+    kind::sysctl,
+    model::{Diagnostic, Label, Span},
+};
 
 /// Gives each end without `addresses`, on a segment with subnets, the lowest free address of each of them.
 pub fn assign(scope: &mut Scope<'_>) {
@@ -82,6 +85,7 @@ pub fn check_clashes(scope: &mut Scope<'_>) {
     let mut by_namespace: HashMap<(Label, IpAddr), Span> = HashMap::new();
     for Written { namespace, segment, net, span } in written {
         errors.extend(impossible(scope, &net, span));
+        errors.extend(without_ipv6(scope, &namespace, &net, span));
         let first = segment.and_then(|segment| by_segment.insert((segment, net.addr()), span));
         let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(first);
         if let Some(first) = first.filter(|first| *first != span) {
@@ -141,6 +145,17 @@ fn written(scope: &Scope<'_>) -> Vec<Written> {
         }
     }
     all
+}
+
+/// An IPv6 address where the file's own sysctls turn IPv6 off.
+fn without_ipv6(scope: &Scope<'_>, namespace: &Label, net: &IpNet, span: Span) -> Option<Diagnostic> {
+    let spec = scope.file.namespaces.iter().find(|(label, _)| label.value == *namespace).map(|(_, spec)| spec)?;
+    let device = scope.of(namespace).iter().find(|it| it.addresses.contains(net)).map_or("lo", |it| it.device.as_str());
+    let keys = ["all", device].map(|which| format!("net/ipv6/conf/{which}/disable_ipv6"));
+    let mut written = spec.sysctls.iter().filter(|(_, value)| sysctl::normal(value) != "0");
+    let (key, _) = written.find(|(key, _)| net.addr().is_ipv6() && keys.contains(&sysctl::path_of_key(key)))?;
+    let error = Diagnostic::error("address::ipv6_off", format!("{net} is IPv6, which `{}` turns off", key.value));
+    Some(error.at(span, "an IPv6 address").at(key.span, "turned off here").help("remove the one or the other"))
 }
 
 fn impossible(scope: &Scope<'_>, net: &IpNet, span: Span) -> Option<Diagnostic> {

@@ -104,7 +104,8 @@ pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str
     Conf {
         route_localnet: own("ipv4", "route_localnet").or_else(|| written(sysctl::LOCALNET_DEFAULT)).unwrap_or(listed),
         forwarding: forwarding.filter(|_| own("ipv4", "forwarding").is_none() && !of_all),
-        ipv6: ipv6.filter(|_| own("ipv6", "disable_ipv6").is_none()),
+        ipv6,
+        ipv6_is_written: own("ipv6", "disable_ipv6").is_some(),
         // In namespaces of ours every device is born so.
         accept_dad: (v6 && namespace.as_str() == HOST && own("ipv6", "accept_dad").is_none()).then_some(false),
         ..Conf::default()

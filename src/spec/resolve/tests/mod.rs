@@ -54,8 +54,12 @@ checks: [{from: db, to: 10.0.0.1}]
             "there is no namespace `db`",
         ]
     );
+    for other in ["gateway: []", "vars: {n: 1}", "nets: {}"] {
+        let said = said_of_part(&format!("name: lab\n{other}\nnamespaces: {{web: {{}}, 'w b': {{}}}}\n{rest}"));
+        assert!(said.iter().any(|message| message == "there is no namespace `db`"), "{said:?}");
+    }
     // Where a name may stand in what was dropped, nothing is called undefined.
-    for namespaces in ["namespace: {web: {}}", "include: [more.yaml]", "namespaces: {'w b': {}}"] {
+    for namespaces in ["namespace: {web: {}}", "include: [more.yaml]", "nets: {web: {}}", "namespaces: {web: 7}"] {
         let said = said_of_part(&format!("name: lab\n{namespaces}\n{rest}"));
         assert!(said.iter().all(|message| !message.contains("there is no")), "{said:?}");
     }
