@@ -27,7 +27,7 @@ fn holds(text: &str, settings: &[&str]) {
     }
     expect(&["destroy", &path, "-auto-approve"], 0, &["Destroy complete!"]);
     sh(
-        "sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1; iptables -P FORWARD ACCEPT 2>/dev/null",
+        "sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1; iptables -P FORWARD ACCEPT; nft delete table ip6 filter 2>/dev/null || true",
     );
     clean.assert_restored("destroy");
 }
@@ -256,5 +256,52 @@ checks:
 "
         );
         holds(&lab.replace("  out: {}", "  out: {routes: [{to: default, via: 203.0.113.1}]}"), &BRIDGED_FRAMES);
+    });
+}
+
+#[test]
+fn a_bridge_that_the_host_is_on_without_being_its_gateway_is_routed_all_the_same() {
+    sandbox::run(|| {
+        let lab = "name: lab
+namespaces: {a: {}, b: {routes: [{to: default, via: 10.0.1.1}]}, c: {}}
+bridges: {br0: {addresses: [10.0.0.1/24]}, br1: {addresses: [10.0.1.1/24]}}
+links:
+  - endpoints: ['a:eth0 10.0.0.2/24', br0]
+  - endpoints: ['b:eth0 10.0.1.2/24', br1]
+  - endpoints: [{namespace: a, interface: eth1, addresses: ['fd01::2/64']}, br1]
+  - endpoints: [{namespace: c, interface: eth1, addresses: ['fd01::3/64']}, br1]
+gateways: [{bridge: br0}]
+port_forwards: [{listen: 81, to: 'b:80'}]
+checks: [{from: a, to: b, ping: true}, {from: a, to: 'fd01::3', ping: true}, {from: a, to: '10.0.0.1:81'}]
+";
+        holds(lab, &["iptables -P FORWARD DROP; ip6tables -P FORWARD DROP", BRIDGED_FRAMES[1]]);
+    });
+}
+
+#[test]
+fn a_target_is_reached_by_the_best_route_and_by_all_its_next_hops() {
+    sandbox::run(|| {
+        let lab = |routes: &str| {
+            format!(
+                "name: lab
+namespaces:
+  host: {{routes: [{routes}]}}
+  r0: {{routes: [{{to: default, via: 10.0.0.1}}]}}
+  r1: {{routes: [{{to: default, via: 10.0.1.1}}]}}
+  far: {{routes: [{{to: default, via: 10.9.0.1}}]}}
+bridges: {{br0: {{addresses: [10.0.0.1/24]}}, br1: {{addresses: [10.0.1.1/24]}}}}
+links:
+  - endpoints: ['r0:wan 10.0.0.2/24', br0]
+  - endpoints: ['r1:wan 10.0.1.2/24', br1]
+  - endpoints: ['r0:lan 10.9.0.1/24', 'far:eth0 10.9.0.5/24']
+gateways: [{{namespace: r0, interface: lan}}]
+port_forwards: [{{listen: 81, to: '10.9.0.5:80'}}]
+checks: [{{from: host, to: '127.0.0.1:81'}}, {{from: r0, to: '10.0.0.1:81'}}]
+"
+            )
+        };
+        let (near, other) = ("to: 10.9.0.0/16, via: 10.0.0.2", "to: 10.9.0.0/16, via: 10.0.1.2");
+        holds(&lab(&format!("{{{near}, metric: 100}}, {{{other}, metric: 200}}")), &BRIDGED_FRAMES);
+        holds(&lab(&format!("{{{other}, metric: 200}}, {{{near}, metric: 100}}")), &BRIDGED_FRAMES[..1]);
     });
 }

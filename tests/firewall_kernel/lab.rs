@@ -74,6 +74,7 @@ pub fn input() -> Input {
         name: name.parse().unwrap(),
         subnets: vec![v4.parse().unwrap(), v6.parse().unwrap()],
         beyond: Vec::new(),
+        switches: Vec::new(),
         role: Role::Segment {
             gateway: Some(Address::new(KindName::Gateway, name)),
             members: None,
@@ -103,7 +104,8 @@ pub fn input() -> Input {
                 name: "br2".parse().unwrap(),
                 subnets: Vec::new(),
                 beyond: Vec::new(),
-                role: Role::Bystander { families: Family::ALL.to_vec() },
+                switches: Family::ALL.to_vec(),
+                role: Role::Bystander,
             },
         ],
         nat: vec![

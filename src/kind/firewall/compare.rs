@@ -252,7 +252,7 @@ impl Scene<'_> {
     }
 
     fn extra_rule(&self, kind: ChainKind, chain: &str, rule: &str) -> Drift {
-        let owner = owner_of(kind, rule);
+        let owner = owner_of(self.family, kind, rule);
         let address = owner.map_or_else(|| self.composed.firewall(), |owner| owner.address(self.composed));
         self.drift(DriftKind::RuleExtra, address, chain, rule)
     }

@@ -31,6 +31,7 @@ fn lab(forwards: Vec<Forward>) -> Composed {
             name: "br0".parse().unwrap(),
             subnets: vec!["192.168.0.1/24".parse().unwrap()],
             beyond: Vec::new(),
+            switches: Vec::new(),
             role: Role::Segment {
                 gateway: Some(Address::new(KindName::Gateway, "br0")),
                 members: None,

@@ -129,10 +129,7 @@ pub(super) enum Passes {
     /// All that comes from it, and what answers it or was forwarded to it.
     All,
     /// What was forwarded to its targets, and their answers.
-    Targets {
-        /// And what goes from port to port of it.
-        bridged: bool,
-    },
+    Targets,
 }
 
 impl Segment<'_> {
@@ -204,10 +201,8 @@ impl<'a> Segment<'a> {
             Role::Segment { gateway, members, route_localnet } => {
                 (gateway.as_ref(), members, route_localnet, Passes::All)
             }
-            Role::Target { members, route_localnet, bridge } => {
-                (None, members, route_localnet, Passes::Targets { bridged: *bridge })
-            }
-            Role::Bystander { .. } | Role::Outer => return None,
+            Role::Target { members, route_localnet } => (None, members, route_localnet, Passes::Targets),
+            Role::Bystander | Role::Outer => return None,
         };
         let of_family = |net: &IpNet| Family::of(net.addr()) == family;
         let subnets: Vec<IpNet> = interface.subnets.iter().map(IpNet::trunc).filter(of_family).collect();

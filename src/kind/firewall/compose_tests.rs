@@ -16,6 +16,7 @@ fn segment(name: &str, subnets: &[&str]) -> Interface {
         name: name.parse().unwrap(),
         subnets: subnets.iter().map(|subnet| net(subnet)).collect(),
         beyond: Vec::new(),
+        switches: Vec::new(),
         role: Role::Segment {
             gateway: Some(Address::new(KindName::Gateway, name)),
             members: None,
@@ -36,7 +37,7 @@ fn outer(name: &str, subnets: &[&str]) -> Interface {
 }
 
 fn bystander(name: &str, families: &[Family]) -> Interface {
-    Interface { role: Role::Bystander { families: families.to_vec() }, ..segment(name, &[]) }
+    Interface { role: Role::Bystander, switches: families.to_vec(), ..segment(name, &[]) }
 }
 
 fn nat(kind: NatKind, out: Option<&str>) -> NatRule {
@@ -83,7 +84,7 @@ fn text(input: &Input, family: Family) -> String {
                 let owner = composed.owner(table.family, kind, index);
                 // With the file, and with it lost.
                 for known in [&composed, &Composed::nothing(input.topology.clone(), "host")] {
-                    let decoded = owner_of(kind, rule).map(|owner| owner.address(known));
+                    let decoded = owner_of(table.family, kind, rule).map(|owner| owner.address(known));
                     assert_eq!(decoded.as_ref(), Some(&owner), "{rule}");
                 }
             }

@@ -1,9 +1,11 @@
 //! The rules of `NW-FWD` (what is let pass) and `NW-RAW` (before connection tracking).
 
 use super::{
-    compose::{Line, Passes, Scope, Segment, overlap, short},
+    compose::{Line, Scope, Segment, overlap, short},
     input::{NatKind, Role},
 };
+use ipnet::IpNet;
+
 use crate::model::{IfName, Mark, snapshot::Family};
 
 const REPLIES: &str = "-m conntrack --ctstate RELATED,ESTABLISHED";
@@ -13,25 +15,20 @@ const REPLIES_AND_FORWARDS: &str = "-m conntrack --ctstate RELATED,ESTABLISHED,D
 pub(super) fn forward(scope: &Scope<'_>) -> Vec<Line> {
     let mut lines: Vec<Line> = scope.open_segments().flat_map(|segment| pass_segment(scope, segment)).collect();
     // With bridge-nf a FORWARD policy of DROP holds between the ports of a bridge too.
-    let switched = scope.segments.iter().filter(|segment| segment.passes == Passes::Targets { bridged: true });
-    let switched = switched.map(|segment| segment.interface).chain(bystanders(scope).map(|(name, _)| name));
-    lines.extend(switched.map(|name| scope.shared(format!("-i {name} -o {name} -j ACCEPT"))));
+    let switches = scope.input.interfaces.iter().filter(|it| it.switches.contains(&scope.family)).map(|it| &it.name);
+    let switches = switches.filter(|name| !scope.open_segments().any(|segment| segment.interface == *name));
+    lines.extend(switches.map(|name| scope.shared(format!("-i {name} -o {name} -j ACCEPT"))));
     lines.extend(pass_ranges(scope));
     for target in scope.targets.iter().filter(|target| !scope.open_segments().any(|segment| segment.covers(target))) {
-        let target = short(*target);
-        lines.push(scope.shared(format!("-d {target} {REPLIES_AND_FORWARDS} -j ACCEPT")));
-        lines.push(scope.shared(format!("-s {target} {REPLIES} -j ACCEPT")));
+        lines.extend(pass_target(scope, target));
     }
     lines
 }
 
 fn pass_segment(scope: &Scope<'_>, segment: &Segment<'_>) -> Vec<Line> {
     let owner = segment.gateway.unwrap_or(&scope.shared);
-    // Of a segment that nat or a forward makes, and no gateway, the rules would read like a gateway's.
-    let whose = match segment.gateway {
-        Some(_) => String::new(),
-        None => format!("-m comment --comment \"{}\" ", Mark::new(&scope.input.topology, owner)),
-    };
+    // A segment that nat makes is no gateway.
+    let whose = if segment.gateway.is_some() { String::new() } else { own_comment(scope) + " " };
     let line = |matches: String| Line { text: format!("{matches} {whose}-j ACCEPT"), owner: owner.clone() };
     let name = segment.interface;
     match &segment.members {
@@ -43,6 +40,32 @@ fn pass_segment(scope: &Scope<'_>, segment: &Segment<'_>) -> Vec<Line> {
             })
             .collect(),
     }
+}
+
+/// What is sent to a target that is behind no open segment, and its answers.
+fn pass_target(scope: &Scope<'_>, target: &IpNet) -> Vec<Line> {
+    let behind: Vec<&IfName> =
+        scope.segments.iter().filter(|segment| segment.covers(target)).map(|segment| segment.interface).collect();
+    let whose = own_comment(scope);
+    let ways = match behind.as_slice() {
+        [] => vec![(String::new(), String::new(), String::new())],
+        several => {
+            several.iter().map(|name| (format!(" -o {name}"), format!(" -i {name}"), format!(" {whose}"))).collect()
+        }
+    };
+    let target = short(*target);
+    let lines = ways.into_iter().flat_map(|(out, input, whose)| {
+        [
+            scope.shared(format!("-d {target}{out} {REPLIES_AND_FORWARDS}{whose} -j ACCEPT")),
+            scope.shared(format!("-s {target}{input} {REPLIES} -j ACCEPT")),
+        ]
+    });
+    lines.collect()
+}
+
+/// Says of a rule that would read like a gateway's that it is none.
+fn own_comment(scope: &Scope<'_>) -> String {
+    format!("-m comment --comment \"{}\"", Mark::new(&scope.input.topology, &scope.shared))
 }
 
 /// What is translated but comes from behind no segment of ours, such as a network behind a further router.
@@ -67,15 +90,12 @@ fn pass_ranges(scope: &Scope<'_>) -> Vec<Line> {
     lines
 }
 
-/// The bridges that this namespace only switches for, and whether it has addresses of the family on them.
+/// The bridges that another namespace routes for, and whether this one has addresses of the family on them.
 fn bystanders<'a>(scope: &Scope<'a>) -> impl Iterator<Item = (&'a IfName, bool)> {
     let family = scope.family;
-    scope.input.interfaces.iter().filter_map(move |interface| match &interface.role {
-        Role::Bystander { families } if families.contains(&family) => {
-            Some((&interface.name, interface.subnets.iter().any(|net| Family::of(net.addr()) == family)))
-        }
-        Role::Bystander { .. } | Role::Segment { .. } | Role::Target { .. } | Role::Outer => None,
-    })
+    let all =
+        scope.input.interfaces.iter().filter(move |it| it.role == Role::Bystander && it.switches.contains(&family));
+    all.map(move |it| (&it.name, it.subnets.iter().any(|net| Family::of(net.addr()) == family)))
 }
 
 /// The rules of `NW-RAW`.

@@ -93,7 +93,8 @@ fn flow(one: &Changed, all: &[Changed], addresses: &dyn Fn(&str) -> Vec<IpAddr>)
         so_far,
     };
     // Whatever a stranger put there: never everything.
-    (flow.destination.is_some() || flow.ports.is_some() || flow.source.is_some()).then_some(flow)
+    let is_some = flow.destination.is_some() || flow.ports.is_some() || flow.source.is_some();
+    (is_some || matches!(flow.so_far, SoFar::SourceIsIn(_))).then_some(flow)
 }
 
 fn destination(one: &Changed) -> Option<SoFar> {
@@ -114,7 +115,13 @@ fn source(one: &Changed, all: &[Changed], addresses: &dyn Fn(&str) -> Vec<IpAddr
         ("RETURN", _) if rule.destination.is_none() => None,
         ("RETURN", Turn::Comes) => Some(SoFar::SourceIsNew),
         ("RETURN", Turn::Goes) => Some(SoFar::SourceIsOldOr(Vec::new())),
-        ("SNAT" | "MASQUERADE", Turn::Comes) => Some(SoFar::SourceIsOldOr(of_out())),
+        // What leaves by that interface has its address already.
+        ("MASQUERADE", Turn::Comes) => Some(SoFar::SourceIsOldOr(Vec::new())),
+        ("SNAT", Turn::Comes) => {
+            let (first, last) = range(rule.to.as_deref()?)?;
+            let others = of_out().into_iter().filter(|address| !(first..=last).contains(address));
+            Some(SoFar::SourceIsOldOr(others.collect()))
+        }
         ("SNAT", Turn::Goes) => Some(SoFar::SourceIsIn(vec![range(rule.to.as_deref()?)?])),
         ("MASQUERADE", Turn::Goes) if out.is_some() => {
             Some(SoFar::SourceIsIn(of_out().into_iter().map(|address| (address, address)).collect()))

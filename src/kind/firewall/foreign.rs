@@ -27,8 +27,9 @@ pub fn foreign_verdicts(composed: &Composed, wanted: &[Table], live: &[(Variant,
                 if way.iter().any(|jump| excludes(jump, &parsed)) {
                     continue;
                 }
-                if passed.iter().any(cut) {
-                    findings.push(finding(composed, (*variant, table.family), chain, rule));
+                let found = finding(composed, (*variant, table.family), chain, rule);
+                if passed.iter().any(cut) && !findings.contains(&found) {
+                    findings.push(found);
                 }
             }
         }
@@ -168,10 +169,15 @@ fn meets(foreign: &Rule, traffic: &Traffic) -> bool {
         && state(foreign.states.as_ref(), traffic.new)
 }
 
-/// Whether nothing that takes a jump can match a rule behind it: they name two devices.
+/// Whether nothing that takes a jump can match a rule behind it: they name two devices, or one and all but that.
 fn excludes(jump: &Rule, rule: &Rule) -> bool {
     let two = |a: &Option<Match<String>>, b: &Option<Match<String>>| match (a, b) {
-        (Some(a), Some(b)) => !device(Some(a), Some(b)) && !device(Some(b), Some(a)),
+        (Some(a), Some(b)) => match (a.not, b.not) {
+            (false, false) => !device(Some(a), Some(b)) && !device(Some(b), Some(a)),
+            (true, false) => !device(Some(a), Some(b)),
+            (false, true) => !device(Some(b), Some(a)),
+            (true, true) => false,
+        },
         _ => false,
     };
     two(&jump.input, &rule.input) || two(&jump.output, &rule.output)

@@ -32,6 +32,9 @@ pub struct Interface {
     pub subnets: Vec<IpNet>,
     /// Targets of forwards and dnat rules that a further router on it leads to.
     pub beyond: Vec<Beyond>,
+    /// Of a bridge of ours: the families that its members speak. With bridge-nf what its ports send to each other meets
+    /// the packet filter.
+    pub switches: Vec<Family>,
     /// What is behind it.
     pub role: Role,
 }
@@ -63,16 +66,11 @@ pub enum Role {
         members: Option<Vec<IpAddr>>,
         /// Whether `route_localnet` is on for it.
         route_localnet: bool,
-        /// Whether it is a bridge of ours. With bridge-nf what its ports send to each other meets the packet filter.
-        bridge: bool,
     },
-    /// A bridge of ours that this namespace switches for, but does not route for. With bridge-nf its frames meet the
-    /// packet filter all the same.
-    Bystander {
-        /// The families that its members speak.
-        families: Vec<Family>,
-    },
-    /// The way to the rest of the world.
+    /// A bridge of ours that this namespace switches for, while another one routes for it. With bridge-nf its frames meet
+    /// connection tracking before they come back routed.
+    Bystander,
+    /// The way to the rest of the world, or to nobody whom rules concern.
     Outer,
 }
 

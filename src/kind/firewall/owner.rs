@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     compose::Composed,
@@ -11,7 +11,7 @@ use super::{
     names::ChainKind,
     rule::Rule,
 };
-use crate::model::{Address, Mark, address::KindName};
+use crate::model::{Address, Mark, address::KindName, snapshot::Family};
 
 /// What a rule of ours is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,7 +55,7 @@ impl Owner {
 
 /// What a rule of one of our chains is for; `None` for one that we never write. Takes both the text that is composed
 /// and the text that the tools print.
-pub fn owner_of(chain: ChainKind, rule: &str) -> Option<Owner> {
+pub fn owner_of(family: Family, chain: ChainKind, rule: &str) -> Option<Owner> {
     let rule = Rule::parse(rule);
     if rule.unknown {
         return None;
@@ -69,7 +69,7 @@ pub fn owner_of(chain: ChainKind, rule: &str) -> Option<Owner> {
         ChainKind::Raw => matches!(rule.target.as_deref(), Some("DROP" | "CT")).then_some(Owner::Shared),
         ChainKind::Forward => passes(&rule),
         ChainKind::Dnat => leads(&rule),
-        ChainKind::Post => renames(&rule),
+        ChainKind::Post => renames(family, &rule),
     }
 }
 
@@ -107,8 +107,12 @@ fn leads(rule: &Rule) -> Option<Owner> {
     }
 }
 
-fn renames(rule: &Rule) -> Option<Owner> {
-    let range = || Some(*rule.source.as_ref()?.positive()?);
+fn renames(family: Family, rule: &Rule) -> Option<Owner> {
+    let range = || match &rule.source {
+        Some(source) => source.positive().copied(),
+        // The tools print nothing of a range that is everything.
+        None => rule.output.is_some().then(|| everything(family)),
+    };
     match rule.target.as_deref()? {
         // For what goes between two subnets of the lab: of a rule that stands in full further down.
         "MASQUERADE" | "SNAT" if rule.destination.is_some() => Some(Owner::Shared),
@@ -116,6 +120,13 @@ fn renames(rule: &Rule) -> Option<Owner> {
         "SNAT" => Some(Owner::Nat { kind: "snat", matched: range()? }),
         "MASQUERADE" | "RETURN" => Some(Owner::Shared),
         _ => None,
+    }
+}
+
+fn everything(family: Family) -> IpNet {
+    match family {
+        Family::V4 => IpNet::V4(Ipv4Net::default()),
+        Family::V6 => IpNet::V6(Ipv6Net::default()),
     }
 }
 
@@ -147,6 +158,7 @@ mod tests {
             (Dnat, "-d 203.0.113.7/32 -j DNAT --to-destination 192.168.0.3", "nat.host:dnat:203.0.113.7/32"),
             (Dnat, "-d 203.0.113.0/24 -j NETMAP --to 192.168.0.0/24", "nat.host:dnat:203.0.113.0/24"),
             (Post, "-s 192.168.0.0/24 ! -o br0 -j MASQUERADE", "nat.host:masquerade:192.168.0.0/24"),
+            (Post, "-o up0 -j MASQUERADE", "nat.host:masquerade:0.0.0.0/0"),
             (Post, "-s 192.168.0.0/24 -o eth0 -p tcp -j SNAT --to-source 1.2.3.4:1-9", "nat.host:snat:192.168.0.0/24"),
             (
                 Post,
@@ -157,11 +169,14 @@ mod tests {
             (Raw, "-d 127.0.0.0/8 -i br0 -j DROP", "firewall.host"),
         ];
         for (chain, rule, address) in cases {
-            let owner = owner_of(chain, rule).map(|owner| owner.address(&host).to_string());
+            let owner = owner_of(Family::V4, chain, rule).map(|owner| owner.address(&host).to_string());
             assert_eq!(owner.as_deref(), Some(address), "{rule}");
         }
         let edge = Composed::nothing("web-lab".parse().unwrap(), "edge");
-        assert_eq!(owner_of(Forward, "-i lan0 -j ACCEPT").unwrap().address(&edge).to_string(), "gateway.edge:lan0");
+        assert_eq!(
+            owner_of(Family::V4, Forward, "-i lan0 -j ACCEPT").unwrap().address(&edge).to_string(),
+            "gateway.edge:lan0"
+        );
     }
 
     #[test]
@@ -176,7 +191,7 @@ mod tests {
             (ChainKind::Post, "-j MASQUERADE"),
             (ChainKind::Raw, "-j LOG"),
         ] {
-            assert_eq!(owner_of(chain, rule), None, "{rule}");
+            assert_eq!(owner_of(Family::V4, chain, rule), None, "{rule}");
         }
     }
 }

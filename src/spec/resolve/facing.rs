@@ -1,6 +1,6 @@
 //! What a namespace's interfaces are to its packet filter: who is behind each, and which targets.
 
-use std::net::IpAddr;
+use std::{cmp::Reverse, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -12,7 +12,7 @@ use crate::{
     kind::{
         firewall::{Beyond, Forward, Input, Interface as Facing, NatKind, NatRule, Role},
         gateway::Gateway,
-        route::{Hop, Route},
+        route::{Hop, Route, metric_of},
     },
     model::{
         Label, Netns,
@@ -48,14 +48,14 @@ impl Facts<'_> {
         let seen: Vec<(&Interface, Vec<IpNet>)> = seen.map(|it| (it, subnets_of(scope, it))).collect();
         let here = |target: &IpNet| seen.iter().any(|(_, subnets)| subnets.iter().any(|net| net.contains(target)));
         let routed: Vec<Routed> =
-            targets.iter().filter(|it| !here(it)).filter_map(|target| self.routed(&netns, target)).collect();
+            targets.iter().filter(|it| !here(it)).flat_map(|target| self.routed(&netns, target)).collect();
         let local = self.served_by_loopback();
         let mut interfaces = Vec::new();
         for (interface, subnets) in &seen {
             let device = interface.device.as_str();
             let beyond: Vec<Beyond> = routed.iter().filter(|it| it.device == device).map(|it| it.beyond).collect();
             let holds = |target: &IpNet| {
-                subnets.iter().any(|net| net.contains(target)) || beyond.iter().any(|it| it.target == *target)
+                addresses::has_overlap(subnets, target) || beyond.iter().any(|it| it.target == *target)
             };
             let route_localnet = local.iter().any(|target| holds(&IpNet::from(*target)));
             if route_localnet {
@@ -66,12 +66,14 @@ impl Facts<'_> {
                 let gateway = gateway.map(Gateway::address);
                 Role::Segment { gateway, members: members_alone(scope, interface), route_localnet }
             } else if targets.iter().any(holds) {
-                let bridge = scope.is_own_bridge(interface);
-                Role::Target { members: members_alone(scope, interface), route_localnet, bridge }
+                Role::Target { members: members_alone(scope, interface), route_localnet }
+            } else if self.is_bystander(scope, &netns, interface) {
+                Role::Bystander
             } else {
-                bystander(scope, interface)
+                Role::Outer
             };
-            interfaces.push(Facing { name: interface.device.clone(), subnets: subnets.clone(), beyond, role });
+            let (name, switches) = (interface.device.clone(), switches(scope, interface));
+            interfaces.push(Facing { name, subnets: subnets.clone(), beyond, switches, role });
         }
         // A port needs hairpin where the target, or the router that leads to it, is behind it.
         let routers = routed.iter().filter_map(|it| it.via);
@@ -106,23 +108,44 @@ impl Facts<'_> {
         })
     }
 
-    /// The way to a target that is on no subnet of the namespace: by the longest route of the file.
-    fn routed(&self, netns: &Netns, target: &IpNet) -> Option<Routed> {
+    /// Whether an interface is a bridge of ours that another namespace routes for. Where this one is on the segment itself,
+    /// it may route for it too: then another gateway there tells, and that nothing that is translated comes from behind it.
+    fn is_bystander(&self, scope: &Scope<'_>, netns: &Netns, interface: &Interface) -> bool {
+        if !scope.is_own_bridge(interface) {
+            return false;
+        }
+        if interface.addresses.is_empty() {
+            return true;
+        }
+        let others = interface.segment.map(|segment| scope.on_segment(segment)).unwrap_or_default();
+        let another = others.iter().any(|(label, it)| {
+            let there = scope.netns(label);
+            there != *netns && self.gateways.iter().any(|gw| gw.netns == there && gw.device == it.device.as_str())
+        });
+        let ranges = self.nat.iter().map(|rule| rule.kind.matched().trunc());
+        let mut ways = ranges.flat_map(|range| self.routed(netns, &range));
+        another && !ways.any(|way| way.device == interface.device.as_str())
+    }
+
+    /// The ways to a target that is on no subnet of the namespace: by the longest route of the file, of several the one with
+    /// the lowest metric, by all its next hops.
+    fn routed(&self, netns: &Netns, target: &IpNet) -> Vec<Routed> {
         let leads = |route: &&Route| {
             let plain = route.table == TABLE_MAIN && route.kind == RouteType::Unicast;
             route.netns == *netns && plain && route.to.contains(target)
         };
-        let written = self.routes.iter().filter(leads).filter_map(|route| {
-            let Hop { via, dev, .. } = route.hops.first()?;
-            Some((route.to.trunc(), *via, dev.clone()?))
-        });
+        let hop = |Hop { via, dev, .. }: &Hop| Some((*via, dev.clone()?));
+        let written = self.routes.iter().filter(leads);
+        let written = written.map(|it| (it.to.trunc(), it.metric, it.hops.iter().filter_map(hop).collect::<Vec<_>>()));
         let members = self.gateways.iter().flat_map(|gateway| &gateway.members);
         let members = members.filter(|member| member.netns == *netns && member.to.contains(target));
-        let given = members.map(|member| (member.to, member.via, member.dev.clone()));
-        let (to, via, device) = written.chain(given).max_by_key(|(to, ..)| to.prefix_len())?;
+        let given = members.map(|it| (it.to, metric_of(&it.to, None), vec![(it.via, it.dev.clone())]));
+        let best = written.chain(given).max_by_key(|(to, metric, _)| (to.prefix_len(), Reverse(*metric)));
+        let Some((to, _, hops)) = best else { return Vec::new() };
         // By the default route one comes to everyone, who are not all answered past this namespace.
         let network = if to.prefix_len() == 0 { *target } else { to };
-        Some(Routed { device, via, beyond: Beyond { target: *target, network } })
+        let beyond = Beyond { target: *target, network };
+        hops.into_iter().map(|(via, device)| Routed { device, via, beyond }).collect()
     }
 }
 
@@ -149,14 +172,15 @@ fn members_alone(scope: &Scope<'_>, interface: &Interface) -> Option<Vec<IpAddr>
     scope.is_external(interface).then(|| members_of(scope, interface).iter().map(IpNet::addr).collect())
 }
 
-fn bystander(scope: &Scope<'_>, interface: &Interface) -> Role {
+/// The families that the members of a bridge of ours speak.
+fn switches(scope: &Scope<'_>, interface: &Interface) -> Vec<Family> {
     if !scope.is_own_bridge(interface) {
-        return Role::Outer;
+        return Vec::new();
     }
     let mut families: Vec<Family> = members_of(scope, interface).iter().map(|net| Family::of(net.addr())).collect();
     families.sort();
     families.dedup();
-    Role::Bystander { families }
+    families
 }
 
 /// The link ends that have one of these addresses on a segment of `label`'s bridges: their ports need hairpin.
