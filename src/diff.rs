@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     graph::{Cycle, Graph},
-    kind::{Both, Pair, Thing, Topology, bridge::Bridge, gateway::Gateway, link::Link},
+    kind::{Both, Pair, Thing, Topology, bridge::Bridge, link::Link},
     model::{Address, Netns, TopologyName, change::Comparison, event::Action},
     observe::Observed,
 };
@@ -12,92 +12,54 @@ use crate::{
 /// Resources on both sides, matched by what they are and not by what they are called.
 pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
-    let namespaces = topology.map_or(&[][..], |it| &it.namespaces);
-    matched(&observed.namespaces, namespaces, |a, b| a.netns == b.netns, |both| pairs.push(Pair::Namespace(both)));
+    let namespaces: Vec<_> = topology.iter().flat_map(|it| &it.namespaces).collect();
+    let namespaces = matched(&observed.namespaces, &namespaces, &[|a, b| a.netns == b.netns]);
+    pairs.extend(namespaces.into_iter().map(Pair::Namespace));
     let host = topology.and_then(|it| it.host.as_ref());
     if observed.host.is_some() || host.is_some() {
         pairs.push(Pair::Host(Both { before: observed.host.as_ref(), after: host }));
     }
     let bridges: Vec<_> = topology.iter().flat_map(|it| &it.bridges).filter(|it| !it.external).collect();
-    pairs.extend(self::bridges(&observed.bridges, &bridges).into_iter().map(Pair::Bridge));
-    links(&observed.links, topology, &mut pairs);
-    let routes = topology.map_or(&[][..], |it| &it.routes);
-    matched(
-        &observed.routes,
-        routes,
-        |a, b| a.same_key(&b.netns, &b.to, b.table, b.metric),
-        |both| pairs.push(Pair::Route(both)),
-    );
-    let gateways = topology.map_or(&[][..], |it| &it.gateways);
-    let rules = |both: &Both<'a, Gateway>| {
-        let gateway = both.after.or(both.before)?;
-        observed.gateway_rules.iter().find(|set| set.address.rest() == gateway.name)
-    };
-    matched(
-        &observed.gateways,
-        gateways,
-        |a, b| a.name == b.name,
-        |both| pairs.push(Pair::Gateway(both, rules(&both))),
-    );
+    pairs.extend(matched(&observed.bridges, &bridges, &BRIDGE_WAYS).into_iter().map(Pair::Bridge));
+    let links: Vec<_> = topology.iter().flat_map(|it| &it.links).collect();
+    pairs.extend(matched(&observed.links, &links, &LINK_WAYS).into_iter().map(Pair::Link));
+    let routes: Vec<_> = topology.iter().flat_map(|it| &it.routes).collect();
+    let routes = matched(&observed.routes, &routes, &[|a, b| a.same_key(&b.netns, &b.to, b.table, b.metric)]);
+    pairs.extend(routes.into_iter().map(Pair::Route));
+    let gateways: Vec<_> = topology.iter().flat_map(|it| &it.gateways).collect();
+    for both in matched(&observed.gateways, &gateways, &[|a, b| a.name == b.name]) {
+        let gateway = both.after.or(both.before);
+        let mut sets = observed.gateway_rules.iter();
+        let rules = sets.find(|set| gateway.is_some_and(|gateway| set.address.rest() == gateway.name));
+        pairs.push(Pair::Gateway(both, rules));
+    }
     pairs.extend(observed.rule_sets.iter().map(Pair::Rules));
     rejoin(pairs)
 }
 
 /// Bridges are matched by what the file calls them, whose device may get another name, and what is left by the device.
-fn bridges<'a>(before: &'a [Bridge], after: &[&'a Bridge]) -> Vec<Both<'a, Bridge>> {
-    let mut left: Vec<Option<&'a Bridge>> = before.iter().map(Some).collect();
-    let mut matches: Vec<Option<&'a Bridge>> = vec![None; after.len()];
-    let ways: [fn(&Bridge, &Bridge) -> bool; 3] =
-        [|a, b| a.device == b.device && a.label == b.label, |a, b| a.label == b.label, |a, b| a.device == b.device];
-    for is_like in ways {
-        for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
-            let like = |it: &Option<&Bridge>| it.is_some_and(|it| it.netns == wanted.netns && is_like(wanted, it));
-            *slot = left.iter().position(like).and_then(|place| left[place].take());
-        }
-    }
-    let both = after.iter().zip(matches).map(|(after, before)| Both { before, after: Some(*after) });
-    both.chain(left.into_iter().flatten().map(|before| Both { before: Some(before), after: None })).collect()
-}
-
-fn matched<'a, T>(before: &'a [T], after: &'a [T], same: impl Fn(&T, &T) -> bool, mut found: impl FnMut(Both<'a, T>)) {
-    let before: Vec<&T> = before.iter().collect();
-    let after: Vec<&T> = after.iter().collect();
-    matched_refs(&before, &after, |a, b| same(a, b), &mut found);
-}
-
-fn matched_refs<'a, T>(
-    before: &[&'a T],
-    after: &[&'a T],
-    same: impl Fn(&&T, &&T) -> bool,
-    mut found: impl FnMut(Both<'a, T>),
-) {
-    let mut left: Vec<Option<&'a T>> = before.iter().copied().map(Some).collect();
-    for wanted in after {
-        let place = left.iter().position(|it| it.as_ref().is_some_and(|it| same(it, wanted)));
-        let before = place.and_then(|place| left[place].take());
-        found(Both { before, after: Some(wanted) });
-    }
-    for before in left.into_iter().flatten() {
-        found(Both { before: Some(before), after: None });
-    }
-}
+const BRIDGE_WAYS: [fn(&Bridge, &Bridge) -> bool; 3] = [
+    |a, b| a.netns == b.netns && a.device == b.device && a.label == b.label,
+    |a, b| a.netns == b.netns && a.label == b.label,
+    |a, b| a.netns == b.netns && a.device == b.device,
+];
 
 /// Links are matched by both ends first, so that a link that merely shares an end with a wanted one is not taken for it.
-fn links<'a>(before: &'a [Link], topology: Option<&'a Topology>, pairs: &mut Vec<Pair<'a>>) {
-    let after = topology.map_or(&[][..], |it| &it.links);
-    let mut left: Vec<Option<&'a Link>> = before.iter().map(Some).collect();
-    let mut matches: Vec<Option<&'a Link>> = vec![None; after.len()];
-    let ways: [fn(&Link, &Link) -> bool; 3] =
-        [|wanted, it| wanted.is_like(it, false), |wanted, it| wanted.is_like(it, true), Link::is_renamed];
+const LINK_WAYS: [fn(&Link, &Link) -> bool; 3] =
+    [|wanted, it| wanted.is_like(it, false), |wanted, it| wanted.is_like(it, true), Link::is_renamed];
+
+/// Pairs what is wanted with what is there: each way of knowing one by the other in turn, for all that is not paired yet.
+fn matched<'a, T>(before: &'a [T], after: &[&'a T], ways: &[fn(&T, &T) -> bool]) -> Vec<Both<'a, T>> {
+    let mut left: Vec<Option<&'a T>> = before.iter().map(Some).collect();
+    let mut matches: Vec<Option<&'a T>> = vec![None; after.len()];
     for is_like in ways {
         for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
             let place = left.iter().position(|it| it.is_some_and(|it| is_like(wanted, it)));
             *slot = place.and_then(|place| left[place].take());
         }
     }
-    let both = after.iter().zip(matches).map(|(after, before)| Both { before, after: Some(after) });
-    pairs.extend(both.map(Pair::Link));
-    pairs.extend(left.into_iter().flatten().map(|before| Pair::Link(Both { before: Some(before), after: None })));
+    let both = after.iter().zip(matches).map(|(after, before)| Both { before, after: Some(*after) });
+    both.chain(left.into_iter().flatten().map(|before| Both { before: Some(before), after: None })).collect()
 }
 
 /// One address that goes as one thing and comes as another is one resource that is replaced.

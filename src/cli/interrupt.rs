@@ -3,8 +3,8 @@
 use std::{
     process,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
     thread,
 };
@@ -27,7 +27,7 @@ static WATCH: OnceLock<Option<Watch>> = OnceLock::new();
 #[derive(Debug, Clone)]
 pub struct Watch {
     stop: Arc<AtomicBool>,
-    asking: Arc<AtomicU8>,
+    asking: Arc<Mutex<Option<Operation>>>,
 }
 
 impl Watch {
@@ -50,7 +50,7 @@ impl Watch {
 
     fn wait(&self, signals: &SignalFd) {
         while let Ok(Some(_)) = signals.read_signal() {
-            if let Some(operation) = asked(self.asking.load(Ordering::SeqCst)) {
+            if let Some(operation) = *self.asking() {
                 // Whoever waits for the answer waits for nothing else.
                 anstream::println!("\n{}", operation.cancelled());
                 process::exit(1);
@@ -70,20 +70,13 @@ impl Watch {
     /// While `ask` waits for an answer, a signal is a no.
     pub fn while_asking<T>(operation: Operation, ask: impl FnOnce() -> T) -> T {
         let Some(watch) = Self::get() else { return ask() };
-        watch.asking.store(number(operation), Ordering::SeqCst);
+        *watch.asking() = Some(operation);
         let answer = ask();
-        watch.asking.store(0, Ordering::SeqCst);
+        *watch.asking() = None;
         answer
     }
-}
 
-fn number(operation: Operation) -> u8 {
-    match operation {
-        Operation::Apply => 1,
-        Operation::Destroy => 2,
+    fn asking(&self) -> MutexGuard<'_, Option<Operation>> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn asked(number: u8) -> Option<Operation> {
-    [Operation::Apply, Operation::Destroy].into_iter().find(|it| self::number(*it) == number)
 }

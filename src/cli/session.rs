@@ -60,13 +60,16 @@ impl Session {
     /// only this host's policy makes necessary.
     pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
         let dropped = self.dropped(topology);
-        let mut request = observe::request(topology);
-        observe::add_dropped(&mut request, &dropped);
+        let request_of = |topology: Option<&Topology>| {
+            let mut request = observe::request(topology);
+            observe::add_dropped(&mut request, &dropped);
+            request
+        };
+        let request = request_of(topology);
         let snapshot = self.kernel.read(&request).map_err(Failure::new)?;
         tracing::debug!(namespaces = snapshot.namespaces.len(), "read");
         let completed = topology.map(|topology| topology.completed(&snapshot));
-        let mut needed = observe::request(completed.as_ref());
-        observe::add_dropped(&mut needed, &dropped);
+        let needed = request_of(completed.as_ref());
         if needed == request { Ok(snapshot) } else { self.kernel.read(&needed).map_err(Failure::new) }
     }
 

@@ -131,15 +131,10 @@ impl HostSettings {
         let is_same = |path: &str, value: &str| {
             before.sysctls.get(path).is_some_and(|live| sysctl::normal(live) == sysctl::normal(value))
         };
-        let (first, rest): (Vec<_>, Vec<_>) =
-            after.sysctls.iter().partition(|(path, _)| sysctl::OVERWRITING.contains(&path.as_str()));
-        let overwrites = first.iter().any(|(path, value)| !is_same(path, value));
-        for (path, value) in first.into_iter().chain(rest) {
+        for (path, value, again) in sysctl::in_order(&after.sysctls, &is_same) {
             let live = before.sysctls.get(path);
             let record = before.borrowed.get(path);
             let registered = record.is_some_and(|it| it.users.contains(&topology));
-            // What is as it should be is written again where it is overwritten on the way.
-            let again = overwrites && sysctl::is_decided(path) && !sysctl::OVERWRITING.contains(&path.as_str());
             if is_same(path, value) && (registered || record.is_none()) && !again {
                 continue;
             }

@@ -135,12 +135,7 @@ impl Namespace {
             old.is_some_and(|old| sysctl::normal(old) == sysctl::normal(value))
         };
         let wanted = self.wanted_sysctls(before);
-        let (first, rest): (Vec<_>, Vec<_>) =
-            wanted.iter().partition(|(path, _)| sysctl::OVERWRITING.contains(&path.as_str()));
-        let overwrites = first.iter().any(|(path, value)| !is_same(path, value));
-        for (path, value) in first.into_iter().chain(rest) {
-            // What is as it should be is written again where it is overwritten on the way.
-            let again = overwrites && sysctl::is_decided(path) && !sysctl::OVERWRITING.contains(&path.as_str());
+        for (path, value, again) in sysctl::in_order(&wanted, &is_same) {
             if is_same(path, value) && !again {
                 continue;
             }

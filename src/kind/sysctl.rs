@@ -1,5 +1,7 @@
 //! Keys and values of sysctls.
 
+use std::collections::BTreeMap;
+
 /// IPv4 forwarding of a namespace. Writing it overwrites every interface's `forwarding` and `all.accept_redirects`.
 pub const FORWARD_V4: &str = "net/ipv4/ip_forward";
 /// What a new device has of IPv4 forwarding.
@@ -54,8 +56,21 @@ pub fn is_decided(path: &str) -> bool {
     DECIDED.contains(&path.rsplit('/').next().unwrap_or_default())
 }
 
-/// Sysctls that overwrite others when they are written, and so are written first.
-pub const OVERWRITING: [&str; 3] = [FORWARD_V4, FORWARD_V6, DISABLE_V6[0]];
+/// Sysctls that overwrite others when they are written.
+const OVERWRITING: [&str; 3] = [FORWARD_V4, FORWARD_V6, DISABLE_V6[0]];
+
+/// Wanted values in the order of writing, each with whether it is to be written though it is as it should be: those that
+/// overwrite others come first, and what they overwrite is written after them.
+pub fn in_order<'a>(
+    wanted: &'a BTreeMap<String, String>,
+    is_same: &dyn Fn(&str, &str) -> bool,
+) -> Vec<(&'a String, &'a String, bool)> {
+    let overwriting = |path: &str| OVERWRITING.contains(&path);
+    let (first, rest): (Vec<_>, Vec<_>) = wanted.iter().partition(|(path, _)| overwriting(path));
+    let written = first.iter().any(|(path, value)| !is_same(path, value));
+    let again = |path: &str| written && is_decided(path) && !overwriting(path);
+    first.into_iter().chain(rest).map(|(path, value)| (path, value, again(path))).collect()
+}
 
 /// The key whose value a new device has of a key that is about one.
 pub fn of_default(path: &str) -> String {

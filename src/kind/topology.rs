@@ -64,9 +64,7 @@ impl Topology {
         }
         completed
     }
-}
 
-impl Topology {
     /// The sysctls that are written in namespaces of the topology, and for bridges in the host too; what is borrowed of the
     /// host is told by its records.
     pub fn sysctls(&self) -> ByNetns {
@@ -111,9 +109,7 @@ impl Topology {
         }
         self
     }
-}
 
-impl Topology {
     /// Whether a device that is there stays: as the topology's, or as somebody else's.
     fn keeps(&self, netns: &Netns, device: &str, state: &NetnsState) -> bool {
         self.bridges.iter().any(|it| it.netns == *netns && it.device == device)

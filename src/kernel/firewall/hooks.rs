@@ -2,14 +2,11 @@
 
 use super::{
     super::KernelError,
-    netfilter::{self, Netfilter, SUBSYSTEM_NFTABLES},
+    netfilter::{self, GETCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE},
 };
 use crate::model::snapshot::{DroppingChain, NftFamily};
 
 // linux/netfilter/nf_tables.h
-const GETCHAIN: u16 = 4;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_NAME: u16 = 3;
 const NFTA_CHAIN_HOOK: u16 = 4;
 const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_HOOK_HOOKNUM: u16 = 1;
@@ -19,22 +16,12 @@ const NF_DROP: u32 = 0;
 
 /// The base chains at the forward hook that drop what their rules do not take; none where the kernel lacks nf_tables.
 pub(super) fn dropping() -> Result<Vec<DroppingChain>, KernelError> {
-    let failed = |error| KernelError::io("cannot list the nf_tables chains", error);
-    let socket = match Netfilter::open() {
-        Ok(socket) => socket,
-        Err(error) if error.raw_os_error() == Some(nix::libc::EPROTONOSUPPORT) => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
     let mut found = Vec::new();
-    let dumped = socket.dump(SUBSYSTEM_NFTABLES, GETCHAIN, nix::libc::AF_UNSPEC as u8, |family, payload| {
+    let dumped = netfilter::dump_nftables(GETCHAIN, |family, payload| {
         // A dump that was disturbed hands everything on again.
         found.extend(chain(family, payload).filter(|chain| !found.contains(chain)));
     });
-    match dumped {
-        Ok(()) => Ok(found),
-        Err(error) if netfilter::is_unsupported(&error) => Ok(Vec::new()),
-        Err(error) => Err(failed(error)),
-    }
+    dumped.map(|()| found).map_err(|error| KernelError::io("cannot list the nf_tables chains", error))
 }
 
 fn chain(family: u8, payload: &[u8]) -> Option<DroppingChain> {

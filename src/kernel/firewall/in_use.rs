@@ -4,15 +4,12 @@ use std::{collections::BTreeSet, fs, io};
 
 use super::{
     super::KernelError,
-    netfilter::{self, Netfilter, SUBSYSTEM_NFTABLES},
+    netfilter::{self, GETCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE},
 };
 use crate::model::snapshot::{Family, TableName, Variant};
 
 const GETTABLE: u16 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
-const GETCHAIN: u16 = 4;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_NAME: u16 = 3;
 /// What the names of netwright's chains begin with.
 const OURS: &[u8] = b"NW-";
 
@@ -45,38 +42,28 @@ impl InUse {
 /// Whether nf_tables holds a chain of netwright's in that family, in a table that `is_meant`; asked without the tools.
 pub(super) fn holds_ours(family: Family, is_meant: impl Fn(&str) -> bool) -> Result<bool, KernelError> {
     let failed = |error| KernelError::io("cannot list the nf_tables chains", error);
-    let socket = Netfilter::open().map_err(failed)?;
     let mut found = false;
-    let result = socket.dump(SUBSYSTEM_NFTABLES, GETCHAIN, nix::libc::AF_UNSPEC as u8, |of, payload| {
+    let dumped = netfilter::dump_nftables(GETCHAIN, |of, payload| {
         let find = |kind| netfilter::attributes(payload).find(|(k, _)| *k == kind).map(|(_, value)| value);
         let table = find(NFTA_CHAIN_TABLE).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
         let meant = netfilter::family(of) == Some(family) && is_meant(table.trim_end_matches('\0'));
         found |= meant && find(NFTA_CHAIN_NAME).is_some_and(|name| name.starts_with(OURS));
     });
-    result.map(|()| found).map_err(failed)
+    dumped.map(|()| found).map_err(failed)
 }
 
 /// The families that have a table in nf_tables; none where the kernel lacks it.
 fn nft() -> Result<BTreeSet<Family>, KernelError> {
     let failed = |error| KernelError::io("cannot list the nf_tables tables", error);
-    let socket = match Netfilter::open() {
-        Ok(socket) => socket,
-        Err(error) if error.raw_os_error() == Some(nix::libc::EPROTONOSUPPORT) => return Ok(BTreeSet::new()),
-        Err(error) => return Err(failed(error)),
-    };
     let mut families = BTreeSet::new();
-    let result = socket.dump(SUBSYSTEM_NFTABLES, GETTABLE, nix::libc::AF_UNSPEC as u8, |family, payload| {
+    let dumped = netfilter::dump_nftables(GETTABLE, |family, payload| {
         let name = netfilter::attributes(payload).find(|(kind, _)| *kind == NFTA_TABLE_NAME).map(|(_, value)| value);
         let name = name.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|text| text.trim_end_matches('\0'));
         if let (Some(family), Some(_)) = (netfilter::family(family), name.and_then(TableName::named)) {
             families.insert(family);
         }
     });
-    match result {
-        Ok(()) => Ok(families),
-        Err(error) if netfilter::is_unsupported(&error) => Ok(BTreeSet::new()),
-        Err(error) => Err(failed(error)),
-    }
+    dumped.map(|()| families).map_err(failed)
 }
 
 /// Whether the family has a table in the legacy packet filter. The file lists them without making any, which the

@@ -19,6 +19,10 @@ const NFGEN_HEADER: usize = 4;
 const ATTRIBUTE_HEADER: usize = 4;
 /// The subsystem of nf_tables.
 pub(super) const SUBSYSTEM_NFTABLES: u16 = 10;
+/// `NFT_MSG_GETCHAIN`.
+pub(super) const GETCHAIN: u16 = 4;
+pub(super) const NFTA_CHAIN_TABLE: u16 = 1;
+pub(super) const NFTA_CHAIN_NAME: u16 = 3;
 /// Set beside an attribute's type where it holds attributes.
 pub(super) const NESTED: u16 = 0x8000;
 const TYPE_MASK: u16 = 0x3fff;
@@ -160,6 +164,19 @@ impl Netfilter {
                 Ok(length) => return Ok(length),
             }
         }
+    }
+}
+
+/// Dumps what nf_tables holds of one kind, in every family; nothing where the kernel lacks it.
+pub(super) fn dump_nftables(kind: u16, each: impl FnMut(u8, &[u8])) -> io::Result<()> {
+    let socket = match Netfilter::open() {
+        Ok(socket) => socket,
+        Err(error) if error.raw_os_error() == Some(libc::EPROTONOSUPPORT) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    match socket.dump(SUBSYSTEM_NFTABLES, kind, libc::AF_UNSPEC as u8, each) {
+        Err(error) if is_unsupported(&error) => Ok(()),
+        result => result,
     }
 }
 
