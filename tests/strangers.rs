@@ -138,7 +138,7 @@ fn another_name_of_a_namespace_is_no_other_namespace() {
         let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', 'db:eth0']\n"));
         let clean = Dump::settled();
         apply(&path);
-        for alias in ["aaa", "web2"] {
+        for alias in ["aaa", "web2", "a-web"] {
             sh(&format!("touch /run/netns/{alias}; mount --bind /run/netns/web /run/netns/{alias}"));
             expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes."]);
             expect(&["list"], 0, &["in sync"]);

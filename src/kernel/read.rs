@@ -102,8 +102,8 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
     for places in by_inode.values().filter(|places| places.len() > 1) {
         let label = readings[places[0]].state.mark().map(|mark| mark.address.rest().to_owned());
         let fits = |place: &&usize| match &present[**place] {
-            Netns::Host => 2,
-            Netns::Named(name) if Some(name) == label.as_ref() => 1,
+            Netns::Host => 3,
+            Netns::Named(name) if Some(name) == label.as_ref() => 2,
             // A prefix stands before it.
             Netns::Named(name) => u8::from(label.as_ref().is_some_and(|label| name.ends_with(&**label))),
         };
