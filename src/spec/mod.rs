@@ -107,11 +107,12 @@ fn shorten(words: &mut String) {
 }
 
 /// Reads a file that is the only source of its topology. The file is there also beside errors, as far as it could be read
-/// ([`file::File::incomplete`]), so that more can be found wrong with it in the same run; nobody may act on it then.
+/// ([`file::File::lost`]), so that more can be found wrong with it in the same run; nobody may act on it then.
 pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::File>, Diagnostics) {
     let (source, tree, mut diagnostics) = tree(bytes, name, format);
     let file = tree.and_then(|tree| {
         let mut decoder = Decoder::new(&source.text);
+        decoder.read_past(&diagnostics);
         let file = file::File::decode(&tree, &Key::PLAIN, &mut decoder);
         diagnostics.0.append(&mut decoder.diagnostics.0);
         file

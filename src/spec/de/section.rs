@@ -50,9 +50,9 @@ impl<'n> Fields<'n> {
                 cx.within(Step::Key(&entry.key.value), |cx| T::decode(&entry.value, key, cx))
             }
             _ => T::absent().or_else(|| {
-                cx.lost = true;
-                if !self.meant.contains(&key.name) {
-                    cx.push(self.missing(key, entry, cx));
+                match self.meant.contains(&key.name) {
+                    true => cx.lose(),
+                    false => cx.push(self.missing(key, entry, cx)),
                 }
                 T::stand_in()
             }),

@@ -33,7 +33,7 @@ impl<T: Decode> Decode for Option<T> {
 
 impl<T: Decode> Decode for Spanned<T> {
     fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
-        T::decode(node, key, cx).map(|value| Self { value, span: node.span })
+        cx.item(node.span, |cx| T::decode(node, key, cx)).map(|value| Self { value, span: node.span })
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {

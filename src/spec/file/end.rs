@@ -88,7 +88,6 @@ impl Decode for [Spanned<End>; 2] {
                 0 => "none".to_owned(),
                 count => count.to_string(),
             };
-            cx.lost = true;
             let error = Diagnostic::error("link::ends", format!("a link has two ends, and here is {found}"));
             cx.push(error.at(place, "not two").help("write `endpoints: [\"web:eth0\", br0]`, one link for each pair"));
             return None;
@@ -142,7 +141,6 @@ fn long<'n>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<End> {
                 let place = cx.head(node);
                 cx.push(error.at(place, "where is it?").help("write `namespace: web` or `bridge: br0`"));
             }
-            cx.lost = true;
             return None;
         }
     };

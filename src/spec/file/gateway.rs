@@ -51,7 +51,7 @@ section! {
 impl Decode for Gateway {
     fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let before = cx.found();
-        let raw: RawGateway = section::decode(node, cx)?;
+        let raw: RawGateway = cx.item(node.span, |cx| section::decode(node, cx))?;
         let at = match (raw.bridge, raw.namespace, raw.interface) {
             (Some(bridge), None, None) => GatewayAt::Bridge(bridge),
             (None, Some(namespace), Some(interface)) => GatewayAt::Interface(namespace, interface),
@@ -62,7 +62,6 @@ impl Decode for Gateway {
                     let place = cx.head(node);
                     cx.push(neither(place, spans));
                 }
-                cx.lost = true;
                 return None;
             }
         };

@@ -9,6 +9,7 @@ mod end;
 mod forward;
 mod gateway;
 mod link;
+mod lost;
 mod namespace;
 mod nat;
 mod route;
@@ -17,6 +18,7 @@ mod sysctl;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use self::lost::Defined;
 pub use self::{
     bridge::Bridge,
     check::{Check, CheckProbe},
@@ -24,6 +26,7 @@ pub use self::{
     forward::{ForwardTo, Listen, PortForward, Protocol, Target},
     gateway::{Gateway, GatewayAt},
     link::Link,
+    lost::Lost,
     namespace::Namespace,
     nat::{Nat, NatRule, SnatTo},
     route::{Destination, Nexthop, Route, Via},
@@ -37,7 +40,7 @@ use super::{
     schema::Definitions,
     tree::{Node, Value},
 };
-use crate::model::{Label, Spanned, TopologyName};
+use crate::model::{Label, Span, Spanned, TopologyName};
 
 /// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
 pub type Map<K, V> = IndexMap<Spanned<K>, V>;
@@ -70,11 +73,8 @@ pub struct File {
     pub port_forwards: Vec<Spanned<PortForward>>,
     /// `checks`.
     pub checks: Vec<Spanned<Check>>,
-    /// Whether something of the file was dropped because it could not be read. Errors have been reported then, and a name
-    /// that seems undefined may stand in what was dropped.
-    pub incomplete: bool,
-    /// Whether the names of all namespaces and bridges could be read, so that one that is not among them is undefined.
-    pub names_known: bool,
+    /// What could not be read, which has been reported.
+    pub lost: Lost,
 }
 
 section! {
@@ -143,9 +143,17 @@ impl Decode for File {
             Some(name) => name,
             None => Spanned { value: UNNAMED.parse().ok()?, span: cx.head(node) },
         };
-        let names_known = !names_may_be_elsewhere(node)
+        let all_names = !cx.names_unread
+            && !names_may_be_elsewhere(node)
             && is_whole(node, "namespaces", |label| raw.namespaces.contains_key(label))
             && is_whole(node, "bridges", |label| raw.bridges.contains_key(label));
+        let is_namespace = |label: &Label| {
+            *label == Label::host()
+                || raw.namespaces.contains_key(&Spanned { value: label.clone(), span: Span::default() })
+        };
+        let unknown = section::unknown_keys::<RawFile>(node).into_iter().map(|(_, meant)| meant).collect();
+        let defined = Defined { all_names, namespaces: &is_namespace, bridges: &raw.bridges, unknown };
+        let lost = lost::lost(node, &defined, cx);
         Some(Self {
             name,
             description: raw.description,
@@ -158,8 +166,7 @@ impl Decode for File {
             nat: raw.nat,
             port_forwards: raw.port_forwards,
             checks: raw.checks,
-            incomplete: cx.lost,
-            names_known,
+            lost,
         })
     }
 
@@ -180,8 +187,7 @@ fn names_may_be_elsewhere(file: &Node) -> bool {
 /// Whether all entries of the map `key` could be read, but those whose name is none: nothing can mean them.
 fn is_whole(file: &Node, key: &str, read: impl Fn(&Spanned<Label>) -> bool) -> bool {
     let Value::Map(entries) = &file.value else { return false };
-    let known =
-        |name: &str| name.parse().map_or(true, |value| read(&Spanned { value, span: crate::model::Span::default() }));
+    let known = |name: &str| name.parse().map_or(true, |value| read(&Spanned { value, span: Span::default() }));
     match entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value.value) {
         Some(Value::Map(entries)) => entries.iter().all(|entry| known(&entry.key.value)),
         Some(Value::Null) | None => true,

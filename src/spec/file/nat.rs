@@ -142,7 +142,6 @@ impl Decode for Nat {
         let raw: RawNat = section::decode(node, cx)?;
         if cx.found() > before {
             // A key was not readable, and what would be said here could follow from that.
-            cx.lost = true;
             return None;
         }
         match rule(raw.masquerade, raw.snat, raw.dnat, raw.to) {
@@ -151,7 +150,6 @@ impl Decode for Nat {
                 if error.labels.is_empty() {
                     error = error.at(cx.head(node), "this rule");
                 }
-                cx.lost = true;
                 cx.push(error);
                 None
             }

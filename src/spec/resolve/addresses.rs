@@ -8,7 +8,9 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    HOST, overlap,
+    HOST,
+    networks::{Network, Networks},
+    overlap,
     scope::{Interface, Scope, What},
 };
 use crate::{
@@ -17,24 +19,30 @@ use crate::{
 };
 
 /// Gives each end without `addresses`, on a segment with subnets, the lowest free address of each of them.
-pub fn assign(scope: &mut Scope<'_>) {
-    let mut used: HashMap<usize, BTreeSet<IpAddr>> = HashMap::new();
+pub fn assign(scope: &mut Scope<'_>, networks: &Networks) {
+    let mut used: HashMap<Network, BTreeSet<IpAddr>> = HashMap::new();
     for list in scope.interfaces.values() {
         for interface in list {
             let Some(segment) = interface.segment else { continue };
-            used.entry(segment).or_default().extend(interface.addresses.iter().map(IpNet::addr));
+            used.entry(networks.of(segment)).or_default().extend(interface.addresses.iter().map(IpNet::addr));
         }
     }
     for (index, link) in scope.file.links.iter().enumerate() {
         for (which, end) in link.endpoints.iter().enumerate() {
             if end.addresses.is_none() {
-                assign_end(scope, (index, which), end.span, &mut used);
+                assign_end(scope, networks, (index, which), end.span, &mut used);
             }
         }
     }
 }
 
-fn assign_end(scope: &mut Scope<'_>, id: (usize, usize), span: Span, used: &mut HashMap<usize, BTreeSet<IpAddr>>) {
+fn assign_end(
+    scope: &mut Scope<'_>,
+    networks: &Networks,
+    id: (usize, usize),
+    span: Span,
+    used: &mut HashMap<Network, BTreeSet<IpAddr>>,
+) {
     let found = scope.interfaces.iter().find_map(|(label, list)| {
         let place = list.iter().position(|it| it.what == What::End(id))?;
         Some((label.clone(), place, list[place].segment?))
@@ -45,7 +53,7 @@ fn assign_end(scope: &mut Scope<'_>, id: (usize, usize), span: Span, used: &mut 
         return;
     }
     for subnet in scope.segments[segment].subnets.clone() {
-        let taken = used.entry(segment).or_default();
+        let taken = used.entry(networks.of(segment)).or_default();
         match lowest_free(&subnet, taken) {
             Some(address) => {
                 taken.insert(address);
@@ -55,6 +63,7 @@ fn assign_end(scope: &mut Scope<'_>, id: (usize, usize), span: Span, used: &mut 
                     interface.unmanaged = false;
                 }
             }
+            None if !scope.gaps.knows(&label) => {}
             None => {
                 let error = Diagnostic::error("address::exhausted", format!("{subnet} has no address left"))
                     .at(span, "for this end")
@@ -78,23 +87,28 @@ fn lowest_free(subnet: &IpNet, taken: &BTreeSet<IpAddr>) -> Option<IpAddr> {
 }
 
 /// One address twice on a segment, one twice in a namespace, IPv6 where it is off, addresses that no host can have.
-pub fn check_clashes(scope: &mut Scope<'_>) {
+pub fn check_clashes(scope: &mut Scope<'_>, networks: &Networks) {
     let written = written(scope);
     let mut errors = Vec::new();
-    let mut by_segment: HashMap<(usize, IpAddr), Span> = HashMap::new();
+    let mut by_network: HashMap<(Network, IpAddr), (Span, usize)> = HashMap::new();
     let mut by_namespace: HashMap<(Label, IpAddr), Span> = HashMap::new();
     for Written { namespace, segment, net, span } in written {
         errors.extend(impossible(scope, &net, span));
         errors.extend(without_ipv6(scope, &namespace, &net, span));
-        let first = segment.and_then(|segment| by_segment.insert((segment, net.addr()), span));
-        let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(first);
+        let key = |segment| (networks.of(segment), net.addr());
+        let there = segment.and_then(|segment| by_network.insert(key(segment), (span, segment)));
+        let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(there.map(|(first, _)| first));
+        let help = match segment.zip(there).filter(|(segment, (_, other))| segment != other) {
+            Some(_) => "bridges that a link joins are one segment, on which an address is one interface's",
+            None => "an address is one interface's of a segment, and of a namespace",
+        };
         if let Some(first) = first.filter(|first| *first != span) {
             let what = format!("{} is given twice", net.addr());
             errors.push(
                 Diagnostic::error("address::duplicate", what)
                     .at(span, "the second time")
                     .at(first, "the first time")
-                    .help("an address is one interface's of a segment, and of a namespace"),
+                    .help(help),
             );
         }
     }

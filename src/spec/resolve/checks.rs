@@ -21,6 +21,10 @@ pub fn resolve(scope: &mut Scope<'_>, rules: &Rules) -> Vec<Check> {
 }
 
 fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, rules: &Rules) -> Option<Check> {
+    if scope.gaps.tear(written.span) {
+        // It may ask for something else than it seems to.
+        return None;
+    }
     let from = scope.namespace(&written.from)?;
     let port = match written.to.ports {
         Some((first, last)) if first != last => {
@@ -38,6 +42,13 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, rules: &Rules) -> 
             addresses_of(scope, &from, &name)
         }
     };
+    let known = match &written.to.target {
+        Target::Namespace(name) => scope.gaps.knows(name),
+        Target::Address(_) => true,
+    };
+    if targets.is_empty() && !known {
+        return None;
+    }
     if targets.is_empty() {
         let error = Diagnostic::error("check::no_address", "the target of this check has no address in the file")
             .at(written.to.span, "no address to probe")

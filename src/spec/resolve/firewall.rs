@@ -15,17 +15,20 @@ use crate::{
 };
 
 /// The rules of every namespace that has any.
-pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) -> Rules {
+pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway], written: &[&file::Gateway]) -> Rules {
     let file = scope.file;
     let mut rules = Rules::default();
     let mut nat: BTreeMap<Label, Vec<NatRule>> = BTreeMap::new();
     let mut forwards: BTreeMap<Label, Vec<Forward>> = BTreeMap::new();
     let mut places: BTreeMap<Address, Span> = BTreeMap::new();
-    for (gateway, written) in gateways.iter().zip(&file.gateways) {
+    for (gateway, written) in gateways.iter().zip(written) {
         need_for_gateway(scope, gateway, written.span, &mut rules);
     }
     for written in &file.nat {
-        let Some((label, rule)) = nat_rule(scope, written) else { continue };
+        let Some((label, rule)) = nat_rule(scope, written) else {
+            scope.gaps.drop_rule();
+            continue;
+        };
         let because = "a nat rule";
         need(&mut rules, &label, rule.kind.family(), because, written.span);
         let list = nat.entry(label).or_default();
@@ -45,7 +48,12 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
         list.push(rule);
     }
     for written in &file.port_forwards {
-        let Some((label, list)) = port_forward(scope, written) else { continue };
+        // Of one that could not be read whole, what it clashes by may be what is lost.
+        let whole = !scope.gaps.tear(written.span);
+        let Some((label, list)) = whole.then(|| port_forward(scope, written)).flatten() else {
+            scope.gaps.drop_rule();
+            continue;
+        };
         warn_of_no_way_back(scope, &list, written, routes, gateways);
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
@@ -196,6 +204,7 @@ fn target(
     match &*scope.seen_from(label, &name, family) {
         [] => Some(None),
         [address] => Some(Some(*address)),
+        several if !scope.gaps.knows(&name) => several.first().copied().map(Some),
         several => {
             let list: Vec<String> = several.iter().map(IpAddr::to_string).collect();
             let error =
@@ -215,6 +224,8 @@ fn sees(scope: &Scope<'_>, label: &Label, name: &Label) -> bool {
 
 fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForward) -> Option<T> {
     let error = match &written.to.target {
+        // An interface of either may be what is missing.
+        Target::Namespace(name) if !(scope.gaps.knows(name) && scope.gaps.knows(label)) => return None,
         Target::Namespace(name) if sees(scope, label, name) => {
             let family = match written.listen.address.map(Family::of) {
                 Some(Family::V6) => "IPv6",
@@ -255,7 +266,8 @@ fn warn_of_no_way_back(
         let routed = routes.iter().any(|it| it.netns == netns && Family::of(it.to.addr()) == forward.family());
         let members = gateways.iter().flat_map(|gateway| &gateway.members);
         let member = members.into_iter().any(|it| it.netns == netns && Family::of(it.to.addr()) == forward.family());
-        (!routed && !member).then(|| (label.clone(), forward.family()))
+        let known = scope.gaps.knows_routes(label);
+        (!routed && !member && known).then(|| (label.clone(), forward.family()))
     });
     let Some((label, family)) = lost.next() else { return };
     let family = match family {

@@ -17,16 +17,21 @@ use crate::{
     spec::file::{self, GatewayAt},
 };
 
-/// The gateways.
-pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
+/// The gateways, and of each how it is written.
+pub fn resolve<'f>(scope: &mut Scope<'f>, routes: &[Route]) -> (Vec<Gateway>, Vec<&'f file::Gateway>) {
     let file = scope.file;
     let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
-    let mut gateways: Vec<Gateway> = Vec::new();
+    let (mut gateways, mut all_written) = (Vec::new(), Vec::new());
     let mut places: HashMap<String, Span> = HashMap::new();
     for written in &file.gateways {
-        let Some(place) = place(scope, written) else { continue };
-        if gateways.iter().any(|it| it.name == place.name) {
-            let first = places.get(&place.name).copied().unwrap_or(written.span);
+        if scope.gaps.tear(written.span) {
+            continue;
+        }
+        let Some(place) = place(scope, written) else {
+            scope.gaps.drop_gateway();
+            continue;
+        };
+        if let Some(first) = places.get(&place.name).copied() {
             let error = Diagnostic::error("gateway::duplicate", format!("`{}` is a gateway twice", place.name))
                 .at(written.span, "the second time")
                 .at(first, "the first time")
@@ -39,7 +44,8 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
         let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
             let key = (member.netns.clone(), Family::of(member.to.addr()));
-            if let Some(first) = given.insert(key, written.span) {
+            let first = given.insert(key, written.span).filter(|_| knows_default(scope, &member.label));
+            if let Some(first) = first {
                 let what = format!("`{}` has two gateways", member.label);
                 let error = Diagnostic::error("gateway::two_for_one", what)
                     .at(written.span, "the second one")
@@ -48,6 +54,7 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
                 scope.error(error);
             }
         }
+        all_written.push(written);
         gateways.push(Gateway {
             name: place.name,
             netns: scope.netns(&place.namespace),
@@ -57,7 +64,12 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
             behind,
         });
     }
-    gateways
+    (gateways, all_written)
+}
+
+/// Whether it is known that the file gives a namespace no default route.
+fn knows_default(scope: &Scope<'_>, label: &str) -> bool {
+    label.parse().is_ok_and(|label| scope.gaps.knows_written_routes(&label))
 }
 
 struct GatewayPlace {
@@ -93,7 +105,11 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
         return None;
     };
     let external = scope.segments[segment].external;
-    if interface.addresses.is_empty() && !external {
+    let known = match &interface.what {
+        What::Bridge(bridge) => scope.gaps.knows(bridge),
+        What::Loopback | What::End(_) | What::Port(..) => true,
+    };
+    if interface.addresses.is_empty() && !external && known {
         let error = Diagnostic::error("gateway::no_address", format!("the gateway `{name}` has no address"))
             .at(written.span, "members need one to send to")
             .help("give the bridge or the interface `addresses`");
@@ -113,7 +129,7 @@ fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace, 
     let mut wanted = Vec::new();
     for label in written.members.iter().flatten() {
         let Some(label_known) = scope.namespace(label) else { continue };
-        if !on_segment.iter().any(|(on, _)| *on == label_known) {
+        if scope.gaps.knows(&label_known) && !on_segment.iter().any(|(on, _)| *on == label_known) {
             let what = format!("`{label_known}` is not on the segment of the gateway `{}`", place.name);
             let error = Diagnostic::error("gateway::not_on_segment", what)
                 .at(label.span, "no link of it goes there")

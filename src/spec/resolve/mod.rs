@@ -15,15 +15,20 @@ mod bridges;
 mod checks;
 mod facing;
 mod firewall;
+mod gaps;
 mod gateways;
 mod links;
+mod lint;
 mod mtu;
 mod names;
 mod namespaces;
+mod networks;
 mod routes;
 mod scope;
 mod segments;
 
+use lint::Lab;
+use networks::Networks;
 use scope::Scope;
 
 #[cfg(test)]
@@ -40,29 +45,35 @@ pub struct Options {
 pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics) {
     let name = options.name.as_ref().unwrap_or(&file.name.value).clone();
     let mut scope = Scope::new(file, name);
-    if file.incomplete && !file.names_known {
-        return (None, scope.diagnostics);
-    }
     scope.enter_names();
     let bridges = bridges::enter(&mut scope);
     let links = links::enter(&mut scope);
-    let whole = !file.incomplete && !scope.diagnostics.has_errors();
-    addresses::assign(&mut scope);
-    addresses::check_clashes(&mut scope);
+    let networks = Networks::new(&scope);
+    addresses::assign(&mut scope, &networks);
+    addresses::check_clashes(&mut scope, &networks);
     mtu::check(&mut scope);
-    if !whole {
-        // What follows goes by addresses: with names unknown or parts unread it would only repeat the same errors. The
-        // names in it are looked up all the same, so that all that are undefined are told in one run.
-        names::look_up(&mut scope);
-        return (None, sorted(scope.diagnostics));
-    }
     segments::check(&mut scope);
     let routes = routes::resolve(&mut scope);
-    let gateways = gateways::resolve(&mut scope, &routes);
-    let rules = firewall::resolve(&mut scope, &routes, &gateways);
+    let (routes, written_routes) = routes;
+    let (gateways, written_gateways) = gateways::resolve(&mut scope, &routes);
+    let rules = firewall::resolve(&mut scope, &routes, &gateways, &written_gateways);
     let checks = checks::resolve(&mut scope, &rules);
     let namespaces = namespaces::resolve(&mut scope, &rules);
     let host = namespaces::host(&mut scope, &rules);
+    let lab = Lab {
+        scope: &scope,
+        networks: &networks,
+        routes: (&routes, &written_routes),
+        gateways: (&gateways, &written_gateways),
+        rules: &rules,
+    };
+    let found = lint::check(&lab);
+    scope.diagnostics.0.extend(found);
+    if !file.lost.is_nothing() || scope.diagnostics.has_errors() {
+        // Of an item with several undefined names the first has been told.
+        names::look_up(&mut scope);
+        return (None, sorted(scope.diagnostics));
+    }
     let topology = Topology {
         name: scope.name.clone(),
         description: file.description.clone(),
@@ -77,10 +88,6 @@ pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics
         bystanders: rules.bystanders,
         checks,
     };
-    if scope.diagnostics.has_errors() {
-        // Of an item with several undefined names the first has been told.
-        names::look_up(&mut scope);
-    }
     let diagnostics = sorted(scope.diagnostics);
     ((!diagnostics.has_errors()).then_some(topology), diagnostics)
 }
@@ -96,7 +103,12 @@ fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
 /// "did you mean": the known name nearest to `name`, where one is near.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.map(|it| (strsim::damerau_levenshtein(name, it), it));
-    scored.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, it)| it)
+    scored.filter(|(distance, _)| *distance <= reach_of_slip(name)).min().map(|(_, it)| it)
+}
+
+/// How many letters of a name may be wrong where another is meant by it.
+fn reach_of_slip(name: &str) -> usize {
+    1 + name.len() / 4
 }
 
 /// An undefined name with what is defined.

@@ -1,22 +1,15 @@
-//! The names in what is resolved last, looked up where an earlier error keeps it from being resolved.
+//! The names in what is resolved last, looked up where an error keeps it from being resolved.
 
 use super::scope::Scope;
 use crate::{
     model::{Label, Spanned},
-    spec::file::{ForwardTo, GatewayAt, Target, Via},
+    spec::file::{ForwardTo, GatewayAt, Route, Target, Via},
 };
 
 /// Says every name that is not defined in routes, gateways, nat rules, port forwards and checks.
 pub fn look_up(scope: &mut Scope<'_>) {
     let file = scope.file;
-    for route in file.namespaces.values().flat_map(|namespace| &namespace.routes) {
-        let hops = route.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
-        for via in route.via.iter().chain(hops) {
-            if let Via::End(namespace, _) = &via.value {
-                scope.namespace(&Spanned { value: namespace.clone(), span: via.span });
-            }
-        }
-    }
+    file.namespaces.values().flat_map(|namespace| &namespace.routes).for_each(|route| of_route(scope, route));
     for gateway in &file.gateways {
         match &gateway.at {
             GatewayAt::Bridge(bridge) => _ = scope.bridge(bridge),
@@ -32,6 +25,16 @@ pub fn look_up(scope: &mut Scope<'_>) {
     for check in &file.checks {
         scope.namespace(&check.from);
         target(scope, &check.to);
+    }
+}
+
+/// Those of one route.
+pub fn of_route(scope: &mut Scope<'_>, route: &Route) {
+    let hops = route.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
+    for via in route.via.iter().chain(hops) {
+        if let Via::End(namespace, _) = &via.value {
+            scope.namespace(&Spanned { value: namespace.clone(), span: via.span });
+        }
     }
 }
 

@@ -1,13 +1,10 @@
 //! Routes: next hops looked up, devices found.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{
-    HOST,
-    scope::{Scope, What},
-};
+use super::{HOST, names, scope::Scope};
 use crate::{
     kind::route::{Hop, Route, metric_of},
     model::{
@@ -18,15 +15,19 @@ use crate::{
     spec::file::{self, Destination, Via},
 };
 
-/// The routes of every namespace.
-pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
+/// The routes of every namespace, and of each how it is written.
+pub fn resolve<'f>(scope: &mut Scope<'f>) -> (Vec<Route>, Vec<&'f file::Route>) {
     let file = scope.file;
-    let mut routes: Vec<(Route, Span)> = Vec::new();
+    let (mut routes, mut all_written) = (Vec::new(), Vec::new());
+    let mut places: HashMap<(&Label, IpNet, u32, u32), Span> = HashMap::new();
     for (label, spec) in &file.namespaces {
         for written in &spec.routes {
-            let Some(route) = one(scope, label, written, &spec.routes) else { continue };
-            let same = |it: &&(Route, Span)| it.0.same_key(&route.netns, &route.to, route.table, route.metric);
-            if let Some((_, first)) = routes.iter().find(same) {
+            let Some(route) = one(scope, label, written, &spec.routes) else {
+                scope.gaps.drop_route(label);
+                continue;
+            };
+            let key = (&label.value, route.to, route.table, route.metric);
+            if let Some(first) = places.get(&key) {
                 let what = format!("`{label}` has two routes to {}", route.to);
                 let error = Diagnostic::error("route::duplicate", what)
                     .at(written.to.span, "the second one")
@@ -35,10 +36,12 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
                 scope.error(error);
                 continue;
             }
-            routes.push((route, written.to.span));
+            places.insert(key, written.to.span);
+            routes.push(route);
+            all_written.push(&written.value);
         }
     }
-    routes.into_iter().map(|(route, _)| route).collect()
+    (routes, all_written)
 }
 
 fn one(
@@ -47,6 +50,11 @@ fn one(
     written: &Spanned<file::Route>,
     all: &[Spanned<file::Route>],
 ) -> Option<Route> {
+    if scope.gaps.tear(written.span) {
+        // What it clashes by may be what is lost.
+        names::of_route(scope, written);
+        return None;
+    }
     let kind = written.kind.as_ref().map_or(RouteType::Unicast, |kind| kind.value);
     let hops = match (&written.nexthops, kind) {
         (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => refuse_hops(scope, written)?,
@@ -125,9 +133,7 @@ fn refuse_local(scope: &mut Scope<'_>, written: &file::Route) -> Option<()> {
 fn refuse_source(scope: &mut Scope<'_>, label: &Label, written: &file::Route) -> Option<()> {
     let Some(src) = &written.src else { return Some(()) };
     let has = scope.of(label).iter().any(|it| it.addresses.iter().any(|net| net.addr() == src.value));
-    let known = label.as_str() != HOST
-        && scope.of(label).iter().all(|it| !it.unmanaged || matches!(it.what, What::Loopback | What::Port(..)));
-    if has || !known || src.value.is_loopback() {
+    if has || !scope.knows_subnets(label) || src.value.is_loopback() {
         return Some(());
     }
     scope.error(
@@ -229,9 +235,7 @@ fn resolve_hop(
     if let Some(covering) = all.iter().find(|it| !std::ptr::eq(&it.value, written) && covers(it, address)) {
         return by_another(scope, label, hop, covering, span);
     }
-    // Addresses that others give, and those of the host's own NICs, are not in the file: the kernel will know.
-    let unknown = label.as_str() == HOST || scope.of(label).iter().any(|it| it.unmanaged && it.name != "lo");
-    if unknown {
+    if !scope.knows_subnets(label) {
         return Some((hop, false));
     }
     let nets: Vec<String> =
@@ -267,7 +271,8 @@ fn reached_by(
 fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: IpAddr, span: Span) -> Option<()> {
     let local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
     let interface = scope.of(label).iter().find(|it| it.device.as_str() == device);
-    let Some(interface) = interface.filter(|it| !it.unmanaged && !local) else { return Some(()) };
+    let known = scope.gaps.knows_written_routes(label) && !local;
+    let Some(interface) = interface.filter(|it| !it.unmanaged && known) else { return Some(()) };
     if interface.addresses.iter().any(|net| net.contains(&address)) {
         return Some(());
     }
@@ -320,6 +325,7 @@ fn address_of(scope: &mut Scope<'_>, label: &Label, via: &Spanned<Via>, family: 
     let near = fitting.iter().find(|address| scope.toward(label, **address).is_some());
     match near.or(fitting.first()) {
         Some(address) => Some(*address),
+        None if !scope.gaps.knows(&namespace) => None,
         None => {
             let kind = match family {
                 Some(Family::V4) => "IPv4 address",

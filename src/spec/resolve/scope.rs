@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{HOST, nearest, undefined};
+use super::{HOST, gaps::Gaps, nearest, undefined};
 use crate::{
     model::{
         Diagnostic, Diagnostics, IfName, Label, Netns, Span, Spanned, TopologyName, name::IFNAME_MAX, snapshot::Family,
@@ -74,6 +74,8 @@ pub struct Scope<'f> {
     pub prefix: String,
     /// What has been found wrong.
     pub diagnostics: Diagnostics,
+    /// What is not known.
+    pub gaps: Gaps<'f>,
     /// Namespaces of the file, `host` included.
     pub namespaces: BTreeMap<Label, ()>,
     /// Bridges of the file.
@@ -96,6 +98,7 @@ impl<'f> Scope<'f> {
             name,
             prefix,
             diagnostics: Diagnostics::default(),
+            gaps: Gaps::new(&file.lost),
             namespaces: BTreeMap::new(),
             bridges: BTreeMap::new(),
             interfaces: BTreeMap::new(),
@@ -149,6 +152,8 @@ impl<'f> Scope<'f> {
                         .at(other.span, "the namespace")
                         .help("namespaces and bridges share one name space, since links name either; rename one");
                 self.diagnostics.push(error);
+                // Which of the two is meant by a link is not known.
+                self.gaps.concern_everyone();
             }
             self.bridges.insert(name.value.clone(), ());
         }
@@ -180,6 +185,9 @@ impl<'f> Scope<'f> {
         if self.namespaces.contains_key(&label.value) {
             return Some(label.value.clone());
         }
+        if !self.gaps.knows_names() {
+            return None;
+        }
         let mut error = undefined("namespace", label, label.span, &self.namespaces);
         if self.bridges.contains_key(&label.value) {
             error.help = Some(format!("`{}` is a bridge; a namespace is needed here", label.value));
@@ -192,6 +200,9 @@ impl<'f> Scope<'f> {
     pub fn bridge(&mut self, label: &Spanned<Label>) -> Option<Label> {
         if self.bridges.contains_key(&label.value) {
             return Some(label.value.clone());
+        }
+        if !self.gaps.knows_names() {
+            return None;
         }
         let mut error = undefined("bridge", label, label.span, &self.bridges);
         if self.namespaces.contains_key(&label.value) {
@@ -237,6 +248,7 @@ impl<'f> Scope<'f> {
             let error = Diagnostic::error("name::duplicate", format!("`{namespace}` has an interface `lo` already"))
                 .at(interface.span, "the loopback's name")
                 .help("every namespace has a loopback called `lo`; choose another name");
+            self.gaps.concern(namespace);
             return self.error(error);
         }
         if let Some(other) = self.devices.get(&key) {
@@ -247,6 +259,7 @@ impl<'f> Scope<'f> {
                 .at(interface.span, "the second one")
                 .at(*other, "the first one")
                 .help(help);
+            self.gaps.concern(namespace);
             return self.error(error);
         }
         self.devices.insert(key, interface.span);
@@ -256,6 +269,14 @@ impl<'f> Scope<'f> {
     /// The interfaces of a namespace.
     pub fn of(&self, namespace: &Label) -> &[Interface] {
         self.interfaces.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether all subnets of a namespace and the routes that lead on from them are in the file. Addresses that others give,
+    /// and those of the host's own NICs, are not.
+    pub fn knows_subnets(&self, namespace: &Label) -> bool {
+        let left = |it: &Interface| it.unmanaged && !matches!(it.what, What::Loopback | What::Port(..));
+        let given = namespace.as_str() != HOST && !self.of(namespace).iter().any(left);
+        given && self.gaps.knows_written_routes(namespace)
     }
 
     /// Whether an interface is a bridge that somebody else made.
@@ -276,6 +297,9 @@ impl<'f> Scope<'f> {
 
     /// Says that `namespace` has no interface of that name.
     pub fn no_interface(&mut self, namespace: &Label, name: &str, span: Span) {
+        if !self.gaps.knows(namespace) {
+            return;
+        }
         let names = self.of(namespace).iter().map(|it| it.name.as_str());
         let help = match nearest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -178,7 +178,7 @@ fn good(text: &str, format: Format) -> (Source, file::File) {
     let (source, file, diagnostics) = parse(text.as_bytes(), "lab", format);
     assert_eq!(render(&diagnostics, std::slice::from_ref(&source), Style::default()), "\n");
     let file = file.unwrap();
-    assert!(!file.incomplete);
+    assert!(file.lost.is_nothing());
     (source, file)
 }
 
@@ -327,7 +327,7 @@ fn what_can_be_read_is_there_beside_errors() {
     let text = "nam: a\nnamespaces: { web: { addresses: [10.0.0.1, 10.0.0.2/24] }, 'b ad': {} }\nlinks: [{ endpoints: [x] }, { endpoints: [web:e, b], mtu: x }]\n";
     let (_, file, diagnostics) = parse(text.as_bytes(), "lab.yaml", Format::Yaml);
     let file = file.unwrap();
-    assert!(file.incomplete);
+    assert!(!file.lost.is_nothing());
     assert_eq!(file.name.as_str(), "unnamed");
     assert_eq!(file.namespaces[0].addresses.as_ref().unwrap().len(), 1);
     assert_eq!((file.links.len(), file.links[0].mtu.is_none()), (1, true));

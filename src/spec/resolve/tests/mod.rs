@@ -1,6 +1,8 @@
 //! What a file means, and word for word what is said of one that means nothing.
 
 mod addresses;
+mod gaps;
+mod lint;
 mod wrong;
 
 use super::*;
@@ -29,6 +31,12 @@ fn good(text: &str) -> Topology {
     let (source, topology, diagnostics) = read(text);
     assert_eq!(render(&diagnostics, &[source], Style::default()), "\n");
     topology.unwrap()
+}
+
+/// A file that is taken, whatever is warned of.
+fn taken(text: &str) -> Topology {
+    let (source, topology, diagnostics) = read(text);
+    topology.unwrap_or_else(|| panic!("{}", render(&diagnostics, &[source], Style::default())))
 }
 
 /// What is said of a file that cannot be read whole: the messages only.
