@@ -34,7 +34,7 @@ pub use self::{
 use super::{
     de::{
         Decode, Decoder, Key,
-        section::{self, section},
+        section::{self, Section, section},
         text::Wrong,
     },
     schema::Definitions,
@@ -180,7 +180,8 @@ fn names_may_be_elsewhere(file: &Node) -> bool {
     let has = |key: &str| matches!(&file.value, Value::Map(entries) if entries.iter().any(|it| it.key.value == key));
     section::unknown_keys::<RawFile>(file).into_iter().any(|(key, meant)| match meant {
         Some(meant) => matches!(meant, "namespaces" | "bridges"),
-        None => key == "include" || !has("namespaces"),
+        None if RawFile::RESERVED.contains(&key) => key == "include",
+        None => !has("namespaces") || !has("bridges"),
     })
 }
 

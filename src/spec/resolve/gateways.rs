@@ -128,7 +128,11 @@ fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace, 
         .collect();
     let mut wanted = Vec::new();
     for label in written.members.iter().flatten() {
-        let Some(label_known) = scope.namespace(label) else { continue };
+        let Some(label_known) = scope.namespace(label) else {
+            // Whoever is meant has its default route by it.
+            scope.gaps.drop_gateway();
+            continue;
+        };
         if scope.gaps.knows(&label_known) && !on_segment.iter().any(|(on, _)| *on == label_known) {
             let what = format!("`{label_known}` is not on the segment of the gateway `{}`", place.name);
             let error = Diagnostic::error("gateway::not_on_segment", what)

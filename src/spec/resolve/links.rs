@@ -151,6 +151,9 @@ fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file
     match this {
         Where::Namespace(namespace) => {
             let Some(interface) = &end.interface else {
+                if scope.gaps.tear(end.span) {
+                    return None;
+                }
                 let error =
                     Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
                         .at(end.span, "which device of it?")

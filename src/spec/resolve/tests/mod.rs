@@ -3,6 +3,7 @@
 mod addresses;
 mod gaps;
 mod lint;
+mod slips;
 mod wrong;
 
 use super::*;
@@ -41,9 +42,14 @@ fn taken(text: &str) -> Topology {
 
 /// What is said of a file that cannot be read whole: the messages only.
 fn said_of_part(text: &str) -> Vec<String> {
+    read_any(text).0.into_iter().map(|it| it.message).collect()
+}
+
+/// Everything that is said of a file that can or cannot be read.
+fn read_any(text: &str) -> Diagnostics {
     let (_, file, mut diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    diagnostics.0.extend(resolve(&file.unwrap(), &Options::default()).1.0);
-    diagnostics.0.into_iter().map(|it| it.message).collect()
+    diagnostics.0.extend(file.into_iter().flat_map(|file| resolve(&file, &Options::default()).1.0));
+    diagnostics
 }
 
 #[test]
