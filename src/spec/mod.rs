@@ -4,6 +4,7 @@ pub mod address;
 pub mod de;
 pub mod file;
 pub mod json;
+mod notation;
 pub mod resolve;
 pub mod schema;
 pub mod text;
@@ -111,7 +112,7 @@ fn shorten(words: &mut String) {
 pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::File>, Diagnostics) {
     let (source, tree, mut diagnostics) = tree(bytes, name, format);
     let file = tree.and_then(|tree| {
-        let mut decoder = Decoder::new(&source.text);
+        let mut decoder = Decoder::new(&source.text, format);
         decoder.read_past(&diagnostics);
         let file = file::File::decode(&tree, &Key::PLAIN, &mut decoder);
         diagnostics.0.append(&mut decoder.diagnostics.0);

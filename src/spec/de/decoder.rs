@@ -2,10 +2,15 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value as Json;
+
 use super::text::Wrong;
 use crate::{
     model::{Diagnostic, Diagnostics, Severity, Span},
-    spec::tree::{Entry, Node, Scalar, Style, Value},
+    spec::{
+        Format,
+        tree::{Entry, Node, Scalar, Style, Value},
+    },
 };
 
 /// One step from the root of a file to a value.
@@ -32,6 +37,8 @@ pub struct Loss<'n> {
 /// Walks a tree and collects what is wrong with it.
 pub struct Decoder<'n> {
     text: &'n str,
+    /// The notation of the file.
+    pub format: Format,
     path: Vec<Step<'n>>,
     /// What was found wrong so far.
     pub diagnostics: Diagnostics,
@@ -47,9 +54,10 @@ pub struct Decoder<'n> {
 
 impl<'n> Decoder<'n> {
     /// A decoder for the tree that was read from `text`.
-    pub fn new(text: &'n str) -> Self {
+    pub fn new(text: &'n str, format: Format) -> Self {
         Self {
             text,
+            format,
             path: Vec::new(),
             diagnostics: Diagnostics::default(),
             unread: false,
@@ -118,6 +126,11 @@ impl<'n> Decoder<'n> {
     /// How much was found wrong so far: where it does not grow, a value was read whole.
     pub fn found(&self) -> usize {
         self.found
+    }
+
+    /// A key with its value as the file would write it, for help.
+    pub fn pair(&self, key: &str, value: impl Into<Json>) -> String {
+        format!("`{}`", self.format.pair(key, &value.into()))
     }
 
     /// Runs `f` one step deeper.

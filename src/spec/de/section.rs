@@ -68,7 +68,8 @@ impl<'n> Fields<'n> {
             Some(_) => format!("`{}` has no value, and {} needs one", key.name, self.what),
             None => format!("{} needs the key `{}`", self.what, key.name),
         };
-        let help = format!("such as `{}: {}`", key.name, key.example);
+        let example = serde_json::from_str(key.example).unwrap_or(Json::Null);
+        let help = format!("such as {}", cx.pair(key.name, example));
         Diagnostic::error("key::missing", message).at(place, format!("no `{}` here", key.name)).help(help)
     }
 }

@@ -148,7 +148,7 @@ fn judge_ports(to: &Spanned<ForwardTo>, probe: Option<Spanned<CheckProbe>>, cx: 
                 error
                     .at(to.span, "has a port")
                     .at(probe.span, "a ping")
-                    .help("take the port away, or write `tcp: true`"),
+                    .help(format!("take the port away, or write {}", cx.pair("tcp", true))),
             );
         }
         (CheckProbe::Tcp(None) | CheckProbe::Udp(None), None) => {

@@ -32,6 +32,7 @@ pub use self::{
     route::{Destination, Nexthop, Route, Via},
 };
 use super::{
+    Format,
     de::{
         Decode, Decoder, Key,
         section::{self, Section, section},
@@ -73,6 +74,8 @@ pub struct File {
     pub port_forwards: Vec<Spanned<PortForward>>,
     /// `checks`.
     pub checks: Vec<Spanned<Check>>,
+    /// The notation that it is written in.
+    pub format: Format,
     /// What could not be read, which has been reported.
     pub lost: Lost,
 }
@@ -166,6 +169,7 @@ impl Decode for File {
             nat: raw.nat,
             port_forwards: raw.port_forwards,
             checks: raw.checks,
+            format: cx.format,
             lost,
         })
     }

@@ -70,11 +70,12 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, rules: &Rules) -> 
 
 fn probe(scope: &mut Scope<'_>, written: &file::Check, port: Option<u16>) -> Option<Probe> {
     let span = written.probe.as_ref().map_or(written.to.span, |probe| probe.span);
+    let help = format!("write the port behind the target, such as {}", scope.pair("to", "web:80"));
     let ported = |given: Option<u16>, make: fn(u16) -> Probe| match given.or(port) {
         Some(port) => Ok(make(port)),
         None => Err(Diagnostic::error("check::no_port", "this check names no port")
             .at(span, "to which port?")
-            .help("write the port behind the target, such as `to: web:80`")),
+            .help(help.clone())),
     };
     let probe = match written.probe.as_ref().map(|probe| probe.value) {
         Some(CheckProbe::Ping) => Ok(Probe::Ping),

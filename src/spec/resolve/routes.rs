@@ -71,9 +71,10 @@ fn one(
         }
         (None, RouteType::Unicast) => {
             if written.via.is_none() && written.dev.is_none() {
+                let (via, dev) = (scope.pair("via", "ADDRESS"), scope.pair("dev", "INTERFACE"));
                 let error = Diagnostic::error("route::no_nexthop", "this route goes nowhere")
                     .at(written.to.span, "no `via`, `dev` or `nexthops`")
-                    .help("give it `via: ADDRESS`, `dev: INTERFACE`, or `type: blackhole`");
+                    .help(format!("give it {via}, {dev}, or {}", scope.pair("type", "blackhole")));
                 scope.error(error);
                 return None;
             }
@@ -162,9 +163,10 @@ fn refuse_down(scope: &mut Scope<'_>, label: &Label, written: &file::Route, hops
         return Some(());
     };
     let span = written.via.as_ref().map(|via| via.span).or(written.dev.as_ref().map(|dev| dev.span));
+    let off = scope.pair(if device == "lo" { "loopback" } else { "up" }, false);
     let error = Diagnostic::error("route::down", format!("this route leaves by `{device}`, which is to be down"))
         .at(span.unwrap_or(written.to.span), "the kernel takes no route by a device that is down")
-        .help(format!("remove the route, or the `up: false` (for lo, `loopback: false`) of `{device}`"));
+        .help(format!("remove the route, or the {off} of `{device}`"));
     scope.error(error);
     None
 }
@@ -278,9 +280,9 @@ fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: Ip
     }
     let nets: Vec<String> = interface.addresses.iter().map(|net| net.trunc().to_string()).collect();
     let what = format!("the next hop {address} is on no subnet of `{}`", interface.name);
-    let error = Diagnostic::error("route::nexthop_unreachable", what)
-        .at(span, "not reachable by that device")
-        .help(format!("it is on {}; `onlink: true` makes the kernel believe otherwise", nets.join(", ")));
+    let error = Diagnostic::error("route::nexthop_unreachable", what).at(span, "not reachable by that device").help(
+        format!("it is on {}; {} makes the kernel believe otherwise", nets.join(", "), scope.pair("onlink", true)),
+    );
     scope.error(error);
     None
 }
@@ -305,7 +307,10 @@ fn by_another(
     let error = Diagnostic::error("route::recursive", what)
         .at(span, "this next hop")
         .at(covering.to.span, "is led on by this route")
-        .help("write the router that is on a subnet of the namespace, or use `dev` with `onlink: true`");
+        .help(format!(
+            "write the router that is on a subnet of the namespace, or use `dev` with {}",
+            scope.pair("onlink", true)
+        ));
     scope.error(error);
     None
 }

@@ -170,6 +170,11 @@ impl<'f> Scope<'f> {
         }
     }
 
+    /// A key with its value as the file would write it, for help.
+    pub fn pair(&self, key: &str, value: impl Into<serde_json::Value>) -> String {
+        format!("`{}`", self.file.format.pair(key, &value.into()))
+    }
+
     /// Says an error.
     pub fn error(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);

@@ -182,7 +182,7 @@ fn good(text: &str, format: Format) -> (Source, file::File) {
     (source, file)
 }
 
-/// What a file says, without the places where it says it.
+/// What a file says, without its notation and the places where it says it.
 fn meaning(file: &file::File) -> String {
     let mut out = String::new();
     let text = format!("{file:#?}");
@@ -192,7 +192,7 @@ fn meaning(file: &file::File) -> String {
         if skipped.is_none() && line.trim_start().starts_with("span: Span {") {
             skipped = Some(indent);
         }
-        if skipped.is_none() {
+        if skipped.is_none() && !line.trim_start().starts_with("format: ") {
             out.extend([line, "\n"]);
         }
         if skipped == Some(indent) && line.trim_start() == "}," {

@@ -46,7 +46,7 @@ fn warning(lab: &Lab<'_>, label: &Label, router: &Label, to: &IpNet, via: Span) 
         None => (key, format!("nothing makes `{router}` forward")),
     };
     let what = format!("`{label}` sends by way of `{router}`, which passes nothing on");
-    let help = format!("write {} in namespaces.{router}", "`forwarding: true`");
+    let help = format!("write {} in namespaces.{router}", lab.scope.pair("forwarding", true));
     Some(Diagnostic::warning("forwarding::missing", what).at(via, "this next hop").at(place, at).help(help))
 }
 
