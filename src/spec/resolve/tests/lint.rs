@@ -2,7 +2,13 @@
 //! and right.
 
 use super::{good, read, said};
-use crate::report::diagnostic::{Style, render};
+use crate::{
+    report::diagnostic::{Style, render},
+    spec::{
+        self, Format,
+        resolve::{Options, resolve},
+    },
+};
 
 /// What is said of a file that is taken, drawn.
 fn warned(text: &str) -> String {
@@ -269,4 +275,19 @@ namespaces: { edge: { routes: [{ to: default, via: 10.9.0.1 }] }, web: {} }
 bridges: { br0: { namespace: edge } }
 links: [{ endpoints: ["web:eth0 10.0.0.2/24", br0] }]
 "#;
+}
+
+#[test]
+fn help_is_in_the_notation_of_the_file() {
+    let text = r#"name = "lab"
+namespaces.web = {}
+namespaces.edge.forwarding = true
+bridges.br0 = { namespace = "edge", addresses = ["10.0.0.1/24"] }
+links = [{ endpoints = ["web:eth0", "br0"] }]
+nat = [{ masquerade = "10.0.0.0/24", namespace = "edge" }]
+"#;
+    let (_, file, _) = spec::parse(text.as_bytes(), "lab.toml", Format::Toml);
+    let (_, diagnostics) = resolve(&file.unwrap(), &Options::default());
+    let helps: Vec<_> = diagnostics.0.into_iter().filter_map(|it| it.help).collect();
+    assert_eq!(helps, [r#"add `gateways = [{ bridge = "br0" }]`, or give them default routes"#]);
 }
