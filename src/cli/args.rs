@@ -106,7 +106,7 @@ pub struct Reading {
     /// Call the topology NAME instead of what its file says: another name makes another copy of the lab
     #[arg(long, value_name = "NAME", help_heading = "Reading the file")]
     pub name: Option<TopologyName>,
-    /// Set a variable of the file: for a later version, which has variables
+    /// Set a variable of the file in place of its default; NETWRIGHT_VAR_NAME in the environment does the same
     #[arg(long = "var", value_name = "NAME=VALUE", help_heading = "Reading the file")]
     pub vars: Vec<Assignment>,
 }

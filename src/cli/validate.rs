@@ -10,8 +10,8 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
     let mut valid = true;
     let mut documents = Vec::new();
     for file in files {
-        let (bytes, path, format) = match load::bytes(file, &args.reading) {
-            Ok(read) => read,
+        let loaded = match load::file(file, &args.reading) {
+            Ok(loaded) => loaded,
             // The others are looked at all the same.
             Err(Failure::Message(message)) => {
                 valid = false;
@@ -23,7 +23,6 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
             }
             Err(failure) => return Err(failure),
         };
-        let loaded = load::read(&bytes, &path, format, &args.reading);
         valid &= !loaded.diagnostics.has_errors();
         if args.json {
             documents.extend(loaded.documents());
@@ -31,7 +30,8 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
         }
         loaded.say(false)?;
         if let Some(topology) = &loaded.topology {
-            out::line(format_args!("Success! The topology {} ({}) is valid.", topology.name, path.display()))?;
+            let path = loaded.sources.first().map_or("-", |source| &source.name);
+            out::line(format_args!("Success! The topology {} ({path}) is valid.", topology.name))?;
         }
     }
     if args.json {

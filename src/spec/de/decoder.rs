@@ -2,8 +2,11 @@
 
 use super::text::Wrong;
 use crate::{
-    model::{Diagnostic, Diagnostics, Span},
-    spec::tree::{Entry, Node, Scalar, Style, Value},
+    model::{Diagnostic, Span, diagnostic::Gathered},
+    spec::{
+        Source,
+        tree::{self, Entry, Node, Scalar, Style, Value},
+    },
 };
 
 /// One step from the root of a file to a value.
@@ -17,26 +20,31 @@ pub enum Step<'n> {
 
 /// Walks a tree and collects what is wrong with it.
 pub struct Decoder<'n> {
-    text: &'n str,
+    sources: &'n [Source],
     path: Vec<Step<'n>>,
     /// What was found wrong so far.
-    pub diagnostics: Diagnostics,
+    pub diagnostics: Gathered,
     /// Whether an item or entry was dropped because it could not be read, or is not to be relied on.
     pub lost: bool,
     found: usize,
 }
 
 impl<'n> Decoder<'n> {
-    /// A decoder for the tree that was read from `text`.
-    pub fn new(text: &'n str) -> Self {
-        Self { text, path: Vec::new(), diagnostics: Diagnostics::default(), lost: false, found: 0 }
+    /// A decoder for the tree that was read from `sources`.
+    pub fn new(sources: &'n [Source]) -> Self {
+        Self { sources, path: Vec::new(), diagnostics: Gathered::default(), lost: false, found: 0 }
     }
 
     /// Reports something. What an error is about counts as lost: nothing else is to be judged by it.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.found += 1;
         self.lost |= diagnostic.severity == crate::model::Severity::Error;
-        crate::spec::report(&mut self.diagnostics, diagnostic);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The text of the file that a place is in.
+    fn text(&self, at: Span) -> &'n str {
+        self.sources.get(at.source as usize).map_or("", |source| &source.text)
     }
 
     /// How much was found wrong so far: where it does not grow, a value was read whole.
@@ -90,7 +98,7 @@ impl<'n> Decoder<'n> {
 
     /// What to do about a list or map that was meant as an IPv6 address.
     fn bare_address(&self, node: &Node) -> Option<String> {
-        let word = self.text.get(node.span.start as usize..node.span.end as usize)?;
+        let word = self.text(node.span).get(node.span.range())?;
         let part = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'));
         match &node.value {
             Value::List(_) => {
@@ -111,8 +119,9 @@ impl<'n> Decoder<'n> {
 
     /// The place of a value, cut to its first line where it has several.
     pub fn head(&self, node: &Node) -> Span {
-        let (start, end) = (node.span.start as usize, node.span.end as usize);
-        let line = self.text.get(start..end).and_then(|text| text.lines().next()).map_or(0, str::len);
+        let written = self.text(node.span).get(node.span.range());
+        let line = written.and_then(|text| text.lines().next()).map_or(0, str::len);
+        let start = node.span.start as usize;
         let first = match &node.value {
             // A TOML file is a map that begins nowhere.
             Value::Map(entries) if self.path.is_empty() => entries.first().map(|e| e.key.span),
@@ -121,21 +130,9 @@ impl<'n> Decoder<'n> {
         first.unwrap_or(Span { end: u32::try_from(start + line).unwrap_or(node.span.end), ..node.span })
     }
 
-    /// The place of a part of a scalar's text; the whole where escapes stand between the text and its source.
+    /// The place of a part of a scalar's text.
     pub fn part(&self, node: &Node, range: std::ops::Range<usize>) -> Span {
-        let Value::Scalar(scalar) = &node.value else { return node.span };
-        let start = node.span.start as usize;
-        let written = self.text.get(start..node.span.end as usize).unwrap_or_default();
-        let text = scalar.text.as_str();
-        // Quotes stand on both sides; an escape makes the source longer still. Only the part is compared: a text may be long.
-        let offset = written.len().saturating_sub(text.len()) / 2;
-        let quotes = written.get(..offset).is_some_and(|quotes| quotes.bytes().all(|b| matches!(b, b'"' | b'\'')));
-        let same = written.get(offset + range.start..offset + range.end) == text.get(range.clone());
-        if quotes && same && written.len() == text.len() + 2 * offset {
-            Span::new(node.span.source, start + offset + range.start..start + offset + range.end)
-        } else {
-            node.span
-        }
+        tree::part(self.text(node.span), node, range)
     }
 
     /// The text of a value that is written as a string, or as a plain scalar of YAML.

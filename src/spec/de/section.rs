@@ -11,9 +11,6 @@ use crate::{
     },
 };
 
-/// Keys that a later version will have on every item and entry.
-const RESERVED_EVERYWHERE: &[&str] = &["for", "when"];
-
 /// A map with fixed keys.
 pub trait Section: Sized {
     /// Its name in the schema.
@@ -110,8 +107,7 @@ fn is_file<S: Section>() -> bool {
 
 fn unknown<S: Section>(entry: &Entry) -> (Diagnostic, Option<&'static str>) {
     let name = entry.key.value.as_str();
-    let reserved = S::RESERVED.contains(&name) || (!is_file::<S>() && RESERVED_EVERYWHERE.contains(&name));
-    if reserved {
+    if S::RESERVED.contains(&name) {
         let error = Diagnostic::error("key::reserved", format!("`{name}` is not supported by this version yet"))
             .at(entry.key.span, "reserved for a later version")
             .help("take it away, or use a version that has it");
@@ -121,6 +117,8 @@ fn unknown<S: Section>(entry: &Entry) -> (Diagnostic, Option<&'static str>) {
     let meant = suggest::nearest(name, keys.iter().copied());
     let expected = format!("{} takes {}", S::WHAT, suggest::all_of(&keys));
     let help = match meant {
+        // Everywhere else they have been acted on.
+        _ if matches!(name, "for" | "when") => format!("`{name}` goes into an item of a list, or an entry by name"),
         Some(near) => format!("did you mean `{near}`? {expected}"),
         None => expected,
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::{
     kind::Topology,
-    model::{Diagnostic, Diagnostics, Label, Netns, TopologyName},
+    model::{Diagnostic, Diagnostics, Label, Netns},
 };
 
 use super::file::File;
@@ -29,17 +29,9 @@ use scope::Scope;
 #[cfg(test)]
 mod tests;
 
-/// What the command line says beside the file.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// `-name`: the topology's name in place of the file's.
-    pub name: Option<TopologyName>,
-}
-
 /// Looks up and checks everything. The topology is `None` where an error stands.
-pub fn resolve(file: &File, options: &Options) -> (Option<Topology>, Diagnostics) {
-    let name = options.name.as_ref().unwrap_or(&file.name.value).clone();
-    let mut scope = Scope::new(file, name);
+pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
+    let mut scope = Scope::new(file);
     if file.incomplete && !file.names_known {
         return (None, scope.diagnostics);
     }

@@ -89,12 +89,11 @@ pub struct Scope<'f> {
 
 impl<'f> Scope<'f> {
     /// Nothing known but the file.
-    pub fn new(file: &'f File, name: TopologyName) -> Self {
-        let prefix = file.prefix.as_ref().map_or("", |prefix| &prefix.value).replace("${name}", name.as_str());
+    pub fn new(file: &'f File) -> Self {
         Self {
             file,
-            name,
-            prefix,
+            name: file.name.value.clone(),
+            prefix: file.prefix.as_ref().map_or_else(String::new, |prefix| prefix.value.clone()),
             diagnostics: Diagnostics::default(),
             namespaces: BTreeMap::new(),
             bridges: BTreeMap::new(),

@@ -26,7 +26,7 @@ bad! {
     an_unknown_key: Yaml, "name: a\nnamespaces:\n  web: { adresses: [10.0.0.1/24], colour: red }\nbridge: {}\n";
     a_misspelled_required_key: Yaml, "name: a\nlinks:\n  - endpoint: [a:b, c]\n";
     missing_keys: Yaml, "links:\n  - name: x\n  - endpoints:\nport_forwards:\n  - listen: 80\n";
-    reserved_keys: Yaml, "name: a\nvars: { n: 4 }\ninclude: [b.yaml]\nnamespaces:\n  leaf$l: { for: { l: 1..4 } }\n  web: { attach: { pid: 1 }, dns: {}, hosts: true }\n";
+    reserved_keys: Yaml, "name: a\nmoved: { n: 4 }\nhosts: true\nfirewall: x\nfirewall_backend: nft\nfor: { l: 1..4 }\nnamespaces:\n  web: { attach: { pid: 1 }, dns: {}, hosts: true }\n";
     a_long_interface_name: Yaml, "name: a\nlinks:\n  - endpoints: [\"web:abcdefghijklmnop 10.0.0.1/24\", br0]\n";
     bad_macs: Yaml, "name: a\nbridges:\n  a: { mac: '01:00:5e:00:00:01' }\n  b: { mac: '00:00:00:00:00:00' }\n  c: { mac: '02:00:00:00:00:0A' }\n";
     bad_names: Toml, "name = 'Web Lab'\n[namespaces.'a/b']\n[namespaces.'']\n[bridges.b]\ninterface = '42'\nmac = '2:0:0:0:0:1'\n";

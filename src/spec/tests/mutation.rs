@@ -22,14 +22,34 @@ fn survives(bytes: &[u8], format: Format) {
     }
 }
 
-fn samples() -> [(Vec<u8>, Format); 3] {
+/// A file of many from one.
+const MANY: &str = r#"
+name: many
+vars: { n: 3, roles: [a, b], on: true, mtu: "${n * 1000}" }
+prefix: ${name}-
+namespaces:
+  s$s: { for: { s: 1..2 }, forwarding: $on }
+  l$l: { for: { l: [1..2, 3] }, when: $l != 2 && $on, sysctls: { net.ipv4.conf.e$i.rp_filter: { for: { i: 1..2 }, value: 1 } } }
+links:
+  - { for: { s: 1..2, l: "$s..$n" }, subnet: "10.$s.${l:2x}.0/31", mtu: $mtu, endpoints: ["s$s:e$l", "l$l:e$s"] }
+"#;
+
+fn samples() -> [(Vec<u8>, Format); 4] {
     let json = serde_json::to_string_pretty(&tree_of(YAML, Format::Yaml).to_json()).unwrap();
-    [(YAML.into(), Format::Yaml), (TOML.into(), Format::Toml), (json.into(), Format::Json)]
+    [(YAML.into(), Format::Yaml), (TOML.into(), Format::Toml), (json.into(), Format::Json), (MANY.into(), Format::Yaml)]
 }
 
 /// Pieces that mean something to one of the formats or to the language.
 const PIECES: &[&str] = &[
     "",
+    "$",
+    "${",
+    "${n+1}",
+    "1..3",
+    "for: { i: 1..3 }\n",
+    "when: $n > 1\n",
+    "vars: { n: 2 }\n",
+    "value: ",
     "[",
     "]",
     "{",
@@ -125,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_file_is_an_error_and_no_panic(which in 0..3usize, edits in prop::collection::vec(edit(), 1..6)) {
+    fn a_damaged_file_is_an_error_and_no_panic(which in 0..4usize, edits in prop::collection::vec(edit(), 1..6)) {
         let (mut bytes, format) = samples()[which].clone();
         for edit in &edits {
             apply(&mut bytes, edit);

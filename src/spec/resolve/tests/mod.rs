@@ -13,7 +13,7 @@ use crate::{
 fn read(text: &str) -> (Source, Option<Topology>, Diagnostics) {
     let (source, file, diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
     assert!(!diagnostics.has_errors(), "{}", render(&diagnostics, &[source], Style::default()));
-    let (topology, diagnostics) = resolve(&file.unwrap(), &Options::default());
+    let (topology, diagnostics) = resolve(&file.unwrap());
     (source, topology, diagnostics)
 }
 
@@ -34,7 +34,7 @@ fn good(text: &str) -> Topology {
 /// What is said of a file that cannot be read whole: the messages only.
 fn said_of_part(text: &str) -> Vec<String> {
     let (_, file, mut diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    diagnostics.0.extend(resolve(&file.unwrap(), &Options::default()).1.0);
+    diagnostics.0.extend(resolve(&file.unwrap()).1.0);
     diagnostics.0.into_iter().map(|it| it.message).collect()
 }
 
