@@ -177,6 +177,9 @@ pub struct Validate {
     /// How they are read.
     #[command(flatten)]
     pub reading: Reading,
+    /// Also print who has which address, those that are given automatically too
+    #[arg(long)]
+    pub addresses: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,

@@ -28,6 +28,7 @@ Examples:
   netwright validate lab.yaml
   netwright validate labs/*.toml
   generate-lab | netwright validate - -format json
+  netwright validate lab.yaml -addresses   who has which address
   netwright validate lab.yaml -json        every error with its line and column, as one document";
 
 /// `plan`.

@@ -17,7 +17,10 @@ use crate::{
     kind::Topology,
     model::{Diagnostic, Diagnostics, TopologyName},
     report::{diagnostic, json::Lines, style},
-    spec::{self, Given, Source, Surroundings, resolve},
+    spec::{
+        self, Given, Source, Surroundings,
+        resolve::{self, Held},
+    },
 };
 
 /// The most that is read of a file: far more than any lab has, far less than memory.
@@ -32,6 +35,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// The topology, where no error stands.
     pub topology: Option<Topology>,
+    /// Its addresses.
+    pub held: Vec<Held>,
     /// Its name, also where errors stand, as far as it can be told.
     pub name: Option<TopologyName>,
     /// What it was read from, to be read again.
@@ -108,15 +113,17 @@ fn read(bytes: &[u8], path: &Path, format: Format, surroundings: Surroundings<'_
         (!taken).then(|| file.name.value.clone())
     };
     let name = file.as_ref().and_then(|file| override_.or_else(|| named(file)));
-    let resolved = file.map(|file| resolve::resolve(&file));
-    let topology = resolved.and_then(|(topology, more)| {
+    let mut topology = None;
+    if let Some(file) = &file {
+        let (resolved, more) = resolve::resolve(file);
         diagnostics.0.extend(more.0);
-        topology.filter(|_| !diagnostics.has_errors())
-    });
+        topology = resolved.filter(|_| !diagnostics.has_errors());
+    }
+    let held = file.zip(topology.as_ref()).map(|(file, topology)| resolve::held(&file, topology)).unwrap_or_default();
     diagnostics.sort();
     copies.explain(&mut diagnostics);
     let stored = stored(&sources, path, format, vars);
-    Loaded { sources, diagnostics, topology, name, stored }
+    Loaded { sources, diagnostics, topology, held, name, stored }
 }
 
 impl Loaded {

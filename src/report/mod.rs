@@ -1,5 +1,6 @@
 //! The only place that formats for people or machines.
 
+pub mod addresses;
 pub mod attributes;
 pub mod checks;
 pub mod confirm;
@@ -9,5 +10,6 @@ pub mod plan;
 pub mod progress;
 pub mod show;
 pub mod style;
+pub mod table;
 pub mod time;
 pub mod words;

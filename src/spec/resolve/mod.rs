@@ -16,6 +16,7 @@ mod checks;
 mod facing;
 mod firewall;
 mod gateways;
+mod held;
 mod links;
 mod mtu;
 mod names;
@@ -24,6 +25,7 @@ mod routes;
 mod scope;
 mod segments;
 
+pub use held::{Held, held};
 use scope::Scope;
 
 #[cfg(test)]
