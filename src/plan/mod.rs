@@ -3,8 +3,10 @@
 mod build;
 mod conflicts;
 mod disruption;
+mod holder;
 mod lower;
 mod neighbours;
+mod overlap;
 pub mod saved;
 mod shared;
 
