@@ -52,6 +52,8 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
     }
     for (netns, input) in &topology.firewalls {
         request.firewalls.insert(netns.clone(), firewall::compose(input).tables);
+        let ports = input.forwards.iter().map(firewall::Forward::listened);
+        request.ports.entry(netns.clone()).or_default().extend(ports);
     }
     request
 }

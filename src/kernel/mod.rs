@@ -31,6 +31,7 @@ mod read;
 mod reply;
 mod route;
 mod run;
+mod sockets;
 mod sysctl;
 mod words;
 

@@ -16,7 +16,7 @@ use super::{
     netns::{self, Opened},
     nsid,
     peers::{self, Reading, Veth},
-    route, sysctl,
+    route, sockets, sysctl,
 };
 use crate::model::{
     Netns,
@@ -227,6 +227,9 @@ fn read_rest(
         .map_err(|error| error.into_error("cannot read the addresses"))?;
     state.routes =
         socket.dump(&route::dump(), route::decode).map_err(|error| error.into_error("cannot read the routes"))?;
+    if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
+        state.listeners = sockets::listeners(ports)?;
+    }
     for key in request.sysctls.get(place).into_iter().flatten() {
         for key in sysctl::expand(key)? {
             let value = sysctl::read(&key)?;

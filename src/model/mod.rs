@@ -9,6 +9,7 @@ pub mod iptables;
 pub mod mark;
 pub mod name;
 pub mod snapshot;
+pub mod socket;
 
 pub use address::Address;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, Spanned};

@@ -8,7 +8,10 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Mac, Mark, Netns, TopologyName};
+use super::{
+    Mac, Mark, Netns, TopologyName,
+    socket::{Listener, Ports},
+};
 
 /// What of the kernel a plan needs to see beside links, addresses and routes, which are always read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,8 @@ pub struct ReadRequest {
     /// The firewall rules that are wanted, so that the reader can have this kernel's own tools print them the way
     /// they print the live ones, which also proves that the kernel supports them.
     pub firewalls: BTreeMap<Netns, Vec<Table>>,
+    /// Ports, by namespace, of which it is asked who listens there.
+    pub ports: BTreeMap<Netns, BTreeSet<Ports>>,
     /// Sysctls whose value in a namespace that has just been made is asked for.
     pub fresh: BTreeSet<String>,
 }
@@ -88,6 +93,9 @@ pub struct NetnsState {
     /// The packet filter's tables that are in use or were asked for.
     #[serde(skip_serializing_if = "FirewallState::is_empty")]
     pub firewall: FirewallState,
+    /// Who listens on the ports that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
 }
 
 fn is_zero(inode: &u64) -> bool {

@@ -1,7 +1,7 @@
 //! What stands in the way on this host: names that are taken, things that are missing, networks that overlap. What is
 //! foreign is never changed, so each of these is for the user to decide.
 
-use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, overlap};
+use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, overlap, place_name};
 use crate::{
     kind::{Topology, bridge, sysctl},
     model::{
@@ -26,6 +26,7 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
         found.extend(scene.ports(topology));
         found.extend(scene.sysctls(topology));
         found.extend(overlap::find(inputs.name, topology, inputs.snapshot, observed));
+        found.extend(listeners::find(topology, inputs.snapshot, observed));
         found.extend(scene.router_advertisement(topology));
     }
     found.extend(scene.foreign_ports(topology));
@@ -239,13 +240,6 @@ impl Scene<'_> {
             }
         }
         found
-    }
-}
-
-fn place_name(netns: &Netns) -> String {
-    match netns {
-        Netns::Host => "the host".to_owned(),
-        Netns::Named(name) => format!("the namespace `{name}`"),
     }
 }
 

@@ -4,17 +4,20 @@ mod build;
 mod conflicts;
 mod disruption;
 mod holder;
+mod listeners;
 mod lower;
 mod neighbours;
 mod overlap;
 pub mod saved;
 mod shared;
+#[cfg(test)]
+mod testing;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::change::{AttributeChange, Change, Finding, Value};
-use crate::model::{TopologyName, event::Action};
+use crate::model::{Netns, TopologyName, event::Action};
 
 pub use build::{Inputs, Prepared, build};
 
@@ -79,4 +82,12 @@ impl Plan {
 /// The JSON Schema of a plan, as `show PLAN -json` prints it.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Plan).to_value()
+}
+
+/// A namespace as the subject of a sentence.
+fn place_name(netns: &Netns) -> String {
+    match netns {
+        Netns::Host => "the host".to_owned(),
+        Netns::Named(name) => format!("the namespace `{name}`"),
+    }
 }

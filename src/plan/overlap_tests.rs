@@ -1,9 +1,5 @@
 use super::*;
-use crate::{
-    kind::made::Made,
-    observe,
-    spec::{self, Format, resolve},
-};
+use crate::plan::testing::{observed, topology};
 
 const LAB: &str = "
 name: lab
@@ -14,19 +10,13 @@ links:
   - endpoints: ['web:eth1 10.50.0.1/24', 'db:eth1 10.50.0.2/24']
 ";
 
-fn topology(text: &str) -> Topology {
-    let (_, file, wrong) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    let (topology, more) = resolve::resolve(&file.unwrap(), &resolve::Options::default());
-    topology.unwrap_or_else(|| panic!("{wrong:?} {more:?}"))
-}
-
 /// The findings on a host with one more device, with an address or a route.
 fn on(text: &str, device: &str, host: &str) -> Vec<String> {
     let links = format!("[{{index: 1, name: lo, mtu: 65536, up: true}}, {{index: 2, mtu: 1500, {device}}}]");
     let snapshot: Snapshot =
         serde_yaml::from_str(&format!("namespaces: {{host: {{links: {links}, {host}}}}}")).unwrap();
     let topology = topology(text);
-    let observed = observe::observe(&snapshot, &topology.name, Some(&topology), &Made::default());
+    let observed = observed(&topology, &snapshot);
     let found = find(&topology.name, &topology, &snapshot, &observed);
     found.iter().map(|it| format!("{}\n{}", it.message, it.help.as_deref().unwrap_or_default())).collect()
 }
