@@ -85,3 +85,81 @@ fn networks_of_docker_of_vpns_and_of_other_labs_are_told_apart() {
         assert_eq!(said.matches("[conflict::overlap]").count(), 3, "all that goes by the VPN is no network:\n{said}");
     });
 }
+
+const PLAIN: &str = "
+name: lab
+namespaces: {web: {}, db: {forwarding: true}}
+bridges: {br0: {addresses: [10.1.0.1/24]}, br1: {}}
+links:
+  - endpoints: ['web:eth0 10.1.0.2/24', br0]
+  - endpoints: ['db:eth0', br1]
+gateways: [{bridge: br0}]
+";
+
+#[test]
+fn a_kernel_without_ipv6_does_a_lab_of_ipv4() {
+    sandbox::run(|| {
+        let path = file("lab", PLAIN);
+        let both = file("both", &PLAIN.replace("10.1.0.2/24", "10.1.0.2/24 fd00:1::2/64"));
+        sh("mount -t tmpfs tmpfs /proc/sys/net/ipv6");
+        let clean = Dump::settled();
+        expect(&["plan", &both], 1, &["this kernel has no IPv6, which link.web:eth0 and 1 more need [host::no_ipv6]"]);
+        apply(&path);
+        expect(&["destroy", &path, "-auto-approve"], 0, &["Destroy complete!"]);
+        clean.assert_restored("destroy");
+    });
+}
+
+#[test]
+fn what_a_container_forbids_is_told_before_anything_is_made() {
+    sandbox::run(|| {
+        let path = file("lab", PLAIN);
+        let clean = Dump::settled();
+        let refused = |words: &[&str]| {
+            expect(&["apply", &path, "-auto-approve"], 1, words);
+        };
+        sh("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys");
+        refused(&["/proc/sys is read-only here, and namespace.web and", "[host::read_only_sysctls]"]);
+        sh("umount /proc/sys; mkdir -p /run/netns; mount -t tmpfs -o ro tmpfs /run/netns");
+        refused(&["and /run/netns is closed: it is on a file system that is read-only [host::no_netns_folder]"]);
+        // The sandbox itself is one, and a trial another.
+        sh("umount /run/netns; echo 2 >/proc/sys/user/max_net_namespaces");
+        let three = file("three", "name: lab\nnamespaces: {a: {}, b: {}, c: {}}\n");
+        let words = "3 namespaces are to be made where 0 are, and this machine allows 2 in all [host::namespace_limit]";
+        expect(&["plan", &three], 1, &[words]);
+        sh("echo 100 >/proc/sys/user/max_net_namespaces");
+        clean.assert_restored("plans with errors");
+        apply(&path);
+        sh("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys");
+        expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes."]);
+    });
+}
+
+#[test]
+fn sysctls_are_tried_before_their_namespaces_are_made() {
+    sandbox::run(|| {
+        let lab = |sysctls: &str| file("lab", &format!("name: lab\nnamespaces: {{web: {{sysctls: {{{sysctls}}}}}}}\n"));
+        let clean = Dump::settled();
+        let wrong = lab("net.ipv4.tcp_ecm: 1, net.ipv4.conf.eth7.rp_filtre: 1, net.ipv4.ip_default_ttl: 999, \
+                         net.ipv4.tcp_congestion_control: nosuch, net.ipv4.conf.eth7.rp_filter: loose");
+        let words = [
+            "this kernel has no sysctl `net.ipv4.tcp_ecm` in `web` [conflict::no_sysctl]",
+            "this kernel has no sysctl `net.ipv4.conf.eth7.rp_filtre` in `web`",
+            "does not take `999` for the sysctl `net.ipv4.ip_default_ttl` in `web`: invalid argument (EINVAL)",
+            "does not take `nosuch` for the sysctl `net.ipv4.tcp_congestion_control`",
+            "does not take `loose` for the sysctl `net.ipv4.conf.eth7.rp_filter`",
+        ];
+        expect(&["apply", &wrong, "-auto-approve"], 1, &words);
+        let before = sh("cat /proc/sys/net/ipv4/ip_default_ttl");
+        clean.assert_restored("a plan with errors");
+        let right = lab(
+            "net.ipv4.ip_default_ttl: 7, net.ipv6.conf.default.stable_secret: '2001:0db8:0000:0000:0000:0000:0000:0001'",
+        );
+        apply(&right);
+        assert_eq!(sh("cat /proc/sys/net/ipv4/ip_default_ttl"), before, "a trial is not the host's");
+        let worse = lab(
+            "net.ipv4.ip_default_ttl: 0, net.ipv6.conf.default.stable_secret: '2001:0db8:0000:0000:0000:0000:0000:0001'",
+        );
+        expect(&["plan", &worse], 1, &["does not take `0` for the sysctl `net.ipv4.ip_default_ttl`"]);
+    });
+}

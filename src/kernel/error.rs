@@ -60,6 +60,11 @@ impl KernelError {
         &self.0.what
     }
 
+    /// Why it was not done, in the words for the error number.
+    pub fn reason(&self) -> &str {
+        &self.0.why
+    }
+
     /// The error number, where the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
         self.0.errno

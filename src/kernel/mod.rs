@@ -23,6 +23,7 @@ mod dying;
 mod gone;
 mod group;
 mod link;
+mod machine;
 mod netlink;
 mod nsid;
 mod peers;

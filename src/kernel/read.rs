@@ -1,7 +1,7 @@
 //! One reading of the kernel: the host and every named namespace.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{
         Mutex, PoisonError,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    KernelError, address, borrow, firewall, link,
+    KernelError, address, borrow, firewall, link, machine,
     netlink::RouteSocket,
     netns::{self, Opened},
     nsid,
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::model::{
     Netns,
+    machine::{DeviceKind, Trial},
     snapshot::{NetnsState, ReadRequest, Snapshot},
 };
 
@@ -66,21 +67,21 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
             snapshot.to_come.insert(netns.clone(), state);
         }
     }
-    if !request.fresh.is_empty() {
-        snapshot.fresh = fresh(&request.fresh)?;
+    let has = |kind: DeviceKind| {
+        let mut links = snapshot.namespaces.values().flat_map(|state| &state.links);
+        links.any(|link| link.kind.as_deref() == Some(kind.as_str()))
+    };
+    let mut trial = request.trial.clone();
+    trial.kinds.retain(|kind| !has(*kind));
+    let mut lacks = machine::lacks();
+    if trial != Trial::default() {
+        let outcome = machine::try_out(&trial)?;
+        (snapshot.fresh, snapshot.refused) = (outcome.sysctls, outcome.refused);
+        lacks.extend(outcome.lacks);
     }
+    snapshot.lacks = lacks;
+    snapshot.namespace_limit = machine::namespace_limit();
     Ok(snapshot)
-}
-
-/// Asked of a namespace that is made for it and goes at once.
-fn fresh(keys: &BTreeSet<String>) -> Result<BTreeMap<String, String>, KernelError> {
-    netns::in_throwaway("cannot make a namespace to read its defaults", || {
-        let mut values = BTreeMap::new();
-        for key in keys {
-            values.extend(sysctl::read(key)?.map(|value| (key.clone(), value)));
-        }
-        Ok(values)
-    })
 }
 
 /// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.

@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod hash;
 pub mod iptables;
+pub mod machine;
 pub mod mark;
 pub mod name;
 pub mod snapshot;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Mac, Mark, Netns, TopologyName,
+    machine::{Lack, RefusedValue, Trial},
     socket::{Listener, Ports},
 };
 
@@ -24,8 +25,8 @@ pub struct ReadRequest {
     pub firewalls: BTreeMap<Netns, Vec<Table>>,
     /// Ports, by namespace, of which it is asked who listens there.
     pub ports: BTreeMap<Netns, BTreeSet<Ports>>,
-    /// Sysctls whose value in a namespace that has just been made is asked for.
-    pub fresh: BTreeSet<String>,
+    /// What is to be tried out beside.
+    pub trial: Trial,
 }
 
 /// One reading of the kernel.
@@ -47,12 +48,26 @@ pub struct Snapshot {
     /// Names under `/run/netns` of namespaces that are there by another one, with which they are: `ip netns attach`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, Netns>,
-    /// What a namespace that has just been made has of the sysctls that were asked for.
+    /// What a namespace that has just been made has of the sysctls that were asked for; `None` where it has no such key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub fresh: BTreeMap<String, String>,
+    pub fresh: BTreeMap<String, Option<String>>,
+    /// What of the trial the kernel did not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedValue>,
+    /// What this machine does not do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Lack>,
+    /// How many network namespaces its user may make, all in all (`user.max_net_namespaces`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_limit: Option<u64>,
 }
 
 impl Snapshot {
+    /// Whether this kernel has IPv6.
+    pub fn has_ipv6(&self) -> bool {
+        !self.lacks.contains(&Lack::Ipv6)
+    }
+
     /// The packet filter of a namespace, also of one that is not there yet.
     pub fn firewall(&self, netns: &Netns) -> Option<&FirewallState> {
         let live = self.namespaces.get(netns).map(|state| &state.firewall);

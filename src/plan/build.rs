@@ -1,6 +1,6 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, saved::Stamp, shared};
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, machine, saved::Stamp, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter},
@@ -70,6 +70,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         .collect();
     let unsaid = lowered.missing.iter().filter(|(_, netns, device)| !said.contains(&(netns, device)));
     findings.extend(unsaid.map(missing));
+    findings.extend(machine::find(inputs.snapshot, &lowered.batches).iter().map(finding));
     findings.dedup();
     let plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),

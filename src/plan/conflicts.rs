@@ -1,7 +1,7 @@
 //! What stands in the way on this host: names that are taken, things that are missing, networks that overlap. What is
 //! foreign is never changed, so each of these is for the user to decide.
 
-use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, overlap, place_name};
+use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, overlap, place_name, sysctls};
 use crate::{
     kind::{Topology, bridge, sysctl},
     model::{
@@ -24,7 +24,7 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
         found.extend(scene.devices(topology));
         found.extend(scene.external_bridges(topology));
         found.extend(scene.ports(topology));
-        found.extend(scene.sysctls(topology));
+        found.extend(sysctls::find(topology, inputs.snapshot));
         found.extend(overlap::find(inputs.name, topology, inputs.snapshot, observed));
         found.extend(listeners::find(topology, inputs.snapshot, observed));
         found.extend(scene.router_advertisement(topology));
@@ -146,24 +146,6 @@ impl Scene<'_> {
                     let what =
                         format!("the port `{port}` of the bridge `{}` is the topology `{other}`'s", bridge.label);
                     found.push(Diagnostic::error("conflict::port_taken", what).help("one NIC is a port of one bridge"));
-                }
-            }
-        }
-        found
-    }
-
-    fn sysctls(&self, topology: &Topology) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        let namespaces = topology.namespaces.iter().map(|it| (&it.netns, &it.sysctls));
-        let host = topology.host.iter().map(|it| (&Netns::Host, &it.sysctls));
-        for (netns, sysctls) in namespaces.chain(host) {
-            let Some(state) = self.snapshot.namespaces.get(netns) else { continue };
-            for key in sysctls.keys() {
-                let absent = state.sysctls.get(key).is_some_and(Option::is_none);
-                if absent && sysctl::interface_of_path(key).is_none() {
-                    let what = format!("this kernel has no sysctl `{}` in `{netns}`", sysctl::key_of_path(key));
-                    let help = "check its spelling; some keys need a module of the kernel to be loaded";
-                    found.push(Diagnostic::error("conflict::no_sysctl", what).help(help));
                 }
             }
         }

@@ -6,10 +6,12 @@ mod disruption;
 mod holder;
 mod listeners;
 mod lower;
+mod machine;
 mod neighbours;
 mod overlap;
 pub mod saved;
 mod shared;
+mod sysctls;
 #[cfg(test)]
 mod testing;
 
