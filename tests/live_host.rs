@@ -163,3 +163,46 @@ fn sysctls_are_tried_before_their_namespaces_are_made() {
         expect(&["plan", &worse], 1, &["does not take `0` for the sysctl `net.ipv4.ip_default_ttl`"]);
     });
 }
+
+#[test]
+fn tools_and_modules_that_are_missing_are_named_with_where_they_come_from() {
+    sandbox::run(|| {
+        let path = file("lab", PUBLISHED);
+        let clean = Dump::settled();
+        let refused = |words: &[&str]| {
+            expect(&["apply", &path, "-auto-approve"], 1, words);
+        };
+        sh("mount -t tmpfs tmpfs /usr/sbin");
+        refused(&[
+            "the packet filter of host, edge cannot be used: gateways, nat and port forwards need iptables",
+            "install the package `iptables` (Debian",
+            "[host::firewall]",
+        ]);
+        sh("umount /usr/sbin; mkdir /run/sbin; cp -a /usr/sbin/*tables* /run/sbin; rm /run/sbin/ip6tables*
+            mount --bind /run/sbin /usr/sbin");
+        refused(&["the packet filter of host cannot be used: cannot load the IPv6 rules", "of old Alpine `ip6tables`"]);
+        sh("umount /usr/sbin; cp -a /usr/sbin/ip6tables* /run/sbin; rm /run/sbin/iptables-nft-restore
+            printf '#!/bin/sh\ncat >/dev/null\necho \"line 7: RULE_APPEND failed (No such file or directory)\" >&2\nexit 4\n' \
+                >/run/sbin/iptables-nft-restore
+            chmod +x /run/sbin/iptables-nft-restore; mount --bind /run/sbin /usr/sbin");
+        refused(&["RULE_APPEND failed", "the kernel may lack a module of that rule: modprobe -a nft_compat xt_"]);
+        sh("umount /usr/sbin");
+        clean.assert_restored("plans with errors");
+        apply(&path);
+        sh("mount -t tmpfs tmpfs /usr/sbin");
+        expect(&["plan", &path], 1, &["iptables-nft-save is in none of", "[host::firewall]"]);
+    });
+}
+
+#[test]
+fn root_without_a_network_namespace_of_its_own_is_told_so() {
+    sandbox::run(|| {
+        let path = file("lab", PLAIN);
+        let said = sh(&format!(
+            "unshare --user --map-root-user {} plan {path} 2>&1 || echo $?",
+            env!("CARGO_BIN_EXE_netwright")
+        ));
+        let why = "this process is root of a user namespace that does not own its network namespace";
+        assert!(said.contains(why) && said.contains("`netwright sandbox`") && said.ends_with("1\n"), "{said}");
+    });
+}

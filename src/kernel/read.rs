@@ -63,8 +63,7 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
     for (netns, wanted) in request.firewalls.iter().filter(|(_, wanted)| !wanted.is_empty()) {
         if !snapshot.namespaces.contains_key(netns) {
-            let state = firewall::of_new(wanted).map_err(|error| error.in_netns(netns))?;
-            snapshot.to_come.insert(netns.clone(), state);
+            snapshot.to_come.insert(netns.clone(), firewall::of_new_or_why(wanted));
         }
     }
     let has = |kind: DeviceKind| {
@@ -239,7 +238,7 @@ fn read_rest(
     }
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.
-        Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || firewall::read(wanted))?,
+        Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || Ok(firewall::read_or_why(wanted)))?,
         Some(_) | None => firewall::read(&[])?,
     };
     Ok(())

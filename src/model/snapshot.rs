@@ -386,6 +386,19 @@ pub struct FirewallState {
     /// What else forwarded traffic has to pass, and drops all that its rules do not take. Read where rules are wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropping: Vec<DroppingChain>,
+    /// Why nothing is known and nothing can be loaded, where rules are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Unusable>,
+}
+
+/// Why this machine's packet filter cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unusable {
+    /// What, and why.
+    pub what: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// A base chain of nf_tables in a table that the iptables tools do not show, at the forward hook, with a policy of drop.
@@ -434,6 +447,6 @@ impl NftFamily {
 impl FirewallState {
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty() && self.wanted.is_empty()
+        self.live.is_empty() && self.wanted.is_empty() && self.unusable.is_none()
     }
 }

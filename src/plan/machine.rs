@@ -1,13 +1,15 @@
 //! What the ops of a plan need and this machine does not do: told before any of them is run, and of nothing that stays as
 //! it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::FIREWALL_UNUSABLE;
 use crate::{
+    kind::Topology,
     model::{
         Address, Diagnostic, Netns, Snapshot,
         machine::{DeviceKind, Lack},
-        snapshot::Family,
+        snapshot::{Family, Unusable},
     },
     op::{Batch, Op},
 };
@@ -19,6 +21,26 @@ pub fn find(snapshot: &Snapshot, batches: &[Batch]) -> Vec<Diagnostic> {
         Some(diagnostic(lack, &needy))
     });
     lacks.chain(too_many(snapshot, batches)).collect()
+}
+
+/// Namespaces whose rules cannot be had on this machine. What is known of them is nothing, so that nothing can be done.
+pub fn firewalls(topology: &Topology, snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let mut places: BTreeMap<&Unusable, Vec<&Netns>> = BTreeMap::new();
+    for netns in topology.firewalls.keys() {
+        if let Some(unusable) = snapshot.firewall(netns).and_then(|firewall| firewall.unusable.as_ref()) {
+            places.entry(unusable).or_default().push(netns);
+        }
+    }
+    let one = |(unusable, places): (&Unusable, Vec<&Netns>)| {
+        let names: Vec<&str> = places.iter().map(|netns| netns.as_str()).collect();
+        let what = format!("the packet filter of {} cannot be used: {}", names.join(", "), unusable.what);
+        let error = Diagnostic::error(FIREWALL_UNUSABLE, what);
+        match &unusable.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    };
+    places.into_iter().map(one).collect()
 }
 
 /// Who needs something.

@@ -26,6 +26,9 @@ pub use build::{Inputs, Prepared, build};
 /// The code of the finding that a new prefix makes everything anew.
 pub const PREFIX_CHANGED: &str = "prefix::changed";
 
+/// The code of the finding that this machine's packet filter cannot be used, so that nothing is known of its rules.
+pub const FIREWALL_UNUSABLE: &str = "host::firewall";
+
 /// The version of the plan's JSON. The minor part grows with compatible additions.
 pub const FORMAT_VERSION: &str = "1.0";
 
