@@ -10,7 +10,7 @@ use crate::{
 /// A topology from its text.
 pub fn topology(text: &str) -> Topology {
     let (_, file, wrong) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    let (topology, more) = resolve::resolve(&file.unwrap(), &resolve::Options::default());
+    let (topology, more) = resolve::resolve(&file.unwrap());
     topology.unwrap_or_else(|| panic!("{wrong:?} {more:?}"))
 }
 

@@ -1,11 +1,11 @@
 //! From the file as written to a [`Topology`]: every name looked up, every rule of the language checked, and all that
 //! is wrong said in one run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
     kind::Topology,
-    model::{Diagnostic, Diagnostics, Label, Netns},
+    model::{Diagnostics, Label, Netns},
 };
 
 use super::file::File;
@@ -17,13 +17,17 @@ mod facing;
 mod firewall;
 mod gateways;
 mod held;
+mod index;
 mod links;
+mod listening;
 mod mtu;
 mod names;
 mod namespaces;
+mod nets;
 mod routes;
 mod scope;
 mod segments;
+mod ways;
 
 pub use held::{Held, held};
 use scope::Scope;
@@ -42,6 +46,7 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     let links = links::enter(&mut scope);
     let whole = !file.incomplete && !scope.diagnostics.has_errors();
     addresses::assign(&mut scope);
+    scope.settle();
     addresses::check_clashes(&mut scope);
     mtu::check(&mut scope);
     if !whole {
@@ -63,8 +68,8 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
         prefix: scope.prefix.clone(),
         namespaces,
         host,
-        bridges: bridges::build(&mut scope, &bridges, &rules),
-        links: links::build(&mut scope, &links, &rules),
+        bridges: bridges::build(&scope, &bridges, &rules),
+        links: links::build(&scope, &links, &rules),
         routes,
         gateways,
         firewalls: rules.inputs,
@@ -87,33 +92,8 @@ fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
     diagnostics
 }
 
-/// "did you mean": the known name nearest to `name`, where one is near.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.map(|it| (strsim::damerau_levenshtein(name, it), it));
-    scored.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, it)| it)
-}
-
-/// An undefined name with what is defined.
-fn undefined(what: &str, name: &Label, span: crate::model::Span, known: &BTreeMap<Label, ()>) -> Diagnostic {
-    let diagnostic =
-        Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(span, "not defined");
-    match nearest(name.as_str(), known.keys().map(Label::as_str)) {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => diagnostic.help(format!("no {what} is defined in this file")),
-        None => {
-            let names: Vec<&str> = known.keys().map(Label::as_str).take(12).collect();
-            diagnostic.help(format!("defined: {}", names.join(", ")))
-        }
-    }
-}
-
 /// The kernel's namespace that the file calls `host`.
 const HOST: &str = "host";
-
-/// Whether two subnets share an address.
-fn overlap(a: &ipnet::IpNet, b: &ipnet::IpNet) -> bool {
-    a.contains(b) || b.contains(a)
-}
 
 /// Per-namespace facts that follow from rules: see [`firewall`].
 #[derive(Debug, Default)]
@@ -125,11 +105,13 @@ pub(super) struct Rules {
     /// Which families each namespace must forward, and what of the file makes it so.
     pub forwarding: BTreeMap<Label, Need>,
     /// Devices that need `route_localnet`, by namespace.
-    pub route_localnet: BTreeMap<Netns, Vec<String>>,
+    pub route_localnet: BTreeMap<Netns, BTreeSet<String>>,
     /// IPv6 gateways, which listen to no router advertisement.
-    pub ignore_ra: BTreeMap<Netns, Vec<String>>,
+    pub ignore_ra: BTreeMap<Netns, BTreeSet<String>>,
+    /// The ports that forwards of each namespace listen on.
+    pub listening: HashMap<Netns, listening::Listening>,
     /// Link ends whose bridge port needs hairpin.
-    pub hairpin: Vec<scope::EndId>,
+    pub hairpin: HashSet<scope::EndId>,
 }
 
 /// Why a namespace must forward.
