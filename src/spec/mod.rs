@@ -4,6 +4,7 @@ pub mod address;
 pub mod de;
 pub mod expand;
 pub mod file;
+pub mod format;
 pub mod json;
 pub mod resolve;
 pub mod schema;
