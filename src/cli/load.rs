@@ -46,23 +46,28 @@ pub struct Loaded {
 /// What begins the names of environment variables that set the variables of files.
 const VAR: &str = "NETWRIGHT_VAR_";
 
-/// Reads and resolves FILE, and says nothing yet.
-pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
-    let source = operand::source(file, reading.format, Path::new("")).map_err(Failure::new)?;
-    let (bytes, path, format) = match source {
-        operand::Source::Stdin(format) => (read_all(io::stdin().lock(), "-")?, "-".into(), format),
+/// The bytes of FILE, its path and how it is written; `format` is that of standard input.
+pub fn bytes(file: Option<&Path>, format: Option<Format>) -> Result<(Vec<u8>, PathBuf, Format), Failure> {
+    let source = operand::source(file, format, Path::new("")).map_err(Failure::new)?;
+    match source {
+        operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),
         operand::Source::File(path) => {
             let shown = style::clean(&path.to_string_lossy()).into_owned();
             let open = std::fs::File::open(&path)
                 .map_err(|error| Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error))))?;
             let bytes = read_all(open, &shown)?;
-            let Some(format) = reading.format.or_else(|| Format::of_path(&path)) else {
+            let Some(format) = format.or_else(|| Format::of_path(&path)) else {
                 let why = "its ending tells no format; name it .yaml, .toml or .json, or give -format";
                 return Err(Failure::new(format!("cannot read the topology file {shown}: {why}")));
             };
-            (bytes, path, format)
+            Ok((bytes, path, format))
         }
-    };
+    }
+}
+
+/// Reads and resolves FILE, and says nothing yet.
+pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
+    let (bytes, path, format) = bytes(file, reading.format)?;
     let mut given = BTreeMap::new();
     for (name, text) in std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text))) {
         if let (Some(name), Ok(text)) = (name.strip_prefix(VAR), text.into_string()) {
@@ -140,10 +145,7 @@ impl Loaded {
             };
             return self.diagnostics.0.iter().try_for_each(one).map_err(Failure::output);
         }
-        if !self.diagnostics.0.is_empty() {
-            let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
-            anstream::eprint!("{}", diagnostic::render(&self.diagnostics, &self.sources, style));
-        }
+        draw(&self.diagnostics, &self.sources);
         Ok(())
     }
 
@@ -156,6 +158,14 @@ impl Loaded {
     pub fn topology(self, json: bool) -> Result<(Topology, Stored), Failure> {
         self.say(json)?;
         Ok((self.topology.ok_or(Failure::Said)?, self.stored))
+    }
+}
+
+/// Shows what was found in files on stderr.
+pub fn draw(diagnostics: &Diagnostics, sources: &[Source]) {
+    if !diagnostics.0.is_empty() {
+        let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
+        anstream::eprint!("{}", diagnostic::render(diagnostics, sources, style));
     }
 }
 

@@ -8,6 +8,9 @@ use super::{
 /// The longest line that is made where it can be made shorter, in characters.
 pub const WIDTH_MAX: usize = 140;
 
+/// From which length on lists of lists and maps are hard to read on one line, in characters.
+const LONG: usize = 100;
+
 /// How deep one level is indented.
 pub const STEP: usize = 2;
 
@@ -110,6 +113,13 @@ impl Dialect {
             Kind::Map if !inner.is_empty() => format!("{open} {inner} {close}"),
             Kind::Map | Kind::List => format!("{open}{inner}{close}"),
         })
+    }
+
+    /// The form in which somebody would write `items`: each part on a line where together they make a long one.
+    pub fn natural_form(self, items: &Items) -> Form {
+        let parts = items.items.iter().filter(|item| item.value.items().is_some_and(|inner| !inner.items.is_empty()));
+        let is_long = || self.one_line(items).is_none_or(|text| width(&text) > LONG);
+        if parts.count() > 1 && is_long() { Form::Broken } else { Form::Flow }
     }
 
     fn one_line_item(self, item: &Item) -> Option<String> {

@@ -10,11 +10,17 @@ use crate::{
     spec::tree::{self, Value},
 };
 
-const DIALECT: Dialect = Dialect { colon: ":", last_comma: "" };
+/// How brackets are written.
+pub const DIALECT: Dialect = Dialect { colon: ":", last_comma: "" };
 
 /// A document that was read from `text`, laid out.
 pub fn format(text: &str, root: &tree::Node) -> String {
-    print(&node(text, root))
+    let mut root = node(text, root);
+    // A file of one line is hard to edit, however short it is.
+    if let Body::Items(items) = &mut root.body {
+        items.form = Form::Tall;
+    }
+    print(&root)
 }
 
 /// The text of a document.

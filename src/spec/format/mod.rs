@@ -1,5 +1,6 @@
 //! Text to the same text, laid out: comments, order and meaning are kept. What cannot be proved to be kept is not done.
 
+pub mod convert;
 pub mod flow;
 pub mod json;
 pub mod lines;
@@ -12,7 +13,10 @@ mod same;
 #[cfg(test)]
 mod tests;
 
-use super::{Format, Source, tree::Node};
+use super::{
+    Format, Source,
+    tree::{Node, Value},
+};
 use crate::model::Diagnostics;
 
 /// Why a file is left as it is.
@@ -36,6 +40,11 @@ pub fn format(bytes: &[u8], name: &str, format: Format) -> Result<String, Refuse
 fn read(bytes: &[u8], name: &str, format: Format) -> Result<(String, Node), Refused> {
     let (source, tree, diagnostics) = super::tree(bytes, name, format);
     if diagnostics.has_errors() {
+        return Err(Refused::Unreadable(source, diagnostics));
+    }
+    if !matches!(&tree, Some(Node { value: Value::Map(_), .. })) {
+        // Any text is YAML of some sort; one that is no map is not meant to be a topology.
+        let (source, _, diagnostics) = super::parse(bytes, name, format);
         return Err(Refused::Unreadable(source, diagnostics));
     }
     let text = plain_ends(&source.text, format);

@@ -107,6 +107,69 @@ links:
 # tail
 ";
 
+/// The topology of a file, and what is said of it.
+fn resolved(text: &str, format: Format) -> (Option<crate::kind::Topology>, Vec<String>) {
+    let (_, file, diagnostics) = crate::spec::parse(text.as_bytes(), "lab", format);
+    let messages = |diagnostics: &Diagnostics| {
+        let errors = diagnostics.0.iter().filter(|found| found.severity == crate::model::Severity::Error);
+        let mut messages: Vec<String> = errors.map(|found| found.message.clone()).collect();
+        messages.sort();
+        messages
+    };
+    if diagnostics.has_errors() {
+        return (None, messages(&diagnostics));
+    }
+    let options = crate::spec::resolve::Options::default();
+    let (topology, more) = crate::spec::resolve::resolve(&file.unwrap(), &options);
+    (topology, messages(&more))
+}
+
+const FORMATS: [Format; 3] = [Format::Yaml, Format::Toml, Format::Json];
+
+/// Converts a text to every notation, and on to every other.
+fn converts(name: &str, text: &str, from: Format) {
+    let convert = |text: &str, from, to| match convert::convert(text.as_bytes(), "lab", from, to) {
+        Ok(converted) => converted.text,
+        Err(refused) => panic!("{name} from {from:?} to {to:?}: {refused:?}\n{text}"),
+    };
+    for to in FORMATS {
+        let there = convert(text, from, to);
+        if to != Format::Json {
+            assert_eq!(
+                comments(&there, to),
+                comments(&plain_ends(text, from), from),
+                "{name} to {to:?}\n{text}---\n{there}"
+            );
+        }
+        assert_eq!(formatted(&there, to), there, "{name} to {to:?}");
+        for next in FORMATS {
+            let on = convert(&there, to, next);
+            let again = convert(&on, next, to);
+            if next != Format::Json && to != Format::Json {
+                assert_eq!(comments(&again, to), comments(&there, to), "{name} to {to:?} to {next:?} and back");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_converts_to_every_notation_and_means_the_same() {
+    let mut valid = 0;
+    for (name, text, from) in files() {
+        converts(&name, &text, from);
+        let (wanted, wrong) = resolved(&text, from);
+        valid += usize::from(wanted.is_some());
+        for to in FORMATS {
+            let converted = convert::convert(text.as_bytes(), &name, from, to).unwrap().text;
+            let (found, now_wrong) = resolved(&converted, to);
+            assert_eq!(found.is_some(), wanted.is_some(), "{name} to {to:?}: {wrong:?} {now_wrong:?}\n{converted}");
+            assert_eq!(now_wrong, wrong, "{name} to {to:?}\n{converted}");
+            assert_eq!(format!("{found:#?}"), format!("{wanted:#?}"), "{name} to {to:?}\n{converted}");
+        }
+    }
+    assert!(valid > 30, "{valid}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -118,5 +181,21 @@ proptest! {
             apply(&mut bytes, edit);
         }
         survives(&bytes, format);
+    }
+
+    #[test]
+    fn a_damaged_file_is_converted_or_refused(which in 0..4usize, edits in prop::collection::vec(edit(), 1..5)) {
+        let commented = (COMMENTED.into(), Format::Yaml);
+        let (mut bytes, from) = samples().into_iter().chain([commented]).nth(which).unwrap();
+        for edit in &edits {
+            apply(&mut bytes, edit);
+        }
+        let readable = read(&bytes, "lab", from).is_ok();
+        for to in FORMATS {
+            match convert::convert(&bytes, "lab", from, to) {
+                Err(Refused::Unproved(why)) => panic!("{why}, to {to:?}\n{}", String::from_utf8_lossy(&bytes)),
+                converted => assert_eq!(converted.is_ok(), readable),
+            }
+        }
     }
 }

@@ -10,6 +10,6 @@ fn short_is_on_one_line_and_breaks_are_kept() {
 }
 
 #[test]
-fn a_document_of_one_value_is_one_line() {
-    becomes(" [ 1 , 2.50 , -1e3 ]", "[1, 2.50, -1e3]\n", Format::Json);
+fn scalars_stay_as_they_are_written() {
+    becomes(" { \"a\":[ 1 , 2.50 , -1e3 ]}", "{\n  \"a\": [1, 2.50, -1e3]\n}\n", Format::Json);
 }

@@ -1,5 +1,6 @@
 //! Every file that there is, and every file that there might be, through the formatter.
 
+mod convert;
 mod files;
 mod json;
 mod toml;

@@ -103,8 +103,6 @@ fn marks_of_documents_are_kept() {
     yaml("%YAML 1.2\n---\na: 1\n...\n", "%YAML 1.2\n---\na: 1\n");
     yaml("# x\n\n--- # y\na: 1\n", "# x\n\n---\n# y\na: 1\n");
     yaml("--- &a\nb: 1\n", "--- &a\nb: 1\n");
-    yaml("- 1\n-   2\n", "- 1\n- 2\n");
-    yaml("--- |\n  x\n", "---\n|\n  x\n");
 }
 
 #[test]

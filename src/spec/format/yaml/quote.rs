@@ -54,13 +54,19 @@ pub fn double(text: &str) -> String {
 }
 
 /// Whether a character cannot be seen, or cannot stand in YAML.
-fn needs_escape(c: char) -> bool {
+pub fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// A text as the shortest scalar that every reader takes for text, in brackets or not.
 pub fn text(text: &str) -> String {
     if is_plainly_text(text) { text.to_owned() } else { double(text) }
+}
+
+/// The same outside of brackets, where a comma is a character like others.
+pub fn text_in_block(text: &str) -> String {
+    let without_commas = text.replace(", ", " ");
+    if is_plainly_text(&without_commas) { text.to_owned() } else { double(text) }
 }
 
 /// Whether nothing in a text has a meaning to YAML. Stricter than YAML is.
@@ -139,6 +145,10 @@ mod tests {
             "${s}-1",
         ] {
             assert_eq!(text(quoted), format!("\"{quoted}\""));
+        }
+        assert_eq!((text("a, b"), text_in_block("a, b")), ("\"a, b\"".to_owned(), "a, b".to_owned()));
+        for quoted in ["a,b", "1, 2,", ", a", "a: b, c"] {
+            assert_eq!(text_in_block(quoted), format!("\"{quoted}\""));
         }
         assert_eq!(text("a\n\"b\"\\\u{7f}"), "\"a\\n\\\"b\\\"\\\\\\U0000007F\"");
     }
