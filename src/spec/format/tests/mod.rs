@@ -3,6 +3,7 @@
 mod convert;
 mod files;
 mod json;
+mod random;
 mod toml;
 mod yaml;
 
