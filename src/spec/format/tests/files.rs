@@ -119,8 +119,7 @@ fn resolved(text: &str, format: Format) -> (Option<crate::kind::Topology>, Vec<S
     if diagnostics.has_errors() {
         return (None, messages(&diagnostics));
     }
-    let options = crate::spec::resolve::Options::default();
-    let (topology, more) = crate::spec::resolve::resolve(&file.unwrap(), &options);
+    let (topology, more) = crate::spec::resolve::resolve(&file.unwrap());
     (topology, messages(&more))
 }
 
