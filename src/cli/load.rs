@@ -15,8 +15,12 @@ use super::{
 use crate::{
     exec::memo::{Included, Stored},
     kind::Topology,
-    model::{Diagnostic, Diagnostics, TopologyName},
-    report::{diagnostic, json::Lines, style},
+    model::{Diagnostics, TopologyName},
+    report::{
+        diagnostic::{self, DiagnosticJson},
+        json::Lines,
+        style,
+    },
     spec::{
         self, Given, Source, Surroundings,
         resolve::{self, Held},
@@ -136,14 +140,13 @@ impl Loaded {
     pub fn say(&self, json: bool) -> Result<(), Failure> {
         if json {
             let mut lines = Lines::new(io::stdout().lock());
-            let one = |found: &Diagnostic| {
-                let found = diagnostic::json(found, &self.sources);
+            let one = |found: DiagnosticJson| {
                 let body = serde_json::json!({
                     "detail": found.help.as_deref().unwrap_or(""), "code": found.code, "labels": found.labels,
                 });
                 lines.diagnostic(found.severity, &found.message, body)
             };
-            return self.diagnostics.0.iter().try_for_each(one).map_err(Failure::output);
+            return self.documents().into_iter().try_for_each(one).map_err(Failure::output);
         }
         draw(&self.diagnostics, &self.sources);
         Ok(())
@@ -151,7 +154,7 @@ impl Loaded {
 
     /// What was found, for machines.
     pub fn documents(&self) -> Vec<diagnostic::DiagnosticJson> {
-        self.diagnostics.0.iter().map(|it| diagnostic::json(it, &self.sources)).collect()
+        diagnostic::json(&self.diagnostics, &self.sources)
     }
 
     /// The topology and what it was read from; without it what was found has been said, and that is all there is to say.

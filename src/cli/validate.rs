@@ -1,7 +1,15 @@
 //! `validate`: the file alone.
 
-use super::{Exit, Failure, args, load, out};
-use crate::report::{addresses, diagnostic};
+use super::{
+    Exit, Failure, args,
+    load::{self, Loaded},
+    out,
+};
+use crate::{
+    diff,
+    model::Diagnostic,
+    report::{addresses, diagnostic},
+};
 
 /// Runs the verb.
 pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
@@ -11,7 +19,7 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
     let mut documents = Vec::new();
     let mut held = Vec::new();
     for file in files {
-        let loaded = match load::file(file, &args.reading) {
+        let mut loaded = match load::file(file, &args.reading) {
             Ok(loaded) => loaded,
             // The others are looked at all the same.
             Err(Failure::Message(message)) => {
@@ -24,6 +32,7 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
             }
             Err(failure) => return Err(failure),
         };
+        check_order(&mut loaded);
         valid &= !loaded.diagnostics.has_errors();
         if args.json {
             documents.extend(loaded.documents());
@@ -48,4 +57,12 @@ pub fn run(args: &args::Validate) -> Result<Exit, Failure> {
         out::line(format_args!("{document:#}"))?;
     }
     if valid { Ok(Exit::Done) } else { Err(Failure::Said) }
+}
+
+/// A plan goes by the graph of what needs what; that there is an order is seen here already.
+fn check_order(loaded: &mut Loaded) {
+    if let Some(Err(cycle)) = loaded.topology.as_ref().map(diff::check_order) {
+        loaded.diagnostics.push(Diagnostic::error("graph::cycle", cycle.to_string()));
+        loaded.topology = None;
+    }
 }

@@ -6,6 +6,7 @@ pub mod checks;
 pub mod confirm;
 pub mod diagnostic;
 pub mod json;
+mod lines;
 pub mod plan;
 pub mod progress;
 pub mod show;

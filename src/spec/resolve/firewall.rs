@@ -54,9 +54,12 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
             let others = forwards.entry(label.clone()).or_default();
-            let met = rules.listening.entry(scope.netns(&label)).or_default().add(others.len(), &forward);
-            if let Some(other) = met.and_then(|other| others.get(other)) {
-                listen_clash(scope, other, &forward, written.listen.span, &places);
+            // Whoever reads that many errors gets no more; what each clashes with takes a look at many ports.
+            if !crate::spec::is_full(&scope.diagnostics) {
+                let met = rules.listening.entry(scope.netns(&label)).or_default().add(others.len(), &forward);
+                if let Some(other) = met.and_then(|other| others.get(other)) {
+                    listen_clash(scope, other, &forward, written.listen.span, &places);
+                }
             }
             places.entry(forward.address.clone()).or_insert(written.listen.span);
             others.push(forward);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
     kind::Topology,
-    model::{Diagnostics, Label, Netns},
+    model::{Diagnostic, Diagnostics, Label, Netns},
 };
 
 use super::file::File;
@@ -41,6 +41,10 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     if file.incomplete && !file.names_known {
         return (None, scope.diagnostics);
     }
+    if let Some(error) = too_many(file) {
+        scope.error(error);
+        return (None, scope.diagnostics);
+    }
     scope.enter_names();
     let bridges = bridges::enter(&mut scope);
     let links = links::enter(&mut scope);
@@ -53,7 +57,8 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
         // What follows goes by addresses: with names unknown or parts unread it would only repeat the same errors. The
         // names in it are looked up all the same, so that all that are undefined are told in one run.
         names::look_up(&mut scope);
-        return (None, sorted(scope.diagnostics));
+        crate::spec::tidy(&mut scope.diagnostics);
+        return (None, scope.diagnostics);
     }
     segments::check(&mut scope);
     let routes = routes::resolve(&mut scope);
@@ -80,16 +85,24 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
         // Of an item with several undefined names the first has been told.
         names::look_up(&mut scope);
     }
-    let diagnostics = sorted(scope.diagnostics);
-    ((!diagnostics.has_errors()).then_some(topology), diagnostics)
+    crate::spec::tidy(&mut scope.diagnostics);
+    ((!scope.diagnostics.has_errors()).then_some(topology), scope.diagnostics)
 }
 
-/// In the order of the file, each once.
-fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
-    let mut seen = HashSet::new();
-    diagnostics.0.retain(|diagnostic| seen.insert(diagnostic.clone()));
-    diagnostics.sort();
-    diagnostics
+/// The most that a file may ask for, counted in items of all its sections. It keeps time and memory within bounds: a lab of
+/// ten thousand namespaces has a quarter of it.
+const ITEMS_MAX: usize = 200_000;
+
+fn too_many(file: &File) -> Option<Diagnostic> {
+    let routes: usize = file.namespaces.values().map(|namespace| namespace.routes.len()).sum();
+    let rules = file.gateways.len() + file.nat.len() + file.port_forwards.len() + file.checks.len();
+    let items = file.namespaces.len() + file.bridges.len() + file.links.len() + routes + rules;
+    if items <= ITEMS_MAX {
+        return None;
+    }
+    let what = format!("the file asks for {items} things, and at most {ITEMS_MAX} are taken");
+    let error = Diagnostic::error("file::too_many", what).at(file.name.span, "this topology");
+    Some(error.help("namespaces, bridges, links, routes, rules and checks count; make several topologies of it"))
 }
 
 /// The kernel's namespace that the file calls `host`.

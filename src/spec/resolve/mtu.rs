@@ -50,7 +50,7 @@ pub fn check(scope: &mut Scope<'_>) {
             .help(format!("IPv6 needs an MTU of {LEAST_FOR_IPV6} or more; the kernel turns it off below that"));
         found.push(error);
     }
-    scope.diagnostics.0.extend(found);
+    found.into_iter().for_each(|error| scope.error(error));
 }
 
 /// An interface's MTU with the place where it is written.

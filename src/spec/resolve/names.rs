@@ -25,6 +25,9 @@ pub struct Known {
 impl Known {
     /// "did you mean": the known name nearest to `name`, where one is near.
     pub fn nearest<'a>(&mut self, name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        if self.effort > EFFORT_MAX {
+            return None;
+        }
         let most = 1 + name.len() / 4;
         // Every letter too many or too few is a step already.
         let alike = known.filter(|it| it.chars().count().abs_diff(name.chars().count()) <= most);
@@ -40,10 +43,10 @@ impl Known {
     pub fn undefined(&mut self, what: &str, name: &Spanned<Label>, known: &[&BTreeMap<Label, ()>]) -> Diagnostic {
         let diagnostic =
             Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(name.span, "not defined");
-        let all = known.iter().flat_map(|names| names.keys()).map(Label::as_str);
+        let mut all = known.iter().flat_map(|names| names.keys()).map(Label::as_str);
         match self.nearest(name.as_str(), all.clone()) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None if all.count() == 0 => diagnostic.help(format!("no {what} is defined in this file")),
+            None if all.next().is_none() => diagnostic.help(format!("no {what} is defined in this file")),
             None => {
                 let first = known.iter().flat_map(|names| names.keys().take(LISTED)).map(Label::as_str);
                 let first: Vec<&str> = first.collect::<BTreeSet<_>>().into_iter().take(LISTED).collect();

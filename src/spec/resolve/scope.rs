@@ -19,7 +19,10 @@ use crate::{
     model::{
         Diagnostic, Diagnostics, IfName, Label, Netns, Span, Spanned, TopologyName, name::IFNAME_MAX, snapshot::Family,
     },
-    spec::file::{self, End, File, Link},
+    spec::{
+        WORDS_MAX,
+        file::{self, End, File, Link},
+    },
 };
 
 /// One end of one link: the link's place in the file, and 0 or 1.
@@ -157,14 +160,14 @@ impl<'f> Scope<'f> {
                 let error = Diagnostic::error("name::reserved", "`host` is the namespace that the tool runs in")
                     .at(name.span, "a bridge cannot be called so")
                     .help("choose another name; `interface` gives the device one of its own");
-                self.diagnostics.push(error);
+                self.error(error);
             } else if let Some((other, _)) = file.namespaces.get_key_value(name) {
                 let error =
                     Diagnostic::error("name::duplicate", format!("`{}` is a namespace and a bridge", name.value))
                         .at(name.span, "the bridge")
                         .at(other.span, "the namespace")
                         .help("namespaces and bridges share one name space, since links name either; rename one");
-                self.diagnostics.push(error);
+                self.error(error);
             }
             self.bridges.insert(name.value.clone(), ());
         }
@@ -177,11 +180,11 @@ impl<'f> Scope<'f> {
         if let Err(reason) = Label::from_str(&self.prefix) {
             let error = Diagnostic::error("name::invalid", format!("the prefix `{}` {reason}", self.prefix))
                 .at(prefix.span, "not a beginning of names");
-            self.diagnostics.push(error);
+            self.error(error);
         }
     }
 
-    /// Says an error, unless too many have been said.
+    /// Says an error or a warning, unless too many have been said.
     pub fn error(&mut self, diagnostic: Diagnostic) {
         crate::spec::report(&mut self.diagnostics, diagnostic);
     }
@@ -355,7 +358,8 @@ impl<'f> Scope<'f> {
         let names = self.interfaces.get(namespace).into_iter().flatten().map(|it| it.name.as_str());
         let help = match self.known.nearest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has: {}", names.collect::<Vec<_>>().join(", ")),
+            // More would be cut from the message.
+            None => format!("it has: {}", names.take(WORDS_MAX / 3).collect::<Vec<_>>().join(", ")),
         };
         let error = Diagnostic::error("name::undefined", format!("`{namespace}` has no interface `{name}`"));
         self.error(error.at(span, "not defined").help(help));

@@ -12,7 +12,7 @@ pub fn check(scope: &mut Scope<'_>) {
     let mut found = loops(scope);
     found.extend(ports(scope));
     found.extend(overlaps(scope));
-    scope.diagnostics.0.extend(found);
+    found.into_iter().for_each(|diagnostic| scope.error(diagnostic));
 }
 
 /// Frames go round a loop of bridges for ever, unless the spanning tree protocol cuts it.

@@ -17,9 +17,7 @@ fn survives(bytes: &[u8], format: Format) {
     let sources = [source];
     let drawn = render(&diagnostics, &sources, Style::default());
     assert!(!drawn.contains("Failed to read contents"), "{drawn}");
-    for diagnostic in &diagnostics.0 {
-        let _ = json(diagnostic, &sources);
-    }
+    assert_eq!(json(&diagnostics, &sources).len(), diagnostics.0.len());
 }
 
 /// A file of many from one.
