@@ -1,6 +1,10 @@
 use super::*;
 use crate::{
-    model::socket::Process,
+    model::{
+        iptables::parse_save,
+        snapshot::{Family, Variant},
+        socket::Process,
+    },
     plan::testing::{observed, texts, topology},
 };
 
@@ -76,4 +80,24 @@ fn sockets_of_one_server_are_one_finding() {
     let found = with("{listen: '0.0.0.0:8088', to: 'web:80'}", vec![socket(1), socket(2)]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("`nginx` (pid 1), `nginx` (pid 2) of the user root listens"), "{found:?}");
+}
+
+#[test]
+fn the_proxy_of_an_engine_is_told_by_the_engines_rules() {
+    let proxy =
+        Listener { processes: vec![Process { pid: 1, name: "docker-proxy".into() }], ..listener("tcp 0.0.0.0:8088") };
+    let topology = topology(&format!("{LAB}  - {{listen: '0.0.0.0:8088', to: 'web:80'}}\n"));
+    let found = |port: u16, listener: &Listener| {
+        let rule = format!("! -i docker0 -p tcp -m tcp --dport {port} -j DNAT --to-destination 172.17.0.2:80");
+        let live = parse_save(Family::V4, &format!("*nat\n:DOCKER - [0:0]\n-A DOCKER {rule}\nCOMMIT\n")).unwrap();
+        let mut snapshot = Snapshot::default();
+        let host = snapshot.namespaces.entry(Netns::Host).or_default();
+        host.firewall.live = live.into_iter().map(|table| (Variant::Nft, table)).collect();
+        host.listeners.push(listener.clone());
+        let observed = observed(&topology, &snapshot);
+        find(&topology, &snapshot, &observed).len()
+    };
+    assert_eq!(found(8088, &proxy), 0);
+    assert_eq!(found(8089, &proxy), 1);
+    assert_eq!(found(8088, &listener("tcp 0.0.0.0:8088")), 1);
 }
