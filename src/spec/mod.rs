@@ -6,6 +6,7 @@ pub mod expand;
 pub mod file;
 pub mod format;
 pub mod json;
+pub mod reach;
 pub mod resolve;
 pub mod schema;
 pub mod text;

@@ -8,7 +8,7 @@ use crate::{
     model::{Diagnostic, Diagnostics, Label, Netns},
 };
 
-use super::file::File;
+use super::{file::File, reach};
 
 mod addresses;
 mod bridges;
@@ -84,6 +84,8 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     if scope.diagnostics.has_errors() {
         // Of an item with several undefined names the first has been told.
         names::look_up(&mut scope);
+    } else {
+        scope.diagnostics.0.extend(reach::warnings(&topology, file));
     }
     crate::spec::tidy(&mut scope.diagnostics);
     ((!scope.diagnostics.has_errors()).then_some(topology), scope.diagnostics)
