@@ -37,13 +37,12 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
             args::Plan { file: args.file.clone(), planning: args.planning.clone(), reading: args.reading.clone() };
         return plan::run(&plan);
     }
-    let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
-    let topology = load::read(&bytes, &path, format, &args.reading).topology(args.planning.json)?;
+    let (topology, stored) = load::file(args.file.as_deref(), &args.reading)?.topology(args.planning.json)?;
     let job = Job {
         name: topology.name.clone(),
         operation: if args.planning.destroy { Operation::Destroy } else { Operation::Apply },
         topology: (!args.planning.destroy).then_some(topology),
-        source: Some(load::stored(&bytes, &path, format)),
+        source: Some(stored),
         choices: plan::choices(&args.planning),
         json: args.planning.json,
         approved: None,
@@ -73,7 +72,8 @@ fn apply_saved(args: &args::Apply, saved: SavedPlan) -> Result<Exit, Failure> {
             Some(
                 loaded
                     .ok_or_else(|| Failure::new("the saved plan holds no topology that can be read"))?
-                    .topology(planning.json)?,
+                    .topology(planning.json)?
+                    .0,
             )
         }
     };
@@ -146,6 +146,10 @@ impl Job {
                 return Err(Failure::new(
                     "the kernel has changed since the plan was shown; nothing was done, plan again",
                 ));
+            }
+            if has_errors(&now.plan) {
+                plan::show(&now.plan, self.json, View::Changes)?;
+                return Err(Failure::Said);
             }
             prepared = now;
         }

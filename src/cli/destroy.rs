@@ -56,8 +56,7 @@ fn named(args: &args::Destroy) -> Result<TopologyName, Failure> {
             if let Some(name) = &args.reading.name {
                 return Ok(name.clone());
             }
-            let (bytes, path, format) = load::bytes(args.operand.as_deref(), &args.reading)?;
-            let loaded = load::read(&bytes, &path, format, &args.reading);
+            let loaded = load::file(args.operand.as_deref(), &args.reading)?;
             // Whatever else is wrong with the file, its name is enough to know what to remove.
             match &loaded.name {
                 Some(name) => Ok(name.clone()),

@@ -1,6 +1,7 @@
 //! From a file name to a topology, with everything that is wrong said on stderr.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -9,13 +10,21 @@ use super::{
     Failure,
     args::Reading,
     operand::{self, Format},
+    value::Assignment,
 };
 use crate::{
-    exec::memo::Stored,
+    exec::memo::{Included, Stored},
     kind::Topology,
-    model::{Diagnostic, Diagnostics, TopologyName},
-    report::{diagnostic, json::Lines, style},
-    spec::{self, Source, resolve},
+    model::{Diagnostics, TopologyName},
+    report::{
+        diagnostic::{self, DiagnosticJson},
+        json::Lines,
+        style,
+    },
+    spec::{
+        self, Given, Source, Surroundings,
+        resolve::{self, Held},
+    },
 };
 
 /// The most that is read of a file: far more than any lab has, far less than memory.
@@ -24,23 +33,26 @@ const LARGEST: u64 = 64 << 20;
 /// What reading a topology came to.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The text, for diagnostics.
-    pub source: Source,
+    /// The file and what it includes, for diagnostics.
+    pub sources: Vec<Source>,
     /// What was found.
     pub diagnostics: Diagnostics,
     /// The topology, where no error stands.
     pub topology: Option<Topology>,
+    /// Its addresses.
+    pub held: Vec<Held>,
     /// Its name, also where errors stand, as far as it can be told.
     pub name: Option<TopologyName>,
+    /// What it was read from, to be read again.
+    pub stored: Stored,
 }
 
-/// The bytes of FILE, and how they are to be read again.
-pub fn bytes(file: Option<&Path>, reading: &Reading) -> Result<(Vec<u8>, PathBuf, Format), Failure> {
-    if let Some(first) = reading.vars.first() {
-        let what = format!("-var {}: files have no variables in this version yet", style::clean(&first.name));
-        return Err(Failure::new(what));
-    }
-    let source = operand::source(file, reading.format, Path::new("")).map_err(Failure::new)?;
+/// What begins the names of environment variables that set the variables of files.
+const VAR: &str = "NETWRIGHT_VAR_";
+
+/// The bytes of FILE, its path and how it is written; `format` is that of standard input.
+pub fn bytes(file: Option<&Path>, format: Option<Format>) -> Result<(Vec<u8>, PathBuf, Format), Failure> {
+    let source = operand::source(file, format, Path::new("")).map_err(Failure::new)?;
     match source {
         operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),
         operand::Source::File(path) => {
@@ -48,13 +60,40 @@ pub fn bytes(file: Option<&Path>, reading: &Reading) -> Result<(Vec<u8>, PathBuf
             let open = std::fs::File::open(&path)
                 .map_err(|error| Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error))))?;
             let bytes = read_all(open, &shown)?;
-            let Some(format) = reading.format.or_else(|| Format::of_path(&path)) else {
+            let Some(format) = format.or_else(|| Format::of_path(&path)) else {
                 let why = "its ending tells no format; name it .yaml, .toml or .json, or give -format";
                 return Err(Failure::new(format!("cannot read the topology file {shown}: {why}")));
             };
             Ok((bytes, path, format))
         }
     }
+}
+
+/// Reads and resolves FILE, and says nothing yet.
+pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
+    let (bytes, path, format) = bytes(file, reading.format)?;
+    let mut given = BTreeMap::new();
+    for (name, text) in std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text))) {
+        if let (Some(name), Ok(text)) = (name.strip_prefix(VAR), text.into_string()) {
+            given.insert(name.to_owned(), Given { text, must: false });
+        }
+    }
+    for Assignment { name, value } in &reading.vars {
+        given.insert(name.clone(), Given { text: value.clone(), must: true });
+    }
+    let surroundings = Surroundings { name: reading.name.as_ref(), given, fetch: &mut fetch };
+    Ok(read(&bytes, &path, format, surroundings))
+}
+
+/// Reads an included file: a plain one, so that nobody waits for a pipe or a device.
+fn fetch(path: &Path) -> Result<Vec<u8>, String> {
+    let open = std::fs::File::open(path).map_err(|error| plain(&error))?;
+    if !open.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err("it is no plain file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    open.take(LARGEST).read_to_end(&mut bytes).map_err(|error| plain(&error))?;
+    Ok(bytes)
 }
 
 fn read_all(from: impl Read, shown: &str) -> Result<Vec<u8>, Failure> {
@@ -73,23 +112,27 @@ pub fn plain(error: &io::Error) -> String {
     letters.next().map(|first| first.to_lowercase().collect::<String>() + letters.as_str()).unwrap_or_default()
 }
 
-/// Reads and resolves, and says nothing yet.
-pub fn read(bytes: &[u8], path: &Path, format: Format, reading: &Reading) -> Loaded {
-    let (source, file, mut diagnostics) = spec::parse(bytes, &path.to_string_lossy(), format);
-    let options = resolve::Options { name: reading.name.clone() };
+fn read(bytes: &[u8], path: &Path, format: Format, surroundings: Surroundings<'_>) -> Loaded {
+    let override_ = surroundings.name.cloned();
+    let spec::Loaded { sources, file, copies, vars, mut diagnostics } =
+        spec::load(bytes, &path.to_string_lossy(), format, surroundings);
     // A name that is missing or wrong stands in the tree as another one, which must never be taken for it.
     let named = |file: &spec::file::File| {
         let taken = diagnostics.has_errors() && file.name.value.as_str() == spec::file::UNNAMED;
         (!taken).then(|| file.name.value.clone())
     };
-    let name = file.as_ref().and_then(|file| reading.name.clone().or_else(|| named(file)));
-    let resolved = file.map(|file| resolve::resolve(&file, &options));
-    let topology = resolved.and_then(|(topology, more)| {
+    let name = file.as_ref().and_then(|file| override_.or_else(|| named(file)));
+    let mut topology = None;
+    if let Some(file) = &file {
+        let (resolved, more) = resolve::resolve(file);
         diagnostics.0.extend(more.0);
-        topology.filter(|_| !diagnostics.has_errors())
-    });
+        topology = resolved.filter(|_| !diagnostics.has_errors());
+    }
+    let held = file.zip(topology.as_ref()).map(|(file, topology)| resolve::held(&file, topology)).unwrap_or_default();
     diagnostics.sort();
-    Loaded { source, diagnostics, topology, name }
+    copies.explain(&mut diagnostics);
+    let stored = stored(&sources, path, format, vars);
+    Loaded { sources, diagnostics, topology, held, name, stored }
 }
 
 impl Loaded {
@@ -97,47 +140,61 @@ impl Loaded {
     pub fn say(&self, json: bool) -> Result<(), Failure> {
         if json {
             let mut lines = Lines::new(io::stdout().lock());
-            let one = |found: &Diagnostic| {
-                let found = diagnostic::json(found, std::slice::from_ref(&self.source));
+            let one = |found: DiagnosticJson| {
                 let body = serde_json::json!({
                     "detail": found.help.as_deref().unwrap_or(""), "code": found.code, "labels": found.labels,
                 });
                 lines.diagnostic(found.severity, &found.message, body)
             };
-            return self.diagnostics.0.iter().try_for_each(one).map_err(Failure::output);
+            return self.documents().into_iter().try_for_each(one).map_err(Failure::output);
         }
-        if !self.diagnostics.0.is_empty() {
-            let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
-            anstream::eprint!("{}", diagnostic::render(&self.diagnostics, std::slice::from_ref(&self.source), style));
-        }
+        draw(&self.diagnostics, &self.sources);
         Ok(())
     }
 
     /// What was found, for machines.
     pub fn documents(&self) -> Vec<diagnostic::DiagnosticJson> {
-        self.diagnostics.0.iter().map(|it| diagnostic::json(it, std::slice::from_ref(&self.source))).collect()
+        diagnostic::json(&self.diagnostics, &self.sources)
     }
 
-    /// The topology; without it what was found has been said, and that is all there is to say.
-    pub fn topology(self, json: bool) -> Result<Topology, Failure> {
+    /// The topology and what it was read from; without it what was found has been said, and that is all there is to say.
+    pub fn topology(self, json: bool) -> Result<(Topology, Stored), Failure> {
         self.say(json)?;
-        self.topology.ok_or(Failure::Said)
+        Ok((self.topology.ok_or(Failure::Said)?, self.stored))
+    }
+}
+
+/// Shows what was found in files on stderr.
+pub fn draw(diagnostics: &Diagnostics, sources: &[Source]) {
+    if !diagnostics.0.is_empty() {
+        let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
+        anstream::eprint!("{}", diagnostic::render(diagnostics, sources, style));
     }
 }
 
 /// A topology with its text, to be stored in a memo or a saved plan.
-pub fn stored(bytes: &[u8], path: &Path, format: Format) -> Stored {
+fn stored(sources: &[Source], path: &Path, format: Format, vars: BTreeMap<String, String>) -> Stored {
     // Standard input has no place.
     let path = match path.as_os_str() == "-" {
         true => path.to_owned(),
         false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
     };
-    Stored { path, format: format.as_str().to_owned(), text: String::from_utf8_lossy(bytes).into_owned() }
+    let text = sources.first().map_or_else(String::new, |source| source.text.clone());
+    let included = sources.iter().skip(1);
+    let includes = included.map(|it| Included { path: PathBuf::from(&it.name), text: it.text.clone() }).collect();
+    Stored { path, format: format.as_str().to_owned(), text, includes, vars }
 }
 
 /// Reads a topology that was stored, under the name that it was applied by.
 pub fn restore(stored: &Stored, name: &TopologyName) -> Option<Loaded> {
     let format = Format::of_path(format!("x.{}", stored.format))?;
-    let reading = Reading { name: Some(name.clone()), ..Reading::default() };
-    Some(read(stored.text.as_bytes(), &stored.path, format, &reading))
+    let given = stored.vars.iter().map(|(name, text)| (name.clone(), Given { text: text.clone(), must: false }));
+    // The same text with the same variables asks for the same files in the same order.
+    let mut includes = stored.includes.iter();
+    let mut fetch = |path: &Path| {
+        let next = includes.next().ok_or_else(|| format!("{} was not stored", path.display()))?;
+        Ok(next.text.clone().into_bytes())
+    };
+    let surroundings = Surroundings { name: Some(name), given: given.collect(), fetch: &mut fetch };
+    Some(read(stored.text.as_bytes(), &stored.path, format, surroundings))
 }

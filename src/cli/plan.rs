@@ -26,8 +26,7 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
             "-out saves what is to be done, and -refresh-only does nothing; leave one of them out",
         ));
     }
-    let (bytes, path, format) = load::bytes(args.file.as_deref(), &args.reading)?;
-    let topology = load::read(&bytes, &path, format, &args.reading).topology(args.planning.json)?;
+    let (topology, stored) = load::file(args.file.as_deref(), &args.reading)?.topology(args.planning.json)?;
     let session = Session::open(topology.name.clone())?;
     if args.planning.refresh_only {
         return refresh_only(&session, &topology, &args.planning);
@@ -40,7 +39,6 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
         return Err(Failure::Said);
     }
     if let Some(saved) = &args.planning.out {
-        let stored = load::stored(&bytes, &path, format);
         save(saved, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices, stamp: prepared.stamp })?;
         if !args.planning.json {
             out::print(words::saved(&saved.to_string_lossy()))?;

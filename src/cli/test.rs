@@ -68,18 +68,17 @@ fn topology(args: &args::Test) -> Result<Topology, Failure> {
         operand::operand(args.operand.as_deref(), args.reading.format, Path::new("")).map_err(Failure::new)?;
     match operand {
         Operand::Source(_) => {
-            let (bytes, path, format) = load::bytes(args.operand.as_deref(), &args.reading)?;
-            let loaded = load::read(&bytes, &path, format, &args.reading);
+            let loaded = load::file(args.operand.as_deref(), &args.reading)?;
             if args.json && loaded.topology.is_none() {
                 out::line(format_args!("{:#}", diagnostic::document(&loaded.documents())))?;
                 return Err(Failure::Said);
             }
-            loaded.topology(false)
+            Ok(loaded.topology(false)?.0)
         }
         Operand::Name(name) => {
             let unknown = || Failure::new(format!("no topology `{name}` was applied on this host; name its file"));
             let memo = memo::load(&name).ok_or_else(unknown)?;
-            load::restore(&memo.source, &name).ok_or_else(unknown)?.topology(false)
+            Ok(load::restore(&memo.source, &name).ok_or_else(unknown)?.topology(false)?.0)
         }
     }
 }

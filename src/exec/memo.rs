@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::plan::saved::Stored;
+pub use crate::plan::saved::{Included, Stored};
 use crate::{kind::made::Made, model::TopologyName};
 
 /// Where the memos are: tmpfs, so that they live as long as the kernel's own state.

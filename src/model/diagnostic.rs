@@ -1,12 +1,12 @@
 //! What is wrong with a file or a plan, and where: data only, worded once, drawn by `report`.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A place in one of the files that a topology was read from: a byte range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+/// A place in one of the files that a topology was read from: a byte range, and which copy where a `for` made several of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Span {
     /// Which of the sources, counted from 0.
     pub source: u32,
@@ -14,13 +14,32 @@ pub struct Span {
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
+    /// Which copy of what stands there, by number; 0 where it is the only one.
+    pub copy: u32,
 }
 
 impl Span {
     /// The bytes `range` of source number `source`.
     pub fn new(source: u32, range: Range<usize>) -> Self {
         let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Self { source, start: clamp(range.start), end: clamp(range.end) }
+        Self { source, start: clamp(range.start), end: clamp(range.end), copy: 0 }
+    }
+
+    /// The bytes, for an index into the source's text.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Other bytes of the same source and copy.
+    #[must_use]
+    pub fn with_range(self, range: Range<usize>) -> Self {
+        Self { copy: self.copy, ..Self::new(self.source, range) }
+    }
+
+    /// The same bytes, whichever copy it is.
+    #[must_use]
+    pub fn original(self) -> Self {
+        Self { copy: 0, ..self }
     }
 }
 
@@ -119,12 +138,14 @@ pub struct Diagnostic {
     pub labels: Vec<Labelled>,
     /// What to do about it.
     pub help: Option<String>,
+    /// How many other copies of the same place it is about as well.
+    pub others: usize,
 }
 
 impl Diagnostic {
     /// An error that is about no place yet.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, message: message.into(), labels: Vec::new(), help: None }
+        Self { severity: Severity::Error, code, message: message.into(), labels: Vec::new(), help: None, others: 0 }
     }
 
     /// A warning that is about no place yet.
@@ -145,6 +166,63 @@ impl Diagnostic {
         self.help = Some(help.into());
         self
     }
+
+    fn same_copies(&self, other: &Self) -> bool {
+        self.labels.iter().map(|label| label.span.copy).eq(other.labels.iter().map(|label| label.span.copy))
+    }
+}
+
+/// How many diagnostics are kept of one file, about: a file of junk has millions, and nobody reads them.
+pub const ERRORS_MAX: usize = 1000;
+
+/// Diagnostics of which those about copies of one place are one: a `for` repeats its mistakes as often as its parts. There
+/// are never many more than [`ERRORS_MAX`].
+#[derive(Debug, Default)]
+pub struct Gathered {
+    all: Vec<Diagnostic>,
+    places: HashMap<(&'static str, Vec<Span>), usize>,
+}
+
+impl Gathered {
+    /// Adds one, or counts it as another copy of one that is there.
+    pub fn push(&mut self, found: Diagnostic) {
+        let is_copy = found.labels.first().is_some_and(|label| label.span.copy != 0);
+        if is_copy {
+            let place = (found.code, found.labels.iter().map(|label| label.span.original()).collect());
+            match self.places.get(&place).and_then(|index| self.all.get_mut(*index)) {
+                // Twice of the same copy, it is about something else.
+                Some(first) if !first.same_copies(&found) => {
+                    first.others += 1 + found.others;
+                    return;
+                }
+                Some(_) => {}
+                None => _ = self.places.insert(place, self.all.len()),
+            }
+        }
+        // Warnings never keep an error out.
+        let room = match found.severity {
+            Severity::Warning => ERRORS_MAX,
+            Severity::Error => 2 * ERRORS_MAX,
+        };
+        if self.all.len() < room {
+            self.all.push(found);
+        }
+    }
+
+    /// Whether no more is added: what is only there to word an error may be left out then.
+    pub fn is_full(&self) -> bool {
+        self.all.len() >= 2 * ERRORS_MAX
+    }
+
+    /// Whether any of them forbids going on.
+    pub fn has_errors(&self) -> bool {
+        self.all.iter().any(|found| found.severity == Severity::Error)
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn finish(self) -> Vec<Diagnostic> {
+        self.all
+    }
 }
 
 /// Everything that was found in one run.
@@ -164,7 +242,8 @@ impl Diagnostics {
 
     /// In the order of their places in the file, each said once.
     pub fn sort(&mut self) {
-        self.0.sort_by_key(|d| d.labels.first().map(|l| l.span));
+        let place = |found: &Diagnostic| found.labels.first().map(|label| (label.span.original(), label.span.copy));
+        self.0.sort_by_key(place);
         self.0.dedup();
     }
 }

@@ -20,6 +20,21 @@ pub struct Stored {
     pub format: String,
     /// Its text.
     pub text: String,
+    /// The files that it includes, in the order in which they are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub includes: Vec<Included>,
+    /// What was set in place of its variables' defaults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
+}
+
+/// A file that another one includes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Included {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
 }
 
 /// A saved plan.

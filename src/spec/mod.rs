@@ -2,9 +2,12 @@
 
 pub mod address;
 pub mod de;
+pub mod expand;
 pub mod file;
+pub mod format;
 pub mod json;
 mod notation;
+pub mod reach;
 pub mod resolve;
 pub mod schema;
 pub mod text;
@@ -15,14 +18,19 @@ pub mod yaml;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, ops::Range, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+    path::Path,
+};
 
 use self::{
     de::{Decode, Decoder, Key},
     tree::{Node, Value},
 };
-use crate::model::{Diagnostic, Diagnostics, Severity};
+use crate::model::{Diagnostic, Diagnostics, Severity, diagnostic::ERRORS_MAX};
 
+pub use expand::{Copies, Given, Surroundings};
 pub use schema::schema;
 
 /// A file that was read: what diagnostics point into.
@@ -67,24 +75,23 @@ impl Format {
     }
 }
 
-/// How many diagnostics are kept, about: a file of junk has millions, and nobody reads them.
-const ERRORS_MAX: usize = 1000;
-
 /// The longest message or advice, in characters: what is named in it may be as long as the file.
 const WORDS_MAX: usize = 600;
 
 /// Adds a diagnostic, unless there are too many. Warnings never keep an error out.
 fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
-    let room = match diagnostic.severity {
-        Severity::Warning => ERRORS_MAX,
-        Severity::Error => 2 * ERRORS_MAX,
-    };
-    if diagnostics.0.len() < room {
+    if diagnostic.severity == Severity::Error && !is_full(diagnostics) || diagnostics.0.len() < ERRORS_MAX {
         diagnostics.push(diagnostic);
     }
 }
 
-/// Cuts what nobody can read, drops what an alias repeats of the value that it stands for, and puts the rest in order.
+/// Whether no more is added: what is only there to word an error may be left out then.
+fn is_full(diagnostics: &Diagnostics) -> bool {
+    diagnostics.0.len() >= 2 * ERRORS_MAX
+}
+
+/// Cuts what nobody can read, drops what is said twice, as an alias repeats what is wrong with the value that it stands for,
+/// and puts the rest in order.
 fn tidy(diagnostics: &mut Diagnostics) {
     let more = diagnostics.0.iter().filter(|d| d.severity == Severity::Error).count() >= ERRORS_MAX;
     for diagnostic in &mut diagnostics.0 {
@@ -107,34 +114,75 @@ fn shorten(words: &mut String) {
     }
 }
 
-/// Reads a file that is the only source of its topology. The file is there also beside errors, as far as it could be read
-/// ([`file::File::lost`]), so that more can be found wrong with it in the same run; nobody may act on it then.
-pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::File>, Diagnostics) {
-    let (source, tree, mut diagnostics) = tree(bytes, name, format);
-    let file = tree.and_then(|tree| {
-        let mut decoder = Decoder::new(&source.text, format);
-        decoder.read_past(&diagnostics);
-        let file = file::File::decode(&tree, &Key::PLAIN, &mut decoder);
-        diagnostics.0.append(&mut decoder.diagnostics.0);
-        file
-    });
+/// A topology as it is written, with all that it includes.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The file and those that it includes: what places point into.
+    pub sources: Vec<Source>,
+    /// The file, also beside errors, as far as it could be read ([`file::File::lost`]), so that more can be found wrong
+    /// with it in the same run; nobody may act on it then.
+    pub file: Option<file::File>,
+    /// The copies that `for` made, to be named in what is said about them.
+    pub copies: Copies,
+    /// What of the variables given beside the file was used.
+    pub vars: BTreeMap<String, String>,
+    /// What was found wrong.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads a file and what it includes.
+pub fn load(bytes: &[u8], name: &str, format: Format, surroundings: Surroundings<'_>) -> Loaded {
+    let (source, tree, mut diagnostics) = read_tree(0, bytes, name, format);
+    let Some(tree) = tree else {
+        tidy(&mut diagnostics);
+        let (copies, vars) = (Copies::default(), BTreeMap::new());
+        return Loaded { sources: vec![source], file: None, copies, vars, diagnostics };
+    };
+    let name_given = surroundings.name.cloned();
+    let expanded = expand::expand(source, tree, surroundings);
+    diagnostics.0.extend(expanded.diagnostics.0);
+    let mut decoder = Decoder::new(&expanded.sources, format);
+    decoder.read_past(&diagnostics);
+    // What is not there may have been the one under whose name something is looked up.
+    decoder.unread |= expanded.lost;
+    decoder.names_unread |= expanded.lost;
+    let mut file = file::File::decode(&expanded.root, &Key::PLAIN, &mut decoder);
+    if let Some(file) = &mut file {
+        file.name.value = name_given.unwrap_or_else(|| file.name.value.clone());
+    }
+    diagnostics.0.extend(decoder.diagnostics.finish());
     tidy(&mut diagnostics);
-    (source, file, diagnostics)
+    Loaded { file, sources: expanded.sources, copies: expanded.copies, vars: expanded.vars, diagnostics }
+}
+
+/// Reads a file that includes no others.
+pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::File>, Diagnostics) {
+    let fetch = &mut |_: &Path| Err("nothing can be included here".to_owned());
+    let loaded = load(bytes, name, format, Surroundings { name: None, given: BTreeMap::new(), fetch });
+    let Loaded { sources, file, copies, mut diagnostics, .. } = loaded;
+    copies.explain(&mut diagnostics);
+    let source = sources.into_iter().next();
+    (source.unwrap_or_else(|| Source { name: name.to_owned(), text: String::new() }), file, diagnostics)
 }
 
 /// The tree of a file, before anything is known of its meaning.
 pub fn tree(bytes: &[u8], name: &str, format: Format) -> (Source, Option<Node>, Diagnostics) {
+    read_tree(0, bytes, name, format)
+}
+
+/// The tree of the file that is source number `index`.
+fn read_tree(index: u32, bytes: &[u8], name: &str, format: Format) -> (Source, Option<Node>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
-    let (text, judged) = text::decode(bytes, name, 0);
+    let (text, judged) = text::decode(bytes, name, index);
     let source = Source { name: name.to_owned(), text };
     if let Err(error) = judged {
         diagnostics.push(error);
         return (source, None, diagnostics);
     }
     let tree = match format {
-        Format::Toml => toml::read(0, &source.text, &mut diagnostics),
-        Format::Yaml => yaml::read(0, &source.text, &mut diagnostics),
-        Format::Json => json::read(0, &source.text, &mut diagnostics),
+        Format::Toml => toml::read(index, &source.text, &mut diagnostics),
+        Format::Yaml => yaml::read(index, &source.text, &mut diagnostics),
+        Format::Json => json::read(index, &source.text, &mut diagnostics),
     };
     let says_nothing = match &tree {
         None => true,

@@ -151,6 +151,23 @@ impl MapBuilder {
     }
 }
 
+/// The place of a part of a scalar's text in `source`; the whole where escapes or variables stand between the two.
+pub fn part(source: &str, node: &Node, range: std::ops::Range<usize>) -> Span {
+    let Value::Scalar(scalar) = &node.value else { return node.span };
+    let start = node.span.start as usize;
+    let written = source.get(node.span.range()).unwrap_or_default();
+    let text = scalar.text.as_str();
+    // Quotes stand on both sides; an escape makes the source longer still. Only the part is compared: a text may be long.
+    let offset = written.len().saturating_sub(text.len()) / 2;
+    let quotes = written.get(..offset).is_some_and(|quotes| quotes.bytes().all(|b| matches!(b, b'"' | b'\'')));
+    let same = written.get(offset + range.start..offset + range.end) == text.get(range.clone());
+    if quotes && same && written.len() == text.len() + 2 * offset {
+        node.span.with_range(start + offset + range.start..start + offset + range.end)
+    } else {
+        node.span
+    }
+}
+
 /// A key that stands twice in one map.
 pub fn duplicate_key(key: &str, again: Span, first: Option<Span>) -> Diagnostic {
     let error = Diagnostic::error("key::duplicate", format!("the key `{}` stands here twice", key.escape_debug()))

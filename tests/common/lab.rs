@@ -24,7 +24,7 @@ pub fn topology(text: &str, name: &str) -> Result<Topology, String> {
     let (source, file, mut diagnostics) = spec::parse(text.as_bytes(), name, format);
     let mut topology = None;
     if let Some(file) = file.filter(|_| !diagnostics.has_errors()) {
-        let (resolved, more) = resolve::resolve(&file, &resolve::Options::default());
+        let (resolved, more) = resolve::resolve(&file);
         diagnostics.0.extend(more.0);
         topology = resolved;
     }

@@ -24,7 +24,7 @@ const SECTIONS: [(&str, &str, &str); 11] = [
 /// The whole reference.
 pub fn text(schema: &Json) -> String {
     let mut out = include_str!("preamble.md").to_owned();
-    let defined = schema["$defs"].as_object().map_or(0, |all| all.values().filter(|it| has_keys(it)).count());
+    let defined = schema["$defs"].as_object().map_or(0, |all| all.values().filter(|it| is_section(it)).count());
     assert_eq!(defined + 1, SECTIONS.len(), "a section is new or gone");
     for (name, heading, words) in SECTIONS {
         let section = if name.is_empty() { schema } else { &schema["$defs"][name] };
@@ -33,7 +33,8 @@ pub fn text(schema: &Json) -> String {
         let required: Vec<&str> =
             section["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         for (key, facts) in section["properties"].as_object().into_iter().flatten() {
-            if key != "$schema" {
+            // What every item takes is said once, in the preamble.
+            if !matches!(key.as_str(), "$schema" | "for" | "when") {
                 out.push_str(&row(key, facts, required.contains(&key.as_str())));
             }
         }
@@ -41,8 +42,8 @@ pub fn text(schema: &Json) -> String {
     out
 }
 
-fn has_keys(section: &Json) -> bool {
-    section.get("properties").is_some()
+fn is_section(schema: &Json) -> bool {
+    schema["properties"].as_object().is_some_and(|keys| !keys.contains_key("value"))
 }
 
 fn row(key: &str, facts: &Json, required: bool) -> String {
@@ -64,6 +65,9 @@ fn code(value: &Json) -> String {
 /// What a value may be, in words.
 fn takes(schema: &Json) -> String {
     let Some(map) = schema.as_object() else { return "anything".into() };
+    if let Some(title) = map.get("title").and_then(Json::as_str) {
+        return title.to_owned();
+    }
     if let Some(name) = map.get("$ref").and_then(Json::as_str) {
         let name = name.rsplit('/').next().unwrap_or_default();
         return match SECTIONS.iter().find(|(section, ..)| *section == name) {
@@ -75,11 +79,16 @@ fn takes(schema: &Json) -> String {
     }
     for several in ["anyOf", "oneOf", "allOf"] {
         if let Some(all) = map.get(several).and_then(Json::as_array) {
-            let kinds: Vec<&Json> = all.iter().filter(|it| it["type"] != "null").collect();
+            let kinds: Vec<&Json> = all.iter().filter(|it| it["type"] != "null" && !is_of_many(it)).collect();
             return alternatives(&kinds);
         }
     }
     plain(map)
+}
+
+/// Whether a schema is there for `for`, `when` and variables, which any value may be written with.
+fn is_of_many(schema: &Json) -> bool {
+    schema["$ref"].as_str().is_some_and(|name| name.ends_with("/Template") || name.ends_with("/Several"))
 }
 
 /// A list of one needs no brackets, so that "T or a list of T" is a list.

@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 
 use super::text::Wrong;
 use crate::{
-    model::{Diagnostic, Diagnostics, Severity, Span},
+    model::{Diagnostic, Diagnostics, Severity, Span, diagnostic::Gathered},
     spec::{
-        Format,
-        tree::{Entry, Node, Scalar, Style, Value},
+        Format, Source,
+        tree::{self, Entry, Node, Scalar, Style, Value},
     },
 };
 
@@ -36,13 +36,13 @@ pub struct Loss<'n> {
 
 /// Walks a tree and collects what is wrong with it.
 pub struct Decoder<'n> {
-    text: &'n str,
+    sources: &'n [Source],
     /// The notation of the file.
     pub format: Format,
     path: Vec<Step<'n>>,
     /// What was found wrong so far.
-    pub diagnostics: Diagnostics,
-    /// Whether the reader of the text left something out of the tree.
+    pub diagnostics: Gathered,
+    /// Whether something of the text is not in the tree.
     pub unread: bool,
     /// Whether namespaces or bridges may be among that.
     pub names_unread: bool,
@@ -53,13 +53,13 @@ pub struct Decoder<'n> {
 }
 
 impl<'n> Decoder<'n> {
-    /// A decoder for the tree that was read from `text`.
-    pub fn new(text: &'n str, format: Format) -> Self {
+    /// A decoder for the tree that was read from `sources`.
+    pub fn new(sources: &'n [Source], format: Format) -> Self {
         Self {
-            text,
+            sources,
             format,
             path: Vec::new(),
-            diagnostics: Diagnostics::default(),
+            diagnostics: Gathered::default(),
             unread: false,
             names_unread: false,
             losses: HashSet::new(),
@@ -76,7 +76,7 @@ impl<'n> Decoder<'n> {
         self.names_unread = errors.any(|error| {
             // Of a key that stands twice the first is there.
             let label = error.labels.first().filter(|_| error.code == "key::duplicate");
-            let key = label.and_then(|it| self.text.get(it.span.start as usize..it.span.end as usize));
+            let key = label.and_then(|it| self.text(it.span).get(it.span.start as usize..it.span.end as usize));
             key.is_none_or(|key| matches!(key.trim_matches(['"', '\'']), "namespaces" | "bridges"))
         });
     }
@@ -120,7 +120,17 @@ impl<'n> Decoder<'n> {
         if diagnostic.severity == Severity::Error {
             self.lose();
         }
-        crate::spec::report(&mut self.diagnostics, diagnostic);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The text of the file that a place is in.
+    fn text(&self, at: Span) -> &'n str {
+        self.sources.get(at.source as usize).map_or("", |source| &source.text)
+    }
+
+    /// Whether nothing more is reported. Something was found and lost then.
+    pub fn is_full(&self) -> bool {
+        self.diagnostics.is_full()
     }
 
     /// How much was found wrong so far: where it does not grow, a value was read whole.
@@ -168,6 +178,11 @@ impl<'n> Decoder<'n> {
             self.lose();
             return;
         }
+        if self.is_full() {
+            self.found += 1;
+            self.lose();
+            return;
+        }
         let found = node.found();
         let error = Diagnostic::error("type::wrong", format!("{} must be {expected}, not {found}", self.here()))
             .at(self.head(node), format!("expected {expected}"));
@@ -179,7 +194,7 @@ impl<'n> Decoder<'n> {
 
     /// What to do about a list or map that was meant as an IPv6 address.
     fn bare_address(&self, node: &Node) -> Option<String> {
-        let word = self.text.get(node.span.start as usize..node.span.end as usize)?;
+        let word = self.text(node.span).get(node.span.range())?;
         let part = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'/'));
         match &node.value {
             Value::List(_) => {
@@ -200,8 +215,9 @@ impl<'n> Decoder<'n> {
 
     /// The place of a value, cut to its first line where it has several.
     pub fn head(&self, node: &Node) -> Span {
-        let (start, end) = (node.span.start as usize, node.span.end as usize);
-        let line = self.text.get(start..end).and_then(|text| text.lines().next()).map_or(0, str::len);
+        let written = self.text(node.span).get(node.span.range());
+        let line = written.and_then(|text| text.lines().next()).map_or(0, str::len);
+        let start = node.span.start as usize;
         let first = match &node.value {
             // A TOML file is a map that begins nowhere.
             Value::Map(entries) if self.path.is_empty() => entries.first().map(|e| e.key.span),
@@ -210,21 +226,9 @@ impl<'n> Decoder<'n> {
         first.unwrap_or(Span { end: u32::try_from(start + line).unwrap_or(node.span.end), ..node.span })
     }
 
-    /// The place of a part of a scalar's text; the whole where escapes stand between the text and its source.
+    /// The place of a part of a scalar's text.
     pub fn part(&self, node: &Node, range: std::ops::Range<usize>) -> Span {
-        let Value::Scalar(scalar) = &node.value else { return node.span };
-        let start = node.span.start as usize;
-        let written = self.text.get(start..node.span.end as usize).unwrap_or_default();
-        let text = scalar.text.as_str();
-        // Quotes stand on both sides; an escape makes the source longer still. Only the part is compared: a text may be long.
-        let offset = written.len().saturating_sub(text.len()) / 2;
-        let quotes = written.get(..offset).is_some_and(|quotes| quotes.bytes().all(|b| matches!(b, b'"' | b'\'')));
-        let same = written.get(offset + range.start..offset + range.end) == text.get(range.clone());
-        if quotes && same && written.len() == text.len() + 2 * offset {
-            Span::new(node.span.source, start + offset + range.start..start + offset + range.end)
-        } else {
-            node.span
-        }
+        tree::part(self.text(node.span), node, range)
     }
 
     /// The text of a value that is written as a string, or as a plain scalar of YAML.

@@ -11,9 +11,6 @@ use crate::{
     },
 };
 
-/// Keys that a later version will have on every item and entry.
-const RESERVED_EVERYWHERE: &[&str] = &["for", "when"];
-
 /// A map with fixed keys.
 pub trait Section: Sized {
     /// Its name in the schema.
@@ -82,7 +79,7 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
     };
     let mut fields = Fields { node, entries, meant: Vec::new(), what: S::WHAT };
     for entry in entries {
-        if !is_key::<S>(entry) {
+        if !is_key::<S>(entry) && !cx.is_full() {
             let (error, meant) = unknown::<S>(entry);
             cx.push(error);
             fields.meant.extend(meant);
@@ -92,10 +89,10 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
 }
 
 /// The keys of a map that are none of a section, with those that were probably meant.
-pub fn unknown_keys<S: Section>(node: &Node) -> Vec<(&str, Option<&'static str>)> {
-    let Value::Map(entries) = &node.value else { return Vec::new() };
+pub fn unknown_keys<S: Section>(node: &Node) -> impl Iterator<Item = (&str, Option<&'static str>)> {
+    let entries = if let Value::Map(entries) = &node.value { entries.as_slice() } else { &[] };
     let others = entries.iter().filter(|entry| !is_key::<S>(entry));
-    others.map(|entry| (entry.key.value.as_str(), unknown::<S>(entry).1)).collect()
+    others.map(|entry| (entry.key.value.as_str(), unknown::<S>(entry).1))
 }
 
 fn is_key<S: Section>(entry: &Entry) -> bool {
@@ -111,8 +108,7 @@ fn is_file<S: Section>() -> bool {
 
 fn unknown<S: Section>(entry: &Entry) -> (Diagnostic, Option<&'static str>) {
     let name = entry.key.value.as_str();
-    let reserved = S::RESERVED.contains(&name) || (!is_file::<S>() && RESERVED_EVERYWHERE.contains(&name));
-    if reserved {
+    if S::RESERVED.contains(&name) {
         let error = Diagnostic::error("key::reserved", format!("`{name}` is not supported by this version yet"))
             .at(entry.key.span, "reserved for a later version")
             .help("take it away, or use a version that has it");
@@ -122,6 +118,8 @@ fn unknown<S: Section>(entry: &Entry) -> (Diagnostic, Option<&'static str>) {
     let meant = suggest::nearest(name, keys.iter().copied());
     let expected = format!("{} takes {}", S::WHAT, suggest::all_of(&keys));
     let help = match meant {
+        // Everywhere else they have been acted on.
+        _ if matches!(name, "for" | "when") => format!("`{name}` goes into an item of a list, or an entry by name"),
         Some(near) => format!("did you mean `{near}`? {expected}"),
         None => expected,
     };

@@ -16,7 +16,7 @@ mod route;
 mod sysctl;
 
 use indexmap::IndexMap;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use self::lost::Defined;
 pub use self::{
@@ -39,9 +39,9 @@ use super::{
         text::Wrong,
     },
     schema::Definitions,
-    tree::{Node, Value},
+    tree::{Entry, Node, Value},
 };
-use crate::model::{Label, Span, Spanned, TopologyName};
+use crate::model::{Label, Span, Spanned, TopologyName, diagnostic::ERRORS_MAX};
 
 /// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
 pub type Map<K, V> = IndexMap<Spanned<K>, V>;
@@ -82,13 +82,20 @@ pub struct File {
 
 section! {
     /// The keys of a whole file.
+    #[expect(dead_code, reason = "`vars` and `include` are in the table for the schema; the tree that is read has them no more")]
     struct RawFile as "File": "a topology", reserved [
-        "vars", "include", "moved", "hosts", "firewall", "firewall_backend"
+        "moved", "hosts", "firewall", "firewall_backend"
     ] {
         /// The name of the topology, which owns everything made from this file: 1 to 32 of a-z, 0-9 and `-`.
         name: Needed<Spanned<TopologyName>> => "name" { example: r#""web-lab""# },
         /// What the lab is for.
         description: Option<String> => "description" { left_out: "nothing", example: r#""two web servers behind a router""# },
+        /// Variables with their defaults, for `$n` or `${2*n+1}` in any string and key of the file. `-var n=4` and the
+        /// environment's NETWRIGHT_VAR_n set others; one without a default must be set so.
+        vars: Expanded<Variables> => "vars" { default: "{}", example: r#"{ "leaves": 4, "site": "lab", "racks": ["a", "b"] }"# },
+        /// Other files, by their paths from the folder of this one. Their namespaces, bridges and lists come before those of this
+        /// file; of everything else, and of `vars`, what this file says holds.
+        include: Expanded<Paths> => "include" { default: "[]", example: r#"["base.yaml"]"# },
         /// What is put before the names of the namespaces and host devices that are made. `${name}` in it stands for the
         /// topology's name, so that a second copy of a lab can run beside the first.
         prefix: Option<Spanned<String>> => "prefix" { default: r#""""#, example: r#""${name}-""#, check: prefix },
@@ -118,6 +125,54 @@ section! {
         checks: Vec<Spanned<Check>> => "checks" {
             default: "[]", example: r#"[{ "from": "web", "to": "db", "ping": true }]"#
         },
+    }
+}
+
+/// What stands in the tree no more where the file is read: it has been expanded.
+#[derive(Debug)]
+struct Expanded<T>(std::marker::PhantomData<T>);
+
+/// A shape of values that only the schema tells.
+trait Shape {
+    fn schema() -> Json;
+}
+
+/// Variables with their defaults.
+#[derive(Debug)]
+struct Variables;
+
+impl Shape for Variables {
+    fn schema() -> Json {
+        let one = json!({ "type": ["string", "integer", "boolean"] });
+        let any = json!({ "anyOf": [one, { "type": "array", "items": one }, { "type": "null" }] });
+        let names = json!({ "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": { "const": "name" } });
+        let title = "a map from names to values, or lists of values";
+        json!({ "title": title, "type": "object", "propertyNames": names, "additionalProperties": any })
+    }
+}
+
+/// Paths of files.
+#[derive(Debug)]
+struct Paths;
+
+impl Shape for Paths {
+    fn schema() -> Json {
+        let path = json!({ "type": "string" });
+        json!({ "anyOf": [path, { "type": "array", "items": path }] })
+    }
+}
+
+impl<T: Shape> Decode for Expanded<T> {
+    fn decode<'n>(_: &'n Node, _: &Key, _: &mut Decoder<'n>) -> Option<Self> {
+        Self::absent()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self(std::marker::PhantomData))
+    }
+
+    fn schema(_: &Key, _: &mut Definitions) -> Json {
+        T::schema()
     }
 }
 
@@ -154,7 +209,8 @@ impl Decode for File {
             *label == Label::host()
                 || raw.namespaces.contains_key(&Spanned { value: label.clone(), span: Span::default() })
         };
-        let unknown = section::unknown_keys::<RawFile>(node).into_iter().map(|(_, meant)| meant).collect();
+        // Of a file that is full of them the names are not known, and with them nothing.
+        let unknown = section::unknown_keys::<RawFile>(node).take(ERRORS_MAX).map(|(_, meant)| meant).collect();
         let defined = Defined { all_names, namespaces: &is_namespace, bridges: &raw.bridges, unknown };
         let lost = lost::lost(node, &defined, cx);
         Some(Self {
@@ -181,11 +237,14 @@ impl Decode for File {
 
 /// Whether a key that is none may be the one under which names are defined: by mistake, or in another file.
 fn names_may_be_elsewhere(file: &Node) -> bool {
-    let has = |key: &str| matches!(&file.value, Value::Map(entries) if entries.iter().any(|it| it.key.value == key));
-    section::unknown_keys::<RawFile>(file).into_iter().any(|(key, meant)| match meant {
+    let is = |it: &Entry, key: &str| it.key.value == key;
+    let has = |key: &str| matches!(&file.value, Value::Map(entries) if entries.iter().any(|it| is(it, key)));
+    // Of a file that is full of unknown keys nothing can be told.
+    section::unknown_keys::<RawFile>(file).enumerate().any(|(number, (key, meant))| match meant {
+        _ if number >= ERRORS_MAX => true,
         Some(meant) => matches!(meant, "namespaces" | "bridges"),
-        None if RawFile::RESERVED.contains(&key) => key == "include",
-        None => !has("namespaces") || !has("bridges"),
+        None if RawFile::RESERVED.contains(&key) => false,
+        None => !(has("namespaces") && has("bridges")),
     })
 }
 
@@ -200,16 +259,13 @@ fn is_whole(file: &Node, key: &str, read: impl Fn(&Spanned<Label>) -> bool) -> b
     }
 }
 
-/// A prefix must be able to begin a name, once the topology's name stands in it.
+/// A prefix must be able to begin a name.
 fn prefix(text: &str) -> Result<(), Wrong> {
-    let wrong = |message: String| Wrong::new("name::prefix", message, "not a prefix");
-    let rest = text.replace("${name}", "n");
-    if let Some(at) = rest.find('$') {
-        let part = rest.get(at..).unwrap_or_default();
-        return Err(wrong(format!("the prefix holds `{}`", part.escape_debug())).help("only ${name} is known in it"));
-    }
-    match rest.parse::<Label>() {
-        Err(error) if !rest.is_empty() => Err(wrong(format!("the prefix `{}` {error}", text.escape_debug()))),
+    match text.parse::<Label>() {
+        Err(error) if !text.is_empty() => {
+            let message = format!("the prefix `{}` {error}", text.escape_debug());
+            Err(Wrong::new("name::prefix", message, "not a prefix"))
+        }
         _ => Ok(()),
     }
 }

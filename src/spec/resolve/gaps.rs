@@ -95,19 +95,13 @@ impl<'f> Gaps<'f> {
     }
 }
 
-/// How far a name may be from those that are meant by it.
-fn is_near(name: &str, known: &str) -> bool {
-    strsim::damerau_levenshtein(name, known) <= super::reach_of_slip(name)
-}
-
 impl Scope<'_> {
     /// `name` is defined nowhere: whoever may be meant by it is not wholly known.
     pub fn concern_meant(&mut self, name: &Label) {
-        let names = self.namespaces.keys().chain(self.bridges.keys());
-        let near: Vec<Label> = names.filter(|it| is_near(name.as_str(), it.as_str())).cloned().collect();
-        match near.as_slice() {
-            [] => self.gaps.concern_everyone(),
-            near => near.iter().for_each(|label| self.gaps.concern(label)),
+        let Self { known, namespaces, bridges, gaps, .. } = self;
+        match known.meant(name.as_str(), namespaces.keys().chain(bridges.keys())).unwrap_or_default().as_slice() {
+            [] => gaps.concern_everyone(),
+            near => near.iter().for_each(|label| gaps.concern(label)),
         }
     }
 }

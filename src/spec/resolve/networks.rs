@@ -34,13 +34,13 @@ impl Networks {
             let ([Some(a), Some(b)], true) = (bridges, up(first) && up(second)) else { continue };
             let segments = [a, b].map(|label| scope.segment_of_bridge.get(label).copied());
             if let [Some(a), Some(b)] = segments {
-                let (a, b) = (root(&next, a), root(&next, b));
+                let (a, b) = (root(&mut next, a), root(&mut next, b));
                 if let Some(place) = next.get_mut(a.max(b)) {
                     *place = a.min(b);
                 }
             }
         }
-        let of_segment: Vec<Network> = (0..next.len()).map(|segment| root(&next, segment)).collect();
+        let of_segment: Vec<Network> = (0..next.len()).map(|segment| root(&mut next, segment)).collect();
         let mut of_end = HashMap::new();
         for interface in scope.interfaces.values().flatten() {
             let segment = match &interface.what {
@@ -73,9 +73,14 @@ impl Networks {
     }
 }
 
-fn root(next: &[usize], mut segment: usize) -> usize {
-    while let Some(other) = next.get(segment).filter(|other| **other != segment) {
-        segment = *other;
+/// The segment that stands for all that are joined. What is passed on the way is brought nearer to it.
+fn root(next: &mut [usize], mut segment: usize) -> usize {
+    while let Some(other) = next.get(segment).copied().filter(|other| *other != segment) {
+        let after = next.get(other).copied().unwrap_or(other);
+        if let Some(place) = next.get_mut(segment) {
+            *place = after;
+        }
+        segment = after;
     }
     segment
 }

@@ -26,7 +26,7 @@ bad! {
     an_unknown_key: Yaml, "name: a\nnamespaces:\n  web: { adresses: [10.0.0.1/24], colour: red }\nbridge: {}\n";
     a_misspelled_required_key: Yaml, "name: a\nlinks:\n  - endpoint: [a:b, c]\n";
     missing_keys: Yaml, "links:\n  - name: x\n  - endpoints:\nport_forwards:\n  - listen: 80\n";
-    reserved_keys: Yaml, "name: a\nvars: { n: 4 }\ninclude: [b.yaml]\nnamespaces:\n  leaf$l: { for: { l: 1..4 } }\n  web: { attach: { pid: 1 }, dns: {}, hosts: true }\n";
+    reserved_keys: Yaml, "name: a\nmoved: { n: 4 }\nhosts: true\nfirewall: x\nfirewall_backend: nft\nfor: { l: 1..4 }\nnamespaces:\n  web: { attach: { pid: 1 }, dns: {}, hosts: true }\n";
     a_long_interface_name: Yaml, "name: a\nlinks:\n  - endpoints: [\"web:abcdefghijklmnop 10.0.0.1/24\", br0]\n";
     onlink_without_a_device: Yaml, "name: a\nnamespaces:\n  w:\n    routes:\n      - { to: default, via: 10.0.0.1, onlink: true }\n      - { to: 10.9.0.0/16, nexthops: [{ via: 10.0.0.1, onlink: true }, { via: 10.0.0.2, dev: eth0, onlink: true }] }\n      - { to: 10.8.0.0/16, via: 10.0.0.1, onlink: false }\n";
     no_protocol: Yaml, "name: a\nport_forwards:\n  - { listen: 80, to: \"10.0.0.1:80\", protocol: [] }\n  - { listen: 81, to: \"10.0.0.1:80\", protocol: }\n";
@@ -140,9 +140,9 @@ fn what_is_named_is_cut_where_it_is_long() {
 fn machines_get_lines_columns_and_bytes() {
     let text = "name: a\nx-é: é\nbridges: { é: 1 }\n";
     let (source, _, diagnostics) = parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    let json = crate::report::diagnostic::json(&diagnostics.0[0], &[source]);
+    let json = crate::report::diagnostic::json(&diagnostics, &[source]);
     assert_eq!(
-        serde_json::to_value(&json).unwrap(),
+        serde_json::to_value(&json[0]).unwrap(),
         serde_json::json!({
             "severity": "error",
             "code": "name::label",

@@ -8,7 +8,7 @@ use crate::report::diagnostic::{Style, json, render};
 /// Reads it, draws what is wrong, and checks that every place is one.
 fn survives(bytes: &[u8], format: Format) {
     let (source, file, mut diagnostics) = parse(bytes, "lab", format);
-    let resolved = file.map(|file| resolve::resolve(&file, &resolve::Options::default()));
+    let resolved = file.map(|file| resolve::resolve(&file));
     diagnostics.0.extend(resolved.into_iter().flat_map(|(_, more)| more.0));
     for diagnostic in &diagnostics.0 {
         for label in &diagnostic.labels {
@@ -19,19 +19,37 @@ fn survives(bytes: &[u8], format: Format) {
     let sources = [source];
     let drawn = render(&diagnostics, &sources, Style::default());
     assert!(!drawn.contains("Failed to read contents"), "{drawn}");
-    for diagnostic in &diagnostics.0 {
-        let _ = json(diagnostic, &sources);
-    }
+    assert_eq!(json(&diagnostics, &sources).len(), diagnostics.0.len());
 }
 
-fn samples() -> [(Vec<u8>, Format); 3] {
+/// A file of many from one.
+const MANY: &str = r#"
+name: many
+vars: { n: 3, roles: [a, b], on: true, mtu: "${n * 1000}" }
+prefix: ${name}-
+namespaces:
+  s$s: { for: { s: 1..2 }, forwarding: $on }
+  l$l: { for: { l: [1..2, 3] }, when: $l != 2 && $on, sysctls: { net.ipv4.conf.e$i.rp_filter: { for: { i: 1..2 }, value: 1 } } }
+links:
+  - { for: { s: 1..2, l: "$s..$n" }, subnet: "10.$s.${l:2x}.0/31", mtu: $mtu, endpoints: ["s$s:e$l", "l$l:e$s"] }
+"#;
+
+pub fn samples() -> [(Vec<u8>, Format); 4] {
     let json = serde_json::to_string_pretty(&tree_of(YAML, Format::Yaml).to_json()).unwrap();
-    [(YAML.into(), Format::Yaml), (TOML.into(), Format::Toml), (json.into(), Format::Json)]
+    [(YAML.into(), Format::Yaml), (TOML.into(), Format::Toml), (json.into(), Format::Json), (MANY.into(), Format::Yaml)]
 }
 
 /// Pieces that mean something to one of the formats or to the language.
 const PIECES: &[&str] = &[
     "",
+    "$",
+    "${",
+    "${n+1}",
+    "1..3",
+    "for: { i: 1..3 }\n",
+    "when: $n > 1\n",
+    "vars: { n: 2 }\n",
+    "value: ",
     "[",
     "]",
     "{",
@@ -82,14 +100,14 @@ const PIECES: &[&str] = &[
 ];
 
 #[derive(Debug, Clone)]
-enum Edit {
+pub enum Edit {
     Insert(usize, usize),
     Delete(usize, usize),
     Swap(usize, u8),
     Copy(usize, usize, usize),
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+pub fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         (any::<usize>(), 0..PIECES.len()).prop_map(|(at, piece)| Edit::Insert(at, piece)),
         (any::<usize>(), 1..40usize).prop_map(|(at, len)| Edit::Delete(at, len)),
@@ -98,7 +116,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn apply(bytes: &mut Vec<u8>, edit: &Edit) {
+pub fn apply(bytes: &mut Vec<u8>, edit: &Edit) {
     let at = |n: usize, bytes: &[u8]| n % (bytes.len() + 1);
     match edit {
         Edit::Insert(n, piece) => {
@@ -127,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_file_is_an_error_and_no_panic(which in 0..3usize, edits in prop::collection::vec(edit(), 1..6)) {
+    fn a_damaged_file_is_an_error_and_no_panic(which in 0..4usize, edits in prop::collection::vec(edit(), 1..6)) {
         let (mut bytes, format) = samples()[which].clone();
         for edit in &edits {
             apply(&mut bytes, edit);

@@ -30,7 +30,7 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
 /// Who has the address of a next hop.
 fn router<'a>(lab: &Lab<'a>, index: &Index<'a>, label: &Label, hop: &Hop) -> Option<&'a Label> {
     let (via, device) = (hop.via?, hop.dev.as_ref()?);
-    let interface = lab.scope.of(label).iter().find(|it| it.device.as_str() == device.as_str())?;
+    let interface = lab.scope.at_device(label, device)?;
     let network = lab.networks.of(interface.segment?);
     index.holders.get(&(network, via)).copied()
 }

@@ -25,7 +25,7 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
         let Ok(label) = route.label.parse::<Label>() else { continue };
         let hops = route.hops.iter().filter_map(|hop| hop.via.zip(hop.dev.as_ref()));
         for ((address, device), span) in hops.zip(spans) {
-            let interface = lab.scope.of(&label).iter().find(|it| it.device.as_str() == device.as_str());
+            let interface = lab.scope.at_device(&label, device);
             let interface = interface.filter(|it| it.addresses.iter().any(|net| net.contains(&address)));
             found.extend(interface.and_then(|it| next_hop(lab, index, &label, it, address, span)));
         }

@@ -4,10 +4,7 @@
 use super::{good, read, said};
 use crate::{
     report::diagnostic::{Style, render},
-    spec::{
-        self, Format,
-        resolve::{Options, resolve},
-    },
+    spec::{self, Format, resolve::resolve},
 };
 
 /// What is said of a file that is taken, drawn.
@@ -287,7 +284,7 @@ links = [{ endpoints = ["web:eth0", "br0"] }]
 nat = [{ masquerade = "10.0.0.0/24", namespace = "edge" }]
 "#;
     let (_, file, _) = spec::parse(text.as_bytes(), "lab.toml", Format::Toml);
-    let (_, diagnostics) = resolve(&file.unwrap(), &Options::default());
+    let (_, diagnostics) = resolve(&file.unwrap());
     let helps: Vec<_> = diagnostics.0.into_iter().filter_map(|it| it.help).collect();
     assert_eq!(helps, [r#"add `gateways = [{ bridge = "br0" }]`, or give them default routes"#]);
 }

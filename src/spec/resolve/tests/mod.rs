@@ -16,7 +16,7 @@ use crate::{
 fn read(text: &str) -> (Source, Option<Topology>, Diagnostics) {
     let (source, file, diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
     assert!(!diagnostics.has_errors(), "{}", render(&diagnostics, &[source], Style::default()));
-    let (topology, diagnostics) = resolve(&file.unwrap(), &Options::default());
+    let (topology, diagnostics) = resolve(&file.unwrap());
     (source, topology, diagnostics)
 }
 
@@ -48,7 +48,7 @@ fn said_of_part(text: &str) -> Vec<String> {
 /// Everything that is said of a file that can or cannot be read.
 fn read_any(text: &str) -> Diagnostics {
     let (_, file, mut diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    diagnostics.0.extend(file.into_iter().flat_map(|file| resolve(&file, &Options::default()).1.0));
+    diagnostics.0.extend(file.into_iter().flat_map(|file| resolve(&file).1.0));
     diagnostics
 }
 
@@ -98,7 +98,7 @@ nat:
 fn who_answers_a_check_is_found_behind_a_translated_prefix() {
     let topology = good(
         "name: lab
-namespaces: {web: {}, out: {}}
+namespaces: {web: {}, out: {routes: [{to: default, via: 10.1.0.1}]}}
 bridges: {br0: {addresses: [10.0.0.1/24, 'fd00::1/64']}}
 links:
   - endpoints: ['web:eth0 10.0.0.7/24', br0]

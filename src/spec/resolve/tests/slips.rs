@@ -62,7 +62,7 @@ port_forwards:
 checks:
   - { from: web, to: db, ping: true }
   - { from: host, to: "127.0.0.1:8088", tcp: true }
-  - { from: behind, to: web, expect: reachable }
+  - { from: behind, to: edge, expect: reachable }
 "#;
 
 fn scalars(node: &Node, found: &mut Vec<Span>) {

@@ -1,5 +1,7 @@
 //! The JSON Schema of the language, from the same tables by which files are read.
 
+mod many;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -46,6 +48,7 @@ pub fn schema() -> Json {
     if let Some(Json::Object(file)) = definitions.0.remove("File") {
         whole.extend(file);
     }
+    many::allow(&mut whole, &mut definitions.0);
     if let Some(Json::Object(properties)) = whole.get_mut("properties") {
         let description = "Which schema editors check this file against.";
         properties.insert("$schema".into(), json!({ "type": "string", "description": description }));

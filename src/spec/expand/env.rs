@@ -1,0 +1,302 @@
+//! The variables of a file: what they hold, and who uses them.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{
+    Given,
+    eval::{Fault, Lookup},
+    expr::wrong,
+    template::{self, Filled},
+    value::{self, Value, is_name},
+};
+use crate::{
+    model::{Diagnostic, Span, Spanned, diagnostic::Gathered},
+    spec::{
+        Source,
+        de::{suggest, text::Wrong},
+        tree::{self, Node, Scalar},
+    },
+};
+
+/// The variable that holds the topology's name.
+pub const NAME: &str = "name";
+
+/// All variables that are known at one place of a file.
+pub struct Env {
+    variables: BTreeMap<String, Variable>,
+    given: BTreeMap<String, Given>,
+    /// Those of the `for`s around the place, the outermost first.
+    pub turns: Vec<(String, Value)>,
+    /// Which copy the place is in; 0 for none.
+    pub copy: u32,
+    /// The files that were read so far, for errors to point into.
+    pub sources: Vec<Source>,
+    /// What was found wrong.
+    pub diagnostics: Gathered,
+}
+
+/// A variable of `vars`.
+struct Variable {
+    /// Where it is defined.
+    place: Span,
+    state: State,
+    /// What is to be set in place of the default.
+    given: Option<String>,
+    used: bool,
+}
+
+enum State {
+    /// Not asked for yet: the default.
+    Written(Node),
+    /// Being worked out: whoever asks now goes round in a circle.
+    Working,
+    Known(Value),
+    /// It has been said why it has no value.
+    Failed,
+}
+
+impl Env {
+    /// No variables but the topology's name; `given` is set in place of defaults once there are any.
+    pub fn new(name: Option<&str>, given: BTreeMap<String, Given>) -> Self {
+        let state = name.map_or(State::Failed, |name| State::Known(Value::Text(name.to_owned())));
+        let title = Variable { place: Span::default(), state, given: None, used: true };
+        let variables = BTreeMap::from([(NAME.to_owned(), title)]);
+        let (sources, diagnostics) = (Vec::new(), Gathered::default());
+        Self { variables, given, turns: Vec::new(), copy: 0, sources, diagnostics }
+    }
+
+    /// Takes up the topology's name as a file writes it, unless it is known already.
+    pub fn name(&mut self, node: &Node) {
+        if let Some(title) = self.variables.get_mut(NAME).filter(|title| matches!(title.state, State::Failed)) {
+            (title.place, title.state) = (node.span, State::Written(node.clone()));
+        }
+    }
+
+    /// Takes up a variable with its default. One that an including file has already keeps what it has there.
+    pub fn define(&mut self, key: &Spanned<String>, default: &Node) {
+        if let Err(wrong) = name_of_variable(&key.value) {
+            self.report(&Node::scalar(key.span, key.value.as_str(), tree::Style::Plain), wrong);
+            return;
+        }
+        let given = self.given.get(&key.value).map(|given| given.text.clone());
+        let variable = Variable { place: key.span, state: State::Written(default.clone()), given, used: false };
+        self.variables.entry(key.value.clone()).or_insert(variable);
+    }
+
+    /// Where a variable of `vars` is defined.
+    pub fn place(&self, name: &str) -> Option<Span> {
+        self.variables.get(name).map(|variable| variable.place)
+    }
+
+    /// Works out every variable, so that what is wrong with one is said though nothing uses it. Returns what was set of what
+    /// was given.
+    pub fn finish(&mut self) -> BTreeMap<String, String> {
+        let names: Vec<String> = self.variables.keys().filter(|name| *name != NAME).cloned().collect();
+        for name in &names {
+            // What is wrong has been said.
+            let _ = self.work_out(name);
+        }
+        let asked = self.given.iter().filter(|(name, given)| given.must && !names.contains(name));
+        let undeclared: Vec<String> = asked.map(|(name, _)| name.clone()).collect();
+        undeclared.iter().for_each(|name| self.undeclared(name));
+        // Where something could not be read, it may have used them.
+        if !self.diagnostics.has_errors() {
+            self.warn_of_unused();
+        }
+        let set = self.variables.iter().filter_map(|(name, it)| Some((name.clone(), it.given.clone()?)));
+        set.collect()
+    }
+
+    fn undeclared(&mut self, name: &str) {
+        let known: Vec<&str> = self.variables.keys().map(String::as_str).filter(|known| *known != NAME).collect();
+        let error = Diagnostic::error("vars::undeclared", format!("the file has no variable `{name}` to be set"));
+        self.diagnostics.push(match (suggest::nearest(name, known.iter().copied()), known.is_empty()) {
+            (Some(near), _) => error.help(format!("did you mean `{near}`?")),
+            (None, true) => error.help("it has no `vars`"),
+            (None, false) => error.help(format!("it has {}", suggest::all_of(&known))),
+        });
+    }
+
+    /// Warns of variables that nothing asks for.
+    fn warn_of_unused(&mut self) {
+        for (name, variable) in self.variables.iter().filter(|(_, variable)| !variable.used) {
+            let warning = Diagnostic::warning("vars::unused", format!("nothing uses the variable `{name}`"));
+            let help = format!("write ${name} where it is meant, or take it away");
+            self.diagnostics.push(warning.at(variable.place, "not used").help(help));
+        }
+    }
+
+    /// Reports what is wrong with a part of a scalar.
+    pub fn report(&mut self, node: &Node, wrong: Wrong) {
+        let text = self.sources.get(node.span.source as usize).map_or("", |source| &source.text);
+        let span = wrong.range.map_or(node.span, |range| tree::part(text, node, range));
+        let span = Span { copy: self.copy, ..span };
+        let error = Diagnostic::error(wrong.code, wrong.message).at(span, wrong.label);
+        self.diagnostics.push(match wrong.help {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+
+    /// Reports a fault that has not been said yet.
+    pub fn fault(&mut self, node: &Node, fault: Fault) {
+        match fault {
+            Fault::Wrong(wrong) => self.report(node, wrong),
+            Fault::Said => {}
+        }
+    }
+
+    /// The value of a scalar, or a list of scalars.
+    pub fn value(&mut self, node: &Node) -> Option<Value> {
+        let value = match &node.value {
+            tree::Value::Scalar(scalar) => self.scalar(scalar),
+            tree::Value::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.value(item)).collect();
+                return items.into_iter().collect::<Option<_>>().map(Value::List);
+            }
+            tree::Value::Invalid => return None,
+            tree::Value::Null | tree::Value::Map(_) => {
+                let message =
+                    format!("a variable holds a number, text, true or false, or a list, not {}", node.found());
+                Err(Fault::Wrong(Wrong::new("vars::value", message, "no value of a variable")))
+            }
+        };
+        value.map_err(|fault| self.fault(node, fault)).ok()
+    }
+
+    fn scalar(&mut self, scalar: &Scalar) -> Result<Value, Fault> {
+        if template::is_template(&scalar.text) {
+            return Ok(match self.fill(&scalar.text)? {
+                Filled::Value(value) => value,
+                Filled::Text(text) => Value::Text(text),
+            });
+        }
+        Value::of_scalar(scalar).ok_or_else(|| {
+            let message = format!("a variable holds no fractions and no dates: `{}`", scalar.text);
+            Wrong::new("vars::value", message, "no value of a variable")
+                .help("put it in quotes to have it as text")
+                .into()
+        })
+    }
+
+    /// Text with what its variables hold.
+    pub fn fill(&mut self, text: &str) -> Result<Filled, Fault> {
+        template::fill(text, self)
+    }
+
+    fn work_out(&mut self, name: &str) -> Result<Value, Fault> {
+        let Some(variable) = self.variables.get_mut(name) else { return Err(Fault::Said) };
+        match &variable.state {
+            State::Known(value) => return Ok(value.clone()),
+            State::Failed => return Err(Fault::Said),
+            State::Working => {
+                variable.state = State::Failed;
+                let error = Diagnostic::error("vars::cycle", format!("the variable `{name}` is made of itself"));
+                self.diagnostics.push(error.at(variable.place, "needs itself").help("write one of the values out"));
+                return Err(Fault::Said);
+            }
+            State::Written(_) => {}
+        }
+        let (place, given) = (variable.place, variable.given.clone());
+        let State::Written(default) = std::mem::replace(&mut variable.state, State::Working) else {
+            return Err(Fault::Said);
+        };
+        // A variable of the file knows nothing of the `for`s around the place where it is used.
+        let (turns, copy) = (std::mem::take(&mut self.turns), std::mem::take(&mut self.copy));
+        let value = match (&default.value, given) {
+            (tree::Value::Null, None) => self.missing(name, place),
+            (tree::Value::Null, Some(given)) => Some(Value::of_text(&given)),
+            (_, None) => self.value(&default),
+            (_, Some(given)) => self.value(&default).and_then(|default| self.set(name, place, &given, &default)),
+        };
+        (self.turns, self.copy) = (turns, copy);
+        if let Some(variable) = self.variables.get_mut(name) {
+            variable.state = value.clone().map_or(State::Failed, State::Known);
+        }
+        value.ok_or(Fault::Said)
+    }
+
+    fn missing(&mut self, name: &str, place: Span) -> Option<Value> {
+        let error = Diagnostic::error("vars::missing", format!("the variable `{name}` has no value"));
+        let help = format!("give it one here, or with -var {name}=VALUE or NETWRIGHT_VAR_{name}");
+        self.diagnostics.push(error.at(place, "no default here").help(help));
+        None
+    }
+
+    /// What is given in place of a default is of its kind.
+    fn set(&mut self, name: &str, place: Span, given: &str, default: &Value) -> Option<Value> {
+        let of_kind = |text: &str, like: &Value| match (like, Value::of_text(text)) {
+            (Value::Int(_), value @ Value::Int(_)) | (Value::Bool(_), value @ Value::Bool(_)) => Some(value),
+            (Value::Text(_), _) => Some(Value::Text(text.to_owned())),
+            _ => None,
+        };
+        let value = match default {
+            Value::List(items) => {
+                let like = items.first().cloned().unwrap_or_else(|| Value::Text(String::new()));
+                let items = given.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map(|item| of_kind(item, &like)).collect::<Option<_>>().map(Value::List)
+            }
+            other => of_kind(given, other),
+        };
+        if value.is_none() {
+            let what = format!("`{given}` is given for `{name}`, which is {} here", default.kind());
+            let error = Diagnostic::error("vars::kind", what).at(place, format!("{name} = {default}"));
+            self.diagnostics.push(error.help("give a value of the same kind as the default"));
+        }
+        value
+    }
+
+    fn undefined(&self, name: &str, range: &Range<usize>) -> Fault {
+        let turns = self.turns.iter().map(|(name, _)| name.as_str());
+        let known: Vec<&str> = turns.chain(self.variables.keys().map(String::as_str)).collect();
+        let shorter = known.iter().filter(|known| name.starts_with(**known)).max_by_key(|known| known.len());
+        let error = Wrong::new("vars::undefined", format!("there is no variable `{name}`"), "not defined");
+        let error = error.range(range.clone());
+        match (suggest::nearest(name, known.iter().copied()), shorter) {
+            (Some(near), _) => error.help(format!("did you mean `{near}`?")),
+            (None, Some(shorter)) => {
+                error.help(format!("write ${{{shorter}}}{} if `{shorter}` is meant", name.trim_start_matches(*shorter)))
+            }
+            (None, None) => error.help(format!("define it under `vars`, or write $${name} for a dollar sign")),
+        }
+        .into()
+    }
+}
+
+impl Lookup for Env {
+    fn get(&mut self, name: &str, range: &Range<usize>) -> Result<Value, Fault> {
+        if let Some((_, value)) = self.turns.iter().rev().find(|(turn, _)| turn == name) {
+            return Ok(value.clone());
+        }
+        match self.variables.get_mut(name) {
+            Some(variable) => variable.used = true,
+            None => return Err(self.undefined(name, range)),
+        }
+        self.work_out(name)
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.turns.iter().any(|(turn, _)| turn == name) || self.variables.contains_key(name)
+    }
+}
+
+/// Refuses what no variable can be called.
+pub fn name_of_variable(name: &str) -> Result<(), Wrong> {
+    let error = |message: String| Err(Wrong::new("vars::name", message, "not the name of a variable"));
+    match name {
+        NAME => error("`name` is the topology's name, in every file".to_owned()),
+        _ if is_name(name) && !matches!(name, "true" | "false") => Ok(()),
+        _ => error(format!("`{}` cannot be a variable: a name has letters, digits and `_`", name.escape_debug())),
+    }
+}
+
+/// Reads `1..4`.
+pub fn range(text: &str) -> Option<Result<(i64, i64), Wrong>> {
+    let (first, last) = text.split_once("..")?;
+    let ends = [first.trim(), last.trim()].map(value::integer);
+    Some(match ends {
+        [Some(first), Some(last)] => Ok((first, last)),
+        _ => Err(wrong(format!("`{text}` is no range of numbers"), "not a range", 0..text.len())
+            .help("write 1..4, both ends included; a variable in it needs its dollar sign: 1..$n")),
+    })
+}

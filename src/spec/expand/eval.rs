@@ -1,0 +1,117 @@
+//! What an expression comes to.
+
+use super::{
+    expr::{Expr, Operator, Term, wrong},
+    value::Value,
+};
+use crate::spec::de::text::Wrong;
+
+/// Why there is no value.
+#[derive(Debug)]
+pub enum Fault {
+    /// Something to be said, with the bytes that it is about.
+    Wrong(Wrong),
+    /// It follows from something that has been said already.
+    Said,
+}
+
+impl From<Wrong> for Fault {
+    fn from(wrong: Wrong) -> Self {
+        Self::Wrong(wrong)
+    }
+}
+
+/// Where variables are looked up.
+pub trait Lookup {
+    /// The value of a variable, which stands at `range` of the text.
+    fn get(&mut self, name: &str, range: &std::ops::Range<usize>) -> Result<Value, Fault>;
+
+    /// Whether there is a variable of that name.
+    fn knows(&self, name: &str) -> bool;
+}
+
+/// The value of an expression.
+pub fn eval(expr: &Expr, scope: &mut dyn Lookup) -> Result<Value, Fault> {
+    match &expr.term {
+        Term::Int(number) => Ok(Value::Int(*number)),
+        Term::Bool(truth) => Ok(Value::Bool(*truth)),
+        Term::Text(text) => Ok(Value::Text(text.clone())),
+        Term::Word(word) if scope.knows(word) => {
+            let error = wrong(format!("`{word}` is a word here, not the variable"), "a word", expr.range.clone());
+            Err(error.help(format!("write ${word} for the variable, or '{word}' for the word")).into())
+        }
+        Term::Word(word) => Ok(Value::Text(word.clone())),
+        Term::Variable(name) => scope.get(name, &expr.range),
+        Term::Negative(inner) => {
+            let number = int(inner, scope)?;
+            number.checked_neg().map(Value::Int).ok_or_else(|| too_large(expr))
+        }
+        Term::Not(inner) => Ok(Value::Bool(!truth(inner, scope)?)),
+        Term::Binary(operator, left, right) => binary(expr, *operator, (left, right), scope),
+    }
+}
+
+/// The value of an expression that must be true or false.
+pub fn truth(expr: &Expr, scope: &mut dyn Lookup) -> Result<bool, Fault> {
+    match eval(expr, scope)? {
+        Value::Bool(truth) => Ok(truth),
+        other => Err(unfit(expr, "true or false", &other)),
+    }
+}
+
+fn int(expr: &Expr, scope: &mut dyn Lookup) -> Result<i64, Fault> {
+    match eval(expr, scope)? {
+        Value::Int(number) => Ok(number),
+        other => Err(unfit(expr, "a number", &other)),
+    }
+}
+
+fn unfit(expr: &Expr, expected: &str, found: &Value) -> Fault {
+    let message = format!("{expected} is expected, and this is {}: `{found}`", found.kind());
+    wrong(message, format!("expected {expected}"), expr.range.clone()).into()
+}
+
+fn too_large(expr: &Expr) -> Fault {
+    wrong("the result is too large for a number", "too large", expr.range.clone()).into()
+}
+
+fn binary(
+    whole: &Expr,
+    operator: Operator,
+    (left, right): (&Expr, &Expr),
+    scope: &mut dyn Lookup,
+) -> Result<Value, Fault> {
+    use Operator::{And, AtLeast, AtMost, Divide, Equal, Greater, Less, Minus, Or, Plus, Remainder, Times, Unequal};
+    match operator {
+        // What stands right is not looked at where the left decides, so that it may rely on it.
+        And => Ok(Value::Bool(truth(left, scope)? && truth(right, scope)?)),
+        Or => Ok(Value::Bool(truth(left, scope)? || truth(right, scope)?)),
+        Equal | Unequal => {
+            let same = eval(left, scope)? == eval(right, scope)?;
+            Ok(Value::Bool(same == (operator == Equal)))
+        }
+        Less | AtMost | Greater | AtLeast => {
+            let order = int(left, scope)?.cmp(&int(right, scope)?);
+            Ok(Value::Bool(match operator {
+                Less => order.is_lt(),
+                AtMost => order.is_le(),
+                Greater => order.is_gt(),
+                _ => order.is_ge(),
+            }))
+        }
+        Plus | Minus | Times | Divide | Remainder => {
+            let (a, b) = (int(left, scope)?, int(right, scope)?);
+            if b == 0 && matches!(operator, Divide | Remainder) {
+                return Err(wrong("this divides by zero", "is 0", right.range.clone()).into());
+            }
+            let result = match operator {
+                Plus => a.checked_add(b),
+                Minus => a.checked_sub(b),
+                Times => a.checked_mul(b),
+                Divide => a.checked_div(b),
+                _ => a.checked_rem(b),
+            };
+            result.map(Value::Int).ok_or_else(|| too_large(whole))
+        }
+    }
+}

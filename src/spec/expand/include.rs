@@ -1,0 +1,229 @@
+//! `include`: other files, whose parts come before those of the file that includes them.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::{
+    Fetch,
+    walk::{Keys, Walk},
+};
+use crate::{
+    model::{Diagnostic, Span, diagnostic::Gathered},
+    spec::{
+        Format, Source, read_tree,
+        tree::{Entry, Node, Scalar, Value, duplicate_key},
+    },
+};
+
+/// The key for variables.
+pub const VARS: &str = "vars";
+/// The key for other files.
+pub const INCLUDE: &str = "include";
+
+/// The keys that hold maps by name: those of all files together.
+const MAPS: [&str; 2] = ["namespaces", "bridges"];
+/// The keys that hold lists: one after the other.
+const LISTS: [&str; 5] = ["links", "gateways", "nat", "port_forwards", "checks"];
+
+/// How many files a topology may be made of.
+const FILES_MAX: usize = 256;
+
+/// The entries of a file with all that it includes. `None` where the file is no map, which whoever reads it says.
+pub fn gather(walk: &mut Walk, source: Source, root: &Node, fetch: &mut Fetch<'_>) -> Option<Vec<Entry>> {
+    let Value::Map(entries) = &root.value else {
+        walk.env.sources.push(source);
+        return None;
+    };
+    let path = PathBuf::from(&source.name);
+    walk.env.sources.push(source);
+    let mut gathering = Gathering { walk, fetch, around: vec![tidy(&path)], seen: vec![tidy(&path)] };
+    Some(gathering.file(&path, entries))
+}
+
+struct Gathering<'a, 'f> {
+    walk: &'a mut Walk,
+    fetch: &'a mut Fetch<'f>,
+    /// The files that include the one that is being read, the first one first.
+    around: Vec<PathBuf>,
+    /// All files that were read so far.
+    seen: Vec<PathBuf>,
+}
+
+impl Gathering<'_, '_> {
+    /// The entries of a file with those of what it includes.
+    fn file(&mut self, path: &Path, entries: &[Entry]) -> Vec<Entry> {
+        for entry in entries {
+            match (entry.key.value.as_str(), &entry.value.value) {
+                (VARS, Value::Map(variables)) => {
+                    variables.iter().for_each(|variable| self.walk.env.define(&variable.key, &variable.value));
+                }
+                ("name", Value::Scalar(_)) => self.walk.env.name(&entry.value),
+                _ => {}
+            }
+        }
+        let mut merged = Vec::new();
+        let includes = entries.iter().filter(|entry| entry.key.value == INCLUDE);
+        for entry in includes.filter(|entry| entry.value.value != Value::Null) {
+            for item in self.items(&entry.value) {
+                if let Some((path, entries)) = self.open(path, &item) {
+                    self.around.push(tidy(&path));
+                    let included = self.file(&path, &entries);
+                    self.around.pop();
+                    beside(&mut merged, included, &mut self.walk.env.diagnostics);
+                }
+            }
+        }
+        over(&mut merged, entries.iter().filter(|entry| entry.key.value != INCLUDE).cloned());
+        merged
+    }
+
+    /// What an `include` names, its variables put in.
+    fn items(&mut self, value: &Node) -> Vec<Node> {
+        let mut items = Vec::new();
+        match &value.value {
+            Value::List(_) => match self.walk.node(value, Keys::Words).value {
+                Value::List(made) => items = made,
+                _ => return items,
+            },
+            _ => self.walk.item(value, &mut items),
+        }
+        items
+    }
+
+    /// Reads one file that the file at `from` includes.
+    fn open(&mut self, from: &Path, item: &Node) -> Option<(PathBuf, Vec<Entry>)> {
+        let Value::Scalar(Scalar { text, .. }) = &item.value else {
+            if item.value != Value::Invalid {
+                let what = format!("`include` takes paths of files, not {}", item.found());
+                self.wrong(Diagnostic::error("include::path", what).at(item.span, "no path"));
+            }
+            self.walk.lost = true;
+            return None;
+        };
+        let path = from.parent().unwrap_or(Path::new("")).join(text);
+        let path_shown = path.display().to_string();
+        if self.around.contains(&tidy(&path)) {
+            let error = Diagnostic::error("include::cycle", format!("`{path_shown}` includes itself"));
+            self.wrong(error.at(item.span, "comes back to itself").help("take this one away"));
+            return None;
+        }
+        // What several files need is read once, as if the first one had included it alone.
+        if self.seen.contains(&tidy(&path)) {
+            return None;
+        }
+        self.seen.push(tidy(&path));
+        let Some(format) = Format::of_path(&path) else {
+            let error = Diagnostic::error("include::format", format!("the ending of `{path_shown}` tells no format"));
+            self.wrong(error.at(item.span, "which format?").help("name it .yaml, .toml or .json"));
+            return None;
+        };
+        if self.walk.env.sources.len() >= FILES_MAX {
+            let error = Diagnostic::error("include::limit", format!("the file includes more than {FILES_MAX} others"));
+            self.wrong(error.at(item.span, "too many with this one"));
+            return None;
+        }
+        let bytes = match (self.fetch)(&path) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let error = Diagnostic::error("include::unreadable", format!("cannot read `{path_shown}`: {why}"));
+                let help = "the path counts from the folder of the file that includes it";
+                self.wrong(error.at(item.span, "included here").help(help));
+                return None;
+            }
+        };
+        self.tree(item.span, path, format, &bytes)
+    }
+
+    fn tree(&mut self, at: Span, path: PathBuf, format: Format, bytes: &[u8]) -> Option<(PathBuf, Vec<Entry>)> {
+        let index = u32::try_from(self.walk.env.sources.len()).unwrap_or(u32::MAX);
+        let (source, tree, found) = read_tree(index, bytes, &path.to_string_lossy(), format);
+        self.walk.env.sources.push(source);
+        self.walk.lost |= found.has_errors();
+        found.0.into_iter().for_each(|found| self.walk.env.diagnostics.push(found));
+        match tree.map(|tree| tree.value) {
+            Some(Value::Map(entries)) => Some((path, entries)),
+            Some(Value::Invalid) | None => None,
+            Some(_) => {
+                let error = Diagnostic::error("include::shape", format!("`{}` is no topology", path.display()));
+                self.wrong(error.at(at, "included here").help("a file is a map with keys such as `namespaces`"));
+                None
+            }
+        }
+    }
+
+    fn wrong(&mut self, error: Diagnostic) {
+        self.walk.lost = true;
+        self.walk.env.diagnostics.push(error);
+    }
+}
+
+/// Adds what another included file has. Where both say the same thing, neither is the one that is meant.
+fn beside(merged: &mut Vec<Entry>, entries: Vec<Entry>, diagnostics: &mut Gathered) {
+    for entry in entries {
+        let key = entry.key.value.as_str();
+        match merged.iter_mut().find(|it| it.key.value == key) {
+            Some(there) if is_shared(key) => join(there, entry),
+            Some(there) if !matches!(key, "name" | "description" | VARS) && !super::is_for_others(key) => {
+                let error = duplicate_key(key, entry.key.span, Some(there.key.span));
+                diagnostics.push(error.help("two included files say it: say it in the file that includes them"));
+            }
+            Some(_) => {}
+            None => merged.push(entry),
+        }
+    }
+}
+
+/// Adds what the including file has itself, which goes before what it includes.
+fn over(merged: &mut Vec<Entry>, entries: impl Iterator<Item = Entry>) {
+    for entry in entries {
+        match merged.iter_mut().find(|it| it.key.value == entry.key.value) {
+            Some(there) if is_shared(&entry.key.value) => join(there, entry),
+            Some(there) => *there = entry,
+            None => merged.push(entry),
+        }
+    }
+}
+
+/// Whether what several files say under a key is there together.
+fn is_shared(key: &str) -> bool {
+    MAPS.contains(&key) || LISTS.contains(&key)
+}
+
+/// Puts what a later file has under a key behind what is there.
+fn join(there: &mut Entry, more: Entry) {
+    let key = there.key.value.as_str();
+    if MAPS.contains(&key) {
+        match (&mut there.value.value, more.value.value) {
+            (Value::Map(entries), Value::Map(more)) => entries.extend(more),
+            (_, Value::Null) => {}
+            // Whatever is no map is said by whoever reads it.
+            (there, more) => *there = more,
+        }
+        return;
+    }
+    let first = std::mem::replace(&mut there.value.value, Value::Null);
+    let mut items = listed(Node { span: there.value.span, value: first });
+    items.extend(listed(more.value));
+    there.value.value = Value::List(items);
+}
+
+/// The items of a list, whose brackets may be left out.
+fn listed(node: Node) -> Vec<Node> {
+    match node.value {
+        Value::List(items) => items,
+        Value::Null => Vec::new(),
+        _ => vec![node],
+    }
+}
+
+/// A path without `.` and without `x/..` in it, to be compared with others.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidied: Vec<Component<'_>> = Vec::new();
+    for part in path.components() {
+        match (part, tidied.last()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => _ = tidied.pop(),
+            _ => tidied.push(part),
+        }
+    }
+    tidied.into_iter().collect()
+}

@@ -1,0 +1,136 @@
+//! From the tree of a file to the tree that it stands for: other files included, variables put in, and as many of each item
+//! as `for` and `when` say. What comes out is written as by hand, and every place in it knows which copy it is.
+
+mod copies;
+mod env;
+mod eval;
+mod expr;
+mod include;
+mod template;
+mod value;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::Path};
+
+pub use self::copies::Copies;
+use self::{
+    env::Env,
+    walk::{Keys, Walk},
+};
+use super::{
+    Source,
+    tree::{self, Entry, Node},
+};
+use crate::model::{Diagnostics, TopologyName};
+
+/// What is set in place of a variable's default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// As it was written.
+    pub text: String,
+    /// Whether it is an error that the file has no such variable: on the command line, but not in the environment.
+    pub must: bool,
+}
+
+/// What a file is read with.
+pub struct Surroundings<'a> {
+    /// `-name`: the topology's name in place of the file's.
+    pub name: Option<&'a TopologyName>,
+    /// What is set in place of variables' defaults.
+    pub given: BTreeMap<String, Given>,
+    /// Reads an included file, or says why not.
+    pub fetch: &'a mut Fetch<'a>,
+}
+
+/// Reads a file, or says why not.
+pub type Fetch<'a> = dyn FnMut(&Path) -> Result<Vec<u8>, String> + 'a;
+
+/// A tree without variables, `for`, `when` and `include`.
+pub struct Expanded {
+    /// The tree.
+    pub root: Node,
+    /// The file and all that it includes, in the order of their numbers.
+    pub sources: Vec<Source>,
+    /// The copies that were made.
+    pub copies: Copies,
+    /// What was set of what was given.
+    pub vars: BTreeMap<String, String>,
+    /// Whether items or entries are not there because of errors.
+    pub lost: bool,
+    /// What was found wrong.
+    pub diagnostics: Diagnostics,
+}
+
+/// Expands the tree of `source`, which was read as source number 0.
+pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Expanded {
+    let Surroundings { name, given, fetch } = surroundings;
+    if is_plain(&root) && !given.values().any(|given| given.must) {
+        let (copies, vars) = (Copies::default(), BTreeMap::new());
+        return Expanded {
+            root,
+            sources: vec![source],
+            copies,
+            vars,
+            lost: false,
+            diagnostics: Diagnostics::default(),
+        };
+    }
+    let mut walk = Walk::new(Env::new(name.map(TopologyName::as_str), given));
+    let entries = include::gather(&mut walk, source, &root, fetch);
+    let root = match entries {
+        Some(entries) => Node { span: root.span, value: tree::Value::Map(top(&mut walk, &entries)) },
+        None => root,
+    };
+    let vars = walk.env.finish();
+    let Walk { env, copies, lost, .. } = walk;
+    Expanded { root, sources: env.sources, copies, vars, lost, diagnostics: Diagnostics(env.diagnostics.finish()) }
+}
+
+/// The entries of the whole file. Of its keys only `namespaces` and `bridges` hold maps by name; what others hold without
+/// brackets is a list of one.
+fn top(walk: &mut Walk, entries: &[Entry]) -> Vec<Entry> {
+    let mut made = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let key = entry.key.value.as_str();
+        let value = match (&entry.value.value, key) {
+            _ if is_for_others(key) || key == include::VARS => entry.value.clone(),
+            (tree::Value::Map(_), "namespaces" | "bridges") => walk.node(&entry.value, Keys::Names),
+            (tree::Value::Map(_), _) => {
+                let mut items = Vec::new();
+                walk.item(&entry.value, &mut items);
+                match (items.len(), items.pop()) {
+                    (1, Some(item)) => item,
+                    (_, last) => {
+                        items.extend(last);
+                        Node { span: entry.value.span, value: tree::Value::List(items) }
+                    }
+                }
+            }
+            _ => walk.node(&entry.value, Keys::Words),
+        };
+        made.push(Entry { key: entry.key.clone(), value });
+    }
+    made
+}
+
+/// Whether a key of the whole file is none of netwright's.
+fn is_for_others(key: &str) -> bool {
+    key.starts_with("x-") || key == "$schema"
+}
+
+/// Whether nothing in a tree asks to be expanded, as in most files.
+fn is_plain(root: &Node) -> bool {
+    let asks =
+        |key: &str| matches!(key, "for" | "when" | include::INCLUDE | include::VARS) || template::is_template(key);
+    match &root.value {
+        tree::Value::Scalar(scalar) => !template::is_template(&scalar.text),
+        tree::Value::List(items) => items.iter().all(is_plain),
+        tree::Value::Map(entries) => entries
+            .iter()
+            .all(|entry| is_for_others(&entry.key.value) || !asks(&entry.key.value) && is_plain(&entry.value)),
+        tree::Value::Null | tree::Value::Invalid => true,
+    }
+}

@@ -1,0 +1,229 @@
+use std::path::Path;
+
+use super::super::*;
+use crate::report::diagnostic::{Style as Drawing, render};
+
+/// A file with others beside it, and what is set of its variables on the command line.
+struct Case<'a> {
+    files: &'a [(&'a str, &'a str)],
+    vars: &'a [(&'a str, &'a str)],
+}
+
+fn load_case(case: &Case<'_>, name: Option<&str>) -> Loaded {
+    let [(path, text), ..] = case.files else { panic!("no file") };
+    let given = |(name, text): &(&str, &str)| ((*name).to_owned(), Given { text: (*text).to_owned(), must: true });
+    let fetch = &mut |path: &Path| match case.files.iter().find(|(name, _)| Path::new(name) == path) {
+        Some((_, text)) => Ok(text.as_bytes().to_vec()),
+        None => Err("no such file or directory".to_owned()),
+    };
+    let name = name.map(|name| name.parse().unwrap());
+    let surroundings = Surroundings { name: name.as_ref(), given: case.vars.iter().map(given).collect(), fetch };
+    load(text.as_bytes(), path, Format::of_path(path).unwrap(), surroundings)
+}
+
+fn yaml(text: &str) -> Loaded {
+    load_case(&Case { files: &[("lab.yaml", text)], vars: &[] }, None)
+}
+
+/// What is said of a case, drawn.
+fn said(case: &Case<'_>) -> String {
+    let mut loaded = load_case(case, None);
+    if let Some(file) = &loaded.file {
+        loaded.diagnostics.0.extend(resolve::resolve(file).1.0);
+    }
+    loaded.diagnostics.sort();
+    loaded.copies.explain(&mut loaded.diagnostics);
+    render(&loaded.diagnostics, &loaded.sources, Drawing::default())
+}
+
+/// Everything of a file but its places.
+fn shape(loaded: &Loaded) -> String {
+    assert!(!loaded.diagnostics.has_errors(), "{:#?}", loaded.diagnostics);
+    format!("{:#?}", resolve::resolve(loaded.file.as_ref().unwrap()))
+}
+
+#[track_caller]
+fn same(short: &str, long: &str) {
+    assert_eq!(shape(&yaml(short)), shape(&yaml(long)));
+}
+
+#[test]
+fn many_are_made_from_one_as_if_written_out() {
+    same(
+        "name: a\nvars: { n: 2 }\nnamespaces:\n  s$s: { for: { s: 1..$n }, forwarding: true }\n  l$l: { for: { l: 1..$n } }\n\
+         links:\n  - { for: { s: 1..2, l: 1..2 }, subnet: '10.0.${2*s+l}.0/31', endpoints: ['s$s:e$l', 'l$l:e$s'] }",
+        "name: a\nnamespaces:\n  s1: { forwarding: true }\n  s2: { forwarding: true }\n  l1: {}\n  l2: {}\nlinks:\n\
+         \x20 - { subnet: 10.0.3.0/31, endpoints: ['s1:e1', 'l1:e1'] }\n  - { subnet: 10.0.4.0/31, endpoints: ['s1:e2', 'l2:e1'] }\n\
+         \x20 - { subnet: 10.0.5.0/31, endpoints: ['s2:e1', 'l1:e2'] }\n  - { subnet: 10.0.6.0/31, endpoints: ['s2:e2', 'l2:e2'] }",
+    );
+}
+
+#[test]
+fn lists_of_words_and_ranges_give_values_and_when_leaves_out() {
+    same(
+        "name: a\nnamespaces:\n  $x: { for: { x: [web, db, 1..2] }, when: $x != db }\n  lone: { when: false }",
+        "name: a\nnamespaces: { web: {}, '1': {}, '2': {} }",
+    );
+}
+
+#[test]
+fn variables_stand_in_any_value_key_and_part_of_it() {
+    same(
+        "name: a-$who\nvars: { who: b, mtu: 9000, on: true, both: '${who}x' }\nprefix: ${name}-\n\
+         namespaces:\n  $both: { forwarding: $on, sysctls: { net.ipv4.conf.$who.rp_filter: 2 } }\n\
+         bridges: { br0: { mtu: $mtu, stp: '${mtu > 1500 && !on || who == \"b\"}', description$$: 1 } }"
+            .replace(", description$$: 1", "")
+            .as_str(),
+        "name: a-b\nprefix: a-b-\nnamespaces:\n  bx: { forwarding: true, sysctls: { net.ipv4.conf.b.rp_filter: 2 } }\n\
+         bridges: { br0: { mtu: 9000, stp: true } }",
+    );
+}
+
+#[test]
+fn numbers_are_written_as_wide_and_in_hexadecimal_as_asked() {
+    same(
+        "name: a\nnamespaces: { 'n${i:2}': { for: { i: 9..10 } } }\nbridges: { br0: { mac: '02:00:00:00:00:${26:2x}' } }",
+        "name: a\nnamespaces: { n09: {}, n10: {} }\nbridges: { br0: { mac: '02:00:00:00:00:1a' } }",
+    );
+}
+
+#[test]
+fn an_item_that_is_no_map_stands_under_value() {
+    same(
+        "name: a\nbridges:\n  br0:\n    addresses: [{ for: { i: 1..2 }, value: [10.$i.0.1/24, 'fd00:$i::1/64'] }, { when: false, value: 10.9.0.1/24 }]\n\
+         namespaces: { w: { sysctls: { net.ipv4.conf.e$i.rp_filter: { for: { i: 0..1 }, value: 2 } } } }",
+        "name: a\nbridges: { br0: { addresses: [10.1.0.1/24, 'fd00:1::1/64', 10.2.0.1/24, 'fd00:2::1/64'] } }\n\
+         namespaces: { w: { sysctls: { net.ipv4.conf.e0.rp_filter: 2, net.ipv4.conf.e1.rp_filter: 2 } } }",
+    );
+}
+
+#[test]
+fn a_list_of_one_may_be_many_and_an_empty_range_makes_nothing() {
+    same(
+        "name: a\nbridges: { br0: {} }\nnamespaces: { w$i: { for: { i: 1..2 } }, x$i: { for: { i: 1..0 } } }\n\
+         links: { for: { i: 1..2 }, endpoints: ['w$i:e0', br0] }\nchecks: { for: { i: 2..1 }, from: w$i, to: w1 }",
+        "name: a\nbridges: { br0: {} }\nnamespaces: { w1: {}, w2: {} }\nlinks: [{ endpoints: ['w1:e0', br0] }, { endpoints: ['w2:e0', br0] }]",
+    );
+}
+
+#[test]
+fn loops_stand_in_loops_and_their_ranges_go_by_those_around() {
+    same(
+        "name: a\nnamespaces:\n  w$i: { for: { i: 1..2, j: '$i..2' }, when: $j == 2, routes: { for: { k: 1..$i }, to: 10.$i.$k.0/24, dev: lo } }",
+        "name: a\nnamespaces:\n  w1: { routes: { to: 10.1.1.0/24, dev: lo } }\n  w2: { routes: [{ to: 10.2.1.0/24, dev: lo }, { to: 10.2.2.0/24, dev: lo }] }",
+    );
+}
+
+#[test]
+fn a_dollar_sign_that_names_nothing_is_one_and_keys_of_others_are_left_alone() {
+    let loaded = yaml("name: a\ndescription: 5$ or $5 or $$x\nx-y: { for: $nothing }");
+    assert_eq!(loaded.diagnostics, Diagnostics::default());
+    assert_eq!(loaded.file.unwrap().description.as_deref(), Some("5$ or $5 or $x"));
+}
+
+#[test]
+fn all_three_formats_expand_alike() {
+    let yaml =
+        "name: a\nvars: { n: 2 }\nnamespaces: { w$i: { for: { i: 1..$n } } }\nbridges: { b: { mtu: '${n*1000}' } }";
+    let toml =
+        "name = 'a'\nvars = { n = 2 }\n[namespaces.'w$i']\nfor = { i = '1..$n' }\n[bridges.b]\nmtu = '${n*1000}'";
+    let json =
+        r#"{"name":"a","vars":{"n":2},"namespaces":{"w$i":{"for":{"i":"1..$n"}}},"bridges":{"b":{"mtu":"${n*1000}"}}}"#;
+    let of = |name: &str, text: &str| shape(&load_case(&Case { files: &[(name, text)], vars: &[] }, None));
+    let all = [of("a.yaml", yaml), of("a.toml", toml), of("a.json", json)];
+    assert!(all[0] == all[1] && all[1] == all[2] && all[0].contains("w2") && all[0].contains("2000"), "{}", all[0]);
+}
+
+const LAB: &str = "name: lab\ninclude: [parts/hosts.yaml, parts/net.toml]\nvars: { n: 3 }\nlinks: { for: { i: 1..$n }, endpoints: ['h$i:e0', br0] }\n";
+const HOSTS: &str = "name: other\ninclude: common.yaml\nvars: { n: 1 }\nnamespaces: { h$i: { for: { i: 1..$n } } }\n";
+const NET: &str = "include = ['common.yaml']\n[bridges.br0]\naddresses = ['$net.1/24']\n[[nat]]\nmasquerade = '$net.0/24'\n[[gateways]]\nbridge = 'br0'\n";
+const COMMON: &str = "vars: { net: 10.0.0 }\nipv6: false\n";
+
+#[test]
+fn files_are_included_once_and_the_including_file_has_the_last_word() {
+    let files =
+        [("lab.yaml", LAB), ("parts/hosts.yaml", HOSTS), ("parts/net.toml", NET), ("parts/common.yaml", COMMON)];
+    let loaded = load_case(&Case { files: &files, vars: &[("net", "10.7.0")] }, None);
+    let long = "name: lab\nipv6: false\nnamespaces: { h1: {}, h2: {}, h3: {} }\nbridges: { br0: { addresses: 10.7.0.1/24 } }\n\
+                nat: { masquerade: 10.7.0.0/24 }\ngateways: { bridge: br0 }\nlinks: [{ endpoints: ['h1:e0', br0] }, { endpoints: ['h2:e0', br0] }, { endpoints: ['h3:e0', br0] }]";
+    assert_eq!(shape(&loaded), shape(&yaml(long)));
+    assert_eq!(loaded.vars, [("net".to_owned(), "10.7.0".to_owned())].into());
+    let read: Vec<&str> = loaded.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(read, ["lab.yaml", "parts/hosts.yaml", "parts/common.yaml", "parts/net.toml"]);
+}
+
+#[test]
+fn the_name_of_the_command_line_is_the_name_everywhere() {
+    let files = [("lab.yaml", "name: lab\nprefix: ${name}-\nnamespaces: { w: {} }")];
+    let loaded = load_case(&Case { files: &files, vars: &[] }, Some("ci-7"));
+    let file = loaded.file.unwrap();
+    assert_eq!((file.name.as_str(), file.prefix.unwrap().as_str()), ("ci-7", "ci-7-"));
+}
+
+#[test]
+fn what_is_set_is_of_the_kind_of_the_default() {
+    let text = "name: a\nvars: { n: 1, t: x, l: [1, 2], on: false, must: }\n\
+                description: '$n $t ${l == l} $on $must'\nnamespaces: { w$i: { for: { i: $l } } }";
+    let set = |vars: &[(&str, &str)]| load_case(&Case { files: &[("lab.yaml", text)], vars }, None);
+    let loaded = set(&[("n", "2"), ("t", "3"), ("l", "7,8"), ("on", "true"), ("must", "4")]);
+    assert_eq!(loaded.file.as_ref().unwrap().description.as_deref(), Some("2 3 true true 4"));
+    assert!(loaded.file.unwrap().namespaces.len() == 2 && !loaded.diagnostics.has_errors());
+    for bad in [("n", "x"), ("on", "1"), ("l", "x"), ("n", "010")] {
+        let codes: Vec<_> = set(&[bad, ("must", "x")]).diagnostics.0.iter().map(|it| it.code).collect();
+        assert_eq!(codes, ["vars::kind"], "{bad:?}");
+    }
+}
+
+#[test]
+fn a_runaway_is_stopped() {
+    for text in [
+        "name: a\nnamespaces: { w$i: { for: { i: 1..9000000000000000000 } } }",
+        "name: a\nnamespaces: { w$i: { for: { i: 1..9000000000000000000 }, when: false } }",
+        "name: a\nnamespaces: { w$i-$j: { for: { i: 1..99999, j: 1..99999 } } }",
+        "name: a\nlinks: { for: { i: 1..9000 }, a: { for: { i2: 1..9000 }, b: { for: { i3: 1..9000 }, c: x } } }",
+    ] {
+        let codes: Vec<_> =
+            yaml(text).diagnostics.0.iter().map(|it| it.code).filter(|it| *it == "for::limit").collect();
+        assert_eq!(codes, ["for::limit"], "{text}");
+    }
+}
+
+/// Cases whose errors are drawn and read by a person.
+macro_rules! drawn {
+    ($($name:ident: $text:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(said(&Case { files: &[("lab.yaml", $text)], vars: &[] }));
+        }
+    )*};
+}
+
+drawn! {
+    variables_that_are_wrong: "name: a\nvars: { n: 4, m: $o, o: $m, p: $q, name: x, 1a: 2, must: , f: 1.5, d: { x: 1 } }\n\
+        namespaces:\n  w$n: { forwarding: $yes }\n  leaf$l_x: { for: { l: 1..2 } }\n";
+    expressions_that_are_wrong: "name: a\nnamespaces:\n  'a${1 +}': {}\n  'b${1 / 0}': {}\n  'c${1': {}\n  'd${x x}': {}\n\
+        \x20 'e${\"a\" + 1}': {}\n  'f${9223372036854775807 + 1}': {}\n  'g${1:z}': {}\n  'h${-1:x}': {}\n  'i${08}': {}\n  'j${[1]}': {}\n\
+        \x20 'k${((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))}': {}\n";
+    whens_that_are_wrong: "name: a\nnamespaces:\n  a$i: { for: { i: 1..2 }, when: $i = 2 }\n  b$i: { for: { i: 1..2 }, when: i == 2 }\n\
+        \x20 c: { when: yes }\n  d: { when: [1] }\n  e: { when: 3 }\n  f: { when: 1 < x }\n  g: { when: }\n";
+    fors_that_are_wrong: "name: a\nvars: { n: 4 }\nnamespaces:\n  leaf: { for: { l: 1..4 } }\n  a$i: { for: { i: 4 } }\n  b$i: { for: { i: 1..n } }\n\
+        \x20 c$i: { for: i }\n  d$i: { for: [1, 2] }\n  e$n: { for: { n: 1..2 } }\n  f$i: { for: { i: 1..2, j: 1..2 } }\n  g$i: { for: { i: a } }\n\
+        \x20 h$i: { for: { i: 1..2 }, routes: { for: { i: 1..2 }, to: default } }\n  i$i: { for: { i: [1, 1] } }\nlinks: { for: { i: 1..2 }, value: [x] }\n";
+    what_is_wrong_with_many_copies_is_said_once: "name: a\nbridges: { br0: {} }\nnamespaces: { w$i: { for: { i: 1..3 } } }\nlinks:\n\
+        \x20 - { for: { i: 1..3 }, endpoints: ['w$i:eth0', br1] }\n  - { for: { i: 2..3 }, mtu: 1, endpoints: ['w$i:eth0', br0] }\n\
+        \x20 - { for: { i: 1..4, j: 1..2 }, endpoints: ['w$i:e$j 10.0.0.1/24', br0] }\n";
+}
+
+#[test]
+fn includes_that_are_wrong() {
+    let text = "name: a\ninclude: [gone.yaml, b.txt, a.yaml, bad.yaml, list.json, { x: 1 }, two.yaml, twice.yaml]\nnamespaces: { w: {} }\n";
+    let files = [
+        ("lab.yaml", text),
+        ("a.yaml", "include: ./lab.yaml\nnamespaces: { w: { mtu: 1 } }\nlinks: { endpoints: [x, y] }"),
+        ("bad.yaml", "namespaces: [\n"),
+        ("list.json", "[1]"),
+        ("two.yaml", "ipv6: true"),
+        ("twice.yaml", "ipv6: false"),
+    ];
+    insta::assert_snapshot!(said(&Case { files: &files, vars: &[("nn", "4")] }));
+}

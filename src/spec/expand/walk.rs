@@ -1,0 +1,419 @@
+//! The walk through a tree that puts in what variables hold, and makes what `for` and `when` say of each item and entry.
+
+use super::{
+    copies::Copies,
+    env::{self, Env},
+    eval::truth,
+    expr::{self, Words},
+    template::{self, Filled},
+    value::Value,
+};
+use crate::{
+    model::{Diagnostic, Span, Spanned},
+    spec::{
+        de::text::Wrong,
+        tree::{self, Entry, MapBuilder, Node, Style, duplicate_key},
+    },
+};
+
+/// How many turns all `for`s of a file may take.
+const TURNS_MAX: usize = 1 << 18;
+
+/// How much all copies may hold, in bytes of text with [`NODE_COST`] a value.
+const COST_MAX: usize = 64 << 20;
+const NODE_COST: usize = 64;
+
+/// The keys that say how often an item or entry is there.
+const FOR: &str = "for";
+const WHEN: &str = "when";
+/// The key of an item that is no map itself, beside `for` and `when`.
+const VALUE: &str = "value";
+
+/// What the keys of a map are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Names that the file gives: of namespaces, of bridges. Every copy has its own.
+    Names,
+    /// Parts of the names of sysctls, which nest. Every copy has its own.
+    Sysctls,
+    /// Words of the language. Copies under one of them are a list.
+    Words,
+}
+
+impl Keys {
+    /// What the keys of the map below an entry are.
+    fn below(self, key: &str) -> Self {
+        match self {
+            Self::Words if key == "sysctls" => Self::Sysctls,
+            Self::Names | Self::Words => Self::Words,
+            Self::Sysctls => Self::Sysctls,
+        }
+    }
+}
+
+/// Walks one file after the other.
+pub struct Walk {
+    /// The variables, and what was found wrong.
+    pub env: Env,
+    /// The copies made so far.
+    pub copies: Copies,
+    /// Whether an item or entry is not there because of an error.
+    pub lost: bool,
+    turns: usize,
+    cost: usize,
+    /// Where the limit was met: nothing more is made then.
+    stopped: bool,
+}
+
+/// An item, or the value of an entry, that says how often it is there.
+struct Body<'n> {
+    each: Option<&'n Node>,
+    when: Option<&'n Node>,
+    rest: Rest<'n>,
+}
+
+enum Rest<'n> {
+    /// All entries of a map but `for` and `when`.
+    Map(&'n Node, &'n [Entry]),
+    /// What stands under `value`.
+    Value(&'n Node),
+}
+
+impl<'n> Body<'n> {
+    fn of(node: &'n Node) -> Option<Self> {
+        let tree::Value::Map(entries) = &node.value else { return None };
+        let find = |key: &str| entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
+        let (each, when) = (find(FOR), find(WHEN));
+        if each.is_none() && when.is_none() {
+            return None;
+        }
+        let keys = entries.len() - usize::from(each.is_some()) - usize::from(when.is_some());
+        let rest = match find(VALUE) {
+            Some(value) if keys == 1 => Rest::Value(value),
+            _ => Rest::Map(node, entries),
+        };
+        let is_there = |node: &&Node| node.value != tree::Value::Null;
+        Some(Self { each: each.filter(is_there), when: when.filter(is_there), rest })
+    }
+}
+
+impl Walk {
+    /// A walk with these variables.
+    pub fn new(env: Env) -> Self {
+        Self { env, copies: Copies::default(), lost: false, turns: 0, cost: 0, stopped: false }
+    }
+
+    /// A value with everything put in; a map is taken as it is, without a `for` of its own.
+    pub fn node(&mut self, node: &Node, keys: Keys) -> Node {
+        let span = self.here(node.span);
+        let value = match &node.value {
+            tree::Value::Scalar(scalar) if template::is_template(&scalar.text) => return self.scalar(node, scalar),
+            tree::Value::Scalar(scalar) => {
+                self.spend(scalar.text.len());
+                tree::Value::Scalar(scalar.clone())
+            }
+            tree::Value::List(items) => {
+                let mut made = Vec::with_capacity(items.len());
+                items.iter().for_each(|item| self.item(item, &mut made));
+                tree::Value::List(made)
+            }
+            tree::Value::Map(entries) => tree::Value::Map(self.map(entries, keys)),
+            tree::Value::Null => tree::Value::Null,
+            tree::Value::Invalid => tree::Value::Invalid,
+        };
+        self.spend(0);
+        Node { span, value }
+    }
+
+    /// An item of a list: none, one or many.
+    pub fn item(&mut self, node: &Node, out: &mut Vec<Node>) {
+        let Some(body) = Body::of(node) else {
+            out.push(self.node(node, Keys::Words));
+            return;
+        };
+        self.each(&body, &mut |walk| match (&body.rest, walk.rest(&body.rest, Keys::Words)) {
+            // `value: [a, b]` makes two items each time.
+            (Rest::Value(_), Node { value: tree::Value::List(items), .. }) => out.extend(items),
+            (_, made) => out.push(made),
+        });
+    }
+
+    /// The entries of a map.
+    pub fn map(&mut self, entries: &[Entry], keys: Keys) -> Vec<Entry> {
+        let mut made = MapBuilder::default();
+        for entry in entries {
+            self.entry(entry, keys, &mut made);
+        }
+        made.finish()
+    }
+
+    fn entry(&mut self, entry: &Entry, keys: Keys, out: &mut MapBuilder) {
+        let below = keys.below(&entry.key.value);
+        let Some(body) = Body::of(&entry.value) else {
+            if let Some(key) = self.key(&entry.key) {
+                let value = self.node(&entry.value, below);
+                self.insert(out, key, value);
+            }
+            return;
+        };
+        if keys == Keys::Words {
+            let mut copies = Vec::new();
+            self.each(&body, &mut |walk| copies.push(walk.rest(&body.rest, below)));
+            let value = match body.each {
+                None => copies.pop(),
+                Some(_) => Some(Node { span: self.here(entry.value.span), value: tree::Value::List(copies) }),
+            };
+            if let (Some(key), Some(value)) = (self.key(&entry.key), value) {
+                self.insert(out, key, value);
+            }
+            return;
+        }
+        if body.each.is_some() && !template::is_template(&entry.key.value) {
+            let what = format!("the copies of `{}` would all have one name", entry.key.value);
+            let error = Diagnostic::error("for::name", what)
+                .at(self.here(entry.key.span), "the same for every copy")
+                .help("put the variable in the name, as in `leaf$l`");
+            self.env.diagnostics.push(error);
+            self.lost = true;
+            return;
+        }
+        self.each(&body, &mut |walk| {
+            if let Some(key) = walk.key(&entry.key) {
+                let value = walk.rest(&body.rest, below);
+                walk.insert(out, key, value);
+            }
+        });
+    }
+
+    fn insert(&mut self, out: &mut MapBuilder, key: Spanned<String>, value: Node) {
+        let (name, again) = (key.value.clone(), key.span);
+        if let Err(first) = out.insert(key, value) {
+            let first = first.labels.get(1).map(|label| label.span);
+            let error = duplicate_key(&name, again, first);
+            let help = "every copy needs a name of its own: put each variable of its `for` in it";
+            self.env.diagnostics.push(if again.copy == 0 { error } else { error.help(help) });
+            self.lost = true;
+        }
+    }
+
+    fn rest(&mut self, rest: &Rest<'_>, keys: Keys) -> Node {
+        match rest {
+            Rest::Value(node) => self.node(node, keys),
+            Rest::Map(node, entries) => {
+                let mut made = MapBuilder::default();
+                for entry in entries.iter().filter(|entry| !matches!(entry.key.value.as_str(), FOR | WHEN)) {
+                    self.entry(entry, keys, &mut made);
+                }
+                self.spend(0);
+                Node { span: self.here(node.span), value: tree::Value::Map(made.finish()) }
+            }
+        }
+    }
+
+    fn key(&mut self, key: &Spanned<String>) -> Option<Spanned<String>> {
+        let span = self.here(key.span);
+        self.spend(key.value.len());
+        if !template::is_template(&key.value) {
+            return Some(Spanned { value: key.value.clone(), span });
+        }
+        match self.env.fill(&key.value) {
+            Ok(Filled::Text(value)) => Some(Spanned { value, span }),
+            Ok(Filled::Value(Value::List(_))) => {
+                let wrong = Wrong::new("vars::value", "a list cannot be a name", "a list");
+                self.fault(&Node::scalar(key.span, key.value.as_str(), Style::Plain), wrong.into())
+            }
+            Ok(Filled::Value(value)) => Some(Spanned { value: value.to_string(), span }),
+            Err(fault) => self.fault(&Node::scalar(key.span, key.value.as_str(), Style::Plain), fault),
+        }
+    }
+
+    fn fault<T>(&mut self, node: &Node, fault: super::eval::Fault) -> Option<T> {
+        self.lost = true;
+        self.env.fault(node, fault);
+        None
+    }
+
+    /// A scalar with variables in it. What comes of it is read as a word without quotes: a number where one is wanted, else text.
+    fn scalar(&mut self, node: &Node, scalar: &tree::Scalar) -> Node {
+        let span = self.here(node.span);
+        let text = match self.env.fill(&scalar.text) {
+            Ok(Filled::Text(text)) => text,
+            Ok(Filled::Value(Value::List(items))) => {
+                self.spend(items.len() * NODE_COST);
+                let items = items.iter().map(|item| Node::scalar(span, item.to_string(), Style::Plain)).collect();
+                return Node { span, value: tree::Value::List(items) };
+            }
+            Ok(Filled::Value(value)) => value.to_string(),
+            Err(fault) => {
+                self.env.fault(node, fault);
+                return Node { span, value: tree::Value::Invalid };
+            }
+        };
+        self.spend(text.len());
+        Node::scalar(span, text, Style::Plain)
+    }
+
+    /// Takes every turn of a body for which its `when` holds.
+    fn each(&mut self, body: &Body<'_>, make: &mut dyn FnMut(&mut Self)) {
+        let variables = match body.each {
+            None => Vec::new(),
+            Some(each) => match self.variables(each) {
+                Some(variables) => variables,
+                None => {
+                    self.lost = true;
+                    return;
+                }
+            },
+        };
+        let own = self.env.turns.len();
+        self.turn(&variables, own, body, make);
+    }
+
+    /// The variables of a `for` with where their values come from.
+    fn variables<'n>(&mut self, each: &'n Node) -> Option<Vec<(&'n str, &'n Node)>> {
+        let tree::Value::Map(entries) = &each.value else {
+            let what = format!("a `for` is a map from variables to their values, not {}", each.found());
+            let error = Diagnostic::error("for::shape", what).at(self.here(each.span), "no variable");
+            self.env.diagnostics.push(error.help("write `for: { l: 1..4 }`, and $l where the number is meant"));
+            return None;
+        };
+        for (index, entry) in entries.iter().enumerate() {
+            let name = entry.key.value.as_str();
+            let around = self.env.turns.iter().any(|(turn, _)| turn == name);
+            let before = around || entries.iter().take(index).any(|other| other.key.value == name);
+            let judged = env::name_of_variable(name).and_then(|()| match self.env.place(name) {
+                None if !before => Ok(()),
+                _ => {
+                    let wrong = Wrong::new("vars::name", format!("there is a variable `{name}` already"), "again here");
+                    Err(wrong.help("give this one another name, so that nobody takes the one for the other"))
+                }
+            });
+            if let Err(wrong) = judged {
+                self.env.report(&Node::scalar(entry.key.span, name, Style::Plain), wrong);
+                return None;
+            }
+        }
+        Some(entries.iter().map(|entry| (entry.key.value.as_str(), &entry.value)).collect())
+    }
+
+    /// Gives the first of `variables` each of its values, and goes on with the rest. The `for`'s own begin at `own`.
+    fn turn(&mut self, variables: &[(&str, &Node)], own: usize, body: &Body<'_>, make: &mut dyn FnMut(&mut Self)) {
+        let Some(((name, values), rest)) = variables.split_first() else {
+            let around = self.env.copy;
+            if body.each.is_some() {
+                self.env.copy = self.copies.add(around, self.env.turns.get(own..).unwrap_or_default());
+            }
+            if self.holds(body.when) {
+                make(self);
+            }
+            self.env.copy = around;
+            return;
+        };
+        let Some(values) = self.values(values) else {
+            self.lost = true;
+            return;
+        };
+        for value in values {
+            self.turns += 1;
+            if self.is_stopped(body) {
+                return;
+            }
+            self.env.turns.push(((*name).to_owned(), value));
+            self.turn(rest, own, body, make);
+            self.env.turns.pop();
+        }
+    }
+
+    fn is_stopped(&mut self, body: &Body<'_>) -> bool {
+        if self.stopped {
+            return true;
+        }
+        let what = match (self.turns > TURNS_MAX, self.cost > COST_MAX) {
+            (false, false) => return false,
+            (true, _) => format!("the `for`s of this file take more than {TURNS_MAX} turns"),
+            (false, true) => format!("the copies that `for` makes hold more than {} MiB", COST_MAX >> 20),
+        };
+        self.stopped = true;
+        self.lost = true;
+        let place = body.each.map_or(Span::default(), |each| self.here(each.span));
+        let error = Diagnostic::error("for::limit", what).at(place, "too many with this one");
+        self.env.diagnostics.push(error.help("is a range too long? no network of one machine has that many parts"));
+        true
+    }
+
+    /// The values that a variable of a `for` takes.
+    fn values(&mut self, node: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
+        match &node.value {
+            tree::Value::Null => return Some(Box::new(std::iter::empty())),
+            tree::Value::List(items) => {
+                let lists: Vec<_> = items.iter().map(|item| self.items(item)).collect();
+                let lists: Vec<_> = lists.into_iter().collect::<Option<_>>()?;
+                return Some(Box::new(lists.into_iter().flatten()));
+            }
+            tree::Value::Scalar(_) | tree::Value::Map(_) | tree::Value::Invalid => {}
+        }
+        let value = self.env.value(node)?;
+        let wrong = match &value {
+            Value::List(items) => return Some(Box::new(items.clone().into_iter())),
+            Value::Text(text) => match env::range(text) {
+                Some(Ok((first, last))) => return Some(Box::new((first..=last).map(Value::Int))),
+                Some(Err(wrong)) => wrong,
+                None => no_values(&value),
+            },
+            Value::Int(_) | Value::Bool(_) => no_values(&value),
+        };
+        self.env.report(node, Wrong { code: "for::values", ..wrong });
+        None
+    }
+
+    /// One item of a list of values: itself, or a range that it stands for.
+    fn items(&mut self, item: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
+        let is_range = |scalar: &tree::Scalar| scalar.text.contains("..");
+        match &item.value {
+            tree::Value::Scalar(scalar) if is_range(scalar) => self.values(item),
+            _ => self.env.value(item).map(|value| match value {
+                Value::List(items) => Box::new(items.into_iter()) as Box<dyn Iterator<Item = Value>>,
+                other => Box::new(std::iter::once(other)),
+            }),
+        }
+    }
+
+    /// Whether an item is to be there.
+    fn holds(&mut self, when: Option<&Node>) -> bool {
+        let Some(node) = when else { return true };
+        let verdict = match &node.value {
+            tree::Value::Scalar(scalar) => {
+                expr::whole(&scalar.text, Words::Text).map_err(Into::into).and_then(|expr| truth(&expr, &mut self.env))
+            }
+            _ => {
+                let message = format!("a `when` is true, false or a comparison, not {}", node.found());
+                Err(Wrong::new("vars::expression", message, "no comparison").help("such as `when: $l != 2`").into())
+            }
+        };
+        verdict.unwrap_or_else(|fault| {
+            self.lost = true;
+            self.env.fault(node, fault);
+            false
+        })
+    }
+
+    fn here(&self, span: Span) -> Span {
+        Span { copy: self.env.copy, ..span }
+    }
+
+    /// Counts what copies hold.
+    fn spend(&mut self, text: usize) {
+        if self.env.copy != 0 {
+            self.cost += NODE_COST + text;
+        }
+    }
+}
+
+fn no_values(value: &Value) -> Wrong {
+    let message = format!("a `for` goes through a range or a list, and this is {}: `{value}`", value.kind());
+    let wrong = Wrong::new("for::values", message, "neither a range nor a list");
+    match value {
+        Value::Int(number) => wrong.help(format!("write 1..{number}, or [{number}]")),
+        _ => wrong.help(format!("write 1..4, or [{value}] for this one alone")),
+    }
+}
