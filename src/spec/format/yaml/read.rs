@@ -103,6 +103,9 @@ impl<'a> Reader<'a> {
     /// Reads the value of an item, with the comments around it.
     fn value(&mut self, token: Token<'a>, item: &mut Item, column: Option<usize>) {
         if is_block(&token) {
+            if let (None, Some(last)) = (&item.head, token.props.last()) {
+                item.head = self.remark(last.end, self.following());
+            }
             item.value = self.node(&token, column).0;
             if item.key.is_none() && item.value.props.is_empty() {
                 hoist(item);
@@ -232,8 +235,9 @@ impl<'a> Reader<'a> {
     /// The comments after the last item of a block: those that are indented deeper than what is around it.
     fn tail(&mut self, parent: Option<usize>) -> Vec<Trivia> {
         // What stands behind the next dash belongs to its item.
-        let mark = scalar::mark(self.text, self.done, &['-', '?']).unwrap_or(usize::MAX);
-        let until = self.upcoming().min(mark);
+        let upcoming = self.upcoming();
+        let up_to_there = self.text.get(..upcoming).unwrap_or(self.text);
+        let until = scalar::mark(up_to_there, self.done, &['-', '?']).unwrap_or(upcoming);
         let mut tail = Vec::new();
         while let Some(comment) = self.comments.peek().cloned() {
             let outside = parent.is_some_and(|parent| self.column(comment.start) <= parent);
