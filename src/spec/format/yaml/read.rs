@@ -12,11 +12,14 @@ use granit_parser::{Event, ScalarStyle, StructureStyle};
 /// Reads one document that [`crate::spec::yaml::read`] has taken; `None` where the parser does not.
 pub fn read(text: &str) -> Option<Document> {
     let (tokens, comments) = tokens(text)?;
-    Reader { text, tokens, next: 0, done: 0, comments: comments.into_iter().peekable(), swallowed: 0 }.document()
+    let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    Reader { text, lines, tokens, next: 0, done: 0, comments: comments.into_iter().peekable(), swallowed: 0 }.document()
 }
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     tokens: Vec<Token<'a>>,
     /// Which token comes next.
     next: usize,
@@ -259,10 +262,12 @@ impl<'a> Reader<'a> {
 
     /// The comment behind byte `end` on its line, where it stands before byte `bound`.
     fn remark(&mut self, end: usize, bound: usize) -> Option<Remark> {
-        let text = self.text;
-        let comment = self.comments.next_if(|comment| {
-            comment.start < bound && text.get(end..comment.start).is_some_and(|gap| !gap.contains('\n'))
-        })?;
+        let line = self.line(end);
+        let next = self.comments.peek().cloned().filter(|next| next.start < bound && next.start >= end)?;
+        if self.line(next.start) != line {
+            return None;
+        }
+        let comment = self.comments.next()?;
         Some(Remark::behind(self.line_before(comment.start), self.slice(comment)))
     }
 
@@ -270,9 +275,15 @@ impl<'a> Reader<'a> {
         self.text.get(range).unwrap_or_default()
     }
 
+    /// The number of the line that holds a byte, counted from 1. Lines may be long, so nothing looks for their ends anew.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at)
+    }
+
     /// The text of a byte's line before it.
     fn line_before(&self, at: usize) -> &'a str {
-        self.slice(0..at).rsplit('\n').next().unwrap_or_default()
+        let start = self.line(at).checked_sub(1).and_then(|line| self.lines.get(line)).copied();
+        self.slice(start.unwrap_or(0)..at)
     }
 
     /// How many characters stand on a byte's line before it.
