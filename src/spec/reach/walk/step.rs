@@ -160,13 +160,13 @@ impl Lab<'_> {
         if is_link_local(next) {
             return Err(Ending::Unknown);
         }
-        let device = interface.device.to_owned();
+        let device = || interface.device.to_owned();
         if !interface.carrier {
-            return Err(self.stop(packet, Why::NoCarrier(device)));
+            return Err(self.stop(packet, Why::NoCarrier(device())));
         }
         let (to, exact) = match self.neighbour(interface, next) {
             Neighbour::At { interface, exact } => (interface, exact),
-            Neighbour::Nobody => return Err(self.stop(packet, Why::NobodyHas { next, device, by })),
+            Neighbour::Nobody => return Err(self.stop(packet, Why::NobodyHas { next, device: device(), by })),
             Neighbour::Unknown => return Err(Ending::Unknown),
         };
         let Some(neighbour) = self.interfaces.get(to).filter(|it| it.node != interface.node) else {
@@ -187,7 +187,7 @@ impl Lab<'_> {
             let mut sent = sent.clone();
             sent.source = source;
             if sent.direction == Direction::There {
-                sent.track(visit);
+                sent.track(visit.node, visit.came);
             }
             sent
         };
@@ -235,7 +235,7 @@ impl Lab<'_> {
 
     /// Gives a packet to the namespace that it has come to: it answers, or has its answer.
     fn deliver(&self, node: &Node<'_>, place: Step, visit: Visit) -> Next {
-        let mut packet = visit.packet.clone();
+        let Visit { mut packet, node: here, came, .. } = visit;
         let v6 = packet.destination.is_ipv6();
         if place.by.is_none() && !node.loopback {
             // IPv4 goes by `lo` for itself; what IPv6 does has changed with the versions.
@@ -256,7 +256,7 @@ impl Lab<'_> {
         if translated || (place.by.is_some() && packet.destination.is_loopback()) {
             return Err(Ending::Unknown);
         }
-        packet.track(&visit);
+        packet.track(here, came);
         packet.direction = Direction::Back;
         packet.there = std::mem::take(&mut packet.steps);
         packet.steps.push(Step { node: place.node, by: None });
@@ -267,11 +267,11 @@ impl Lab<'_> {
 
 impl Packet {
     /// Remembers what a namespace has made of it.
-    fn track(&mut self, visit: &Visit) {
+    fn track(&mut self, node: usize, came: (IpAddr, IpAddr)) {
         let after = (self.source, self.destination);
-        if after != visit.came {
+        if after != came {
             self.translated = true;
-            self.tracked.push(Tracked { node: visit.node, before: visit.came, after });
+            self.tracked.push(Tracked { node, before: came, after });
         }
     }
 }
