@@ -160,43 +160,48 @@ impl Lab<'_> {
         if is_link_local(next) {
             return Err(Ending::Unknown);
         }
-        let device = interface.device.to_owned();
+        let device = || interface.device.to_owned();
         if !interface.carrier {
-            return Err(self.stop(packet, Why::NoCarrier(device)));
+            return Err(self.stop(packet, Why::NoCarrier(device())));
         }
         let (to, exact) = match self.neighbour(interface, next) {
             Neighbour::At { interface, exact } => (interface, exact),
-            Neighbour::Nobody => return Err(self.stop(packet, Why::NobodyHas { next, device, by })),
+            Neighbour::Nobody => return Err(self.stop(packet, Why::NobodyHas { next, device: device(), by })),
             Neighbour::Unknown => return Err(Ending::Unknown),
         };
         let Some(neighbour) = self.interfaces.get(to).filter(|it| it.node != interface.node) else {
             return Err(Ending::Unknown);
         };
         let step = Step { node: neighbour.node, by: Some(to) };
-        // With other addresses it may come by again; with a source of his own nobody takes it.
-        let seen = |it: &Step| *it == step || (it.by.is_none() && it.node == step.node);
-        let arrives = self.nodes.get(step.node).is_some_and(|node| self.is_local(node, packet.destination));
-        let circle = packet.tracked.is_empty() && !arrives && packet.steps.iter().any(seen);
-        if packet.steps.len() >= TTL || circle {
-            return Err(self.stop(packet, Why::Loop(by)));
+        if self.meets_rules(packet, exit.place, to) {
+            return Err(Ending::Unknown);
         }
         let mut sent = packet.clone();
         sent.certain &= exact && !self.is_doubtful(interface);
         sent.steps.push(step);
-        if self.meets_rules(packet, exit.place, to) {
-            return Err(Ending::Unknown);
-        }
-        if packet.direction == Direction::Back {
-            return Ok(vec![sent]);
-        }
-        let sources = self.new_sources(node, visit, exit)?;
+        let sources = match packet.direction {
+            Direction::There => self.new_sources(node, visit, exit)?,
+            Direction::Back => vec![packet.source],
+        };
         let with = |source: IpAddr| {
             let mut sent = sent.clone();
             sent.source = source;
-            sent.track(visit);
+            if sent.direction == Direction::There {
+                sent.track(visit.node, visit.came);
+            }
             sent
         };
-        Ok(sources.into_iter().map(with).collect())
+        let all: Vec<Packet> = sources.into_iter().map(with).collect();
+        // With other addresses it may come by again; with a source of his own nobody takes it.
+        let seen = |it: &Step| *it == step || (it.by.is_none() && it.node == step.node);
+        let arrives = self.nodes.get(step.node).is_some_and(|node| self.is_local(node, packet.destination));
+        let circle = !arrives && packet.steps.iter().any(seen);
+        let plain = all.iter().all(|it| !it.translated);
+        match packet.steps.len() >= TTL || circle {
+            true if plain => Err(self.stop(packet, Why::Loop(by))),
+            true if packet.steps.len() >= TTL => Err(Ending::Unknown),
+            true | false => Ok(all),
+        }
     }
 
     /// Whether rules may change a packet while it is merely switched, which with bridge-nf they do.
@@ -230,7 +235,7 @@ impl Lab<'_> {
 
     /// Gives a packet to the namespace that it has come to: it answers, or has its answer.
     fn deliver(&self, node: &Node<'_>, place: Step, visit: Visit) -> Next {
-        let mut packet = visit.packet.clone();
+        let Visit { mut packet, node: here, came, .. } = visit;
         let v6 = packet.destination.is_ipv6();
         if place.by.is_none() && !node.loopback {
             // IPv4 goes by `lo` for itself; what IPv6 does has changed with the versions.
@@ -251,7 +256,7 @@ impl Lab<'_> {
         if translated || (place.by.is_some() && packet.destination.is_loopback()) {
             return Err(Ending::Unknown);
         }
-        packet.track(&visit);
+        packet.track(here, came);
         packet.direction = Direction::Back;
         packet.there = std::mem::take(&mut packet.steps);
         packet.steps.push(Step { node: place.node, by: None });
@@ -262,10 +267,11 @@ impl Lab<'_> {
 
 impl Packet {
     /// Remembers what a namespace has made of it.
-    fn track(&mut self, visit: &Visit) {
+    fn track(&mut self, node: usize, came: (IpAddr, IpAddr)) {
         let after = (self.source, self.destination);
-        if after != visit.came {
-            self.tracked.push(Tracked { node: visit.node, before: visit.came, after });
+        if after != came {
+            self.translated = true;
+            self.tracked.push(Tracked { node, before: came, after });
         }
     }
 }
