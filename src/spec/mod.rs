@@ -6,6 +6,7 @@ pub mod expand;
 pub mod file;
 pub mod format;
 pub mod json;
+mod notation;
 pub mod reach;
 pub mod resolve;
 pub mod schema;
@@ -118,7 +119,7 @@ fn shorten(words: &mut String) {
 pub struct Loaded {
     /// The file and those that it includes: what places point into.
     pub sources: Vec<Source>,
-    /// The file, also beside errors, as far as it could be read ([`file::File::incomplete`]), so that more can be found wrong
+    /// The file, also beside errors, as far as it could be read ([`file::File::lost`]), so that more can be found wrong
     /// with it in the same run; nobody may act on it then.
     pub file: Option<file::File>,
     /// The copies that `for` made, to be named in what is said about them.
@@ -140,13 +141,13 @@ pub fn load(bytes: &[u8], name: &str, format: Format, surroundings: Surroundings
     let name_given = surroundings.name.cloned();
     let expanded = expand::expand(source, tree, surroundings);
     diagnostics.0.extend(expanded.diagnostics.0);
-    let mut decoder = Decoder::new(&expanded.sources);
+    let mut decoder = Decoder::new(&expanded.sources, format);
+    decoder.read_past(&diagnostics);
+    // What is not there may have been the one under whose name something is looked up.
+    decoder.unread |= expanded.lost;
+    decoder.names_unread |= expanded.lost;
     let mut file = file::File::decode(&expanded.root, &Key::PLAIN, &mut decoder);
     if let Some(file) = &mut file {
-        if expanded.lost {
-            // What is not there may have been the one under whose name something is looked up.
-            (file.incomplete, file.names_known) = (true, false);
-        }
         file.name.value = name_given.unwrap_or_else(|| file.name.value.clone());
     }
     diagnostics.0.extend(decoder.diagnostics.finish());

@@ -1,16 +1,20 @@
 //! The walk down a tree: where it is, and what was found wrong on the way.
 
+use std::collections::HashSet;
+
+use serde_json::Value as Json;
+
 use super::text::Wrong;
 use crate::{
-    model::{Diagnostic, Span, diagnostic::Gathered},
+    model::{Diagnostic, Diagnostics, Severity, Span, diagnostic::Gathered},
     spec::{
-        Source,
+        Format, Source,
         tree::{self, Entry, Node, Scalar, Style, Value},
     },
 };
 
 /// One step from the root of a file to a value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step<'n> {
     /// Into a map.
     Key(&'n str),
@@ -18,27 +22,104 @@ pub enum Step<'n> {
     Item(usize),
 }
 
+/// Where something was dropped because it could not be read, or is not to be relied on: its section, which item or entry of
+/// that, and which key of the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Loss<'n> {
+    /// The key of the file.
+    pub section: Option<&'n str>,
+    /// The item or entry.
+    pub entry: Option<Step<'n>>,
+    /// The key of the item or entry.
+    pub below: Option<&'n str>,
+}
+
 /// Walks a tree and collects what is wrong with it.
 pub struct Decoder<'n> {
     sources: &'n [Source],
+    /// The notation of the file.
+    pub format: Format,
     path: Vec<Step<'n>>,
     /// What was found wrong so far.
     pub diagnostics: Gathered,
-    /// Whether an item or entry was dropped because it could not be read, or is not to be relied on.
-    pub lost: bool,
+    /// Whether something of the text is not in the tree.
+    pub unread: bool,
+    /// Whether namespaces or bridges may be among that.
+    pub names_unread: bool,
+    losses: HashSet<Loss<'n>>,
+    torn: HashSet<Span>,
+    lost: usize,
     found: usize,
 }
 
 impl<'n> Decoder<'n> {
     /// A decoder for the tree that was read from `sources`.
-    pub fn new(sources: &'n [Source]) -> Self {
-        Self { sources, path: Vec::new(), diagnostics: Gathered::default(), lost: false, found: 0 }
+    pub fn new(sources: &'n [Source], format: Format) -> Self {
+        Self {
+            sources,
+            format,
+            path: Vec::new(),
+            diagnostics: Gathered::default(),
+            unread: false,
+            names_unread: false,
+            losses: HashSet::new(),
+            torn: HashSet::new(),
+            lost: 0,
+            found: 0,
+        }
+    }
+
+    /// Takes note of what the reader of the text found wrong and read past.
+    pub fn read_past(&mut self, found: &Diagnostics) {
+        let mut errors = found.0.iter().filter(|it| it.severity == Severity::Error);
+        self.unread = found.has_errors();
+        self.names_unread = errors.any(|error| {
+            // Of a key that stands twice the first is there.
+            let label = error.labels.first().filter(|_| error.code == "key::duplicate");
+            let key = label.and_then(|it| self.text(it.span).get(it.span.start as usize..it.span.end as usize));
+            key.is_none_or(|key| matches!(key.trim_matches(['"', '\'']), "namespaces" | "bridges"))
+        });
+    }
+
+    /// Notes that something is dropped where the walk is, or not to be relied on.
+    pub fn lose(&mut self) {
+        let key = |step: Option<&Step<'n>>| match step {
+            Some(Step::Key(key)) => Some(*key),
+            Some(Step::Item(_)) | None => None,
+        };
+        let mut path = self.path.iter();
+        let section = key(path.next());
+        let entry = path.next().copied();
+        self.losses.insert(Loss { section, entry, below: key(path.next()) });
+        self.lost += 1;
+    }
+
+    /// Where something was dropped.
+    pub fn losses(&self) -> Vec<Loss<'n>> {
+        self.losses.iter().copied().collect()
+    }
+
+    /// The items in which something was dropped.
+    pub fn torn(&mut self) -> HashSet<Span> {
+        std::mem::take(&mut self.torn)
+    }
+
+    /// Reads the item at `span` by `f`, and notes whether a part of it is dropped.
+    pub fn item<T>(&mut self, span: Span, f: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.lost;
+        let result = f(self);
+        if self.lost > before {
+            self.torn.insert(span);
+        }
+        result
     }
 
     /// Reports something. What an error is about counts as lost: nothing else is to be judged by it.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.found += 1;
-        self.lost |= diagnostic.severity == crate::model::Severity::Error;
+        if diagnostic.severity == Severity::Error {
+            self.lose();
+        }
         self.diagnostics.push(diagnostic);
     }
 
@@ -55,6 +136,11 @@ impl<'n> Decoder<'n> {
     /// How much was found wrong so far: where it does not grow, a value was read whole.
     pub fn found(&self) -> usize {
         self.found
+    }
+
+    /// A key with its value as the file would write it, for help.
+    pub fn pair(&self, key: &str, value: impl Into<Json>) -> String {
+        format!("`{}`", self.format.pair(key, &value.into()))
     }
 
     /// Runs `f` one step deeper.
@@ -88,12 +174,13 @@ impl<'n> Decoder<'n> {
 
     /// Reports a value of a wrong kind, with what to do about it where that is known.
     pub fn wrong_type(&mut self, node: &Node, expected: &str, help: Option<String>) {
-        self.lost = true;
         if matches!(node.value, Value::Invalid) {
+            self.lose();
             return;
         }
         if self.is_full() {
             self.found += 1;
+            self.lose();
             return;
         }
         let found = node.found();
@@ -161,7 +248,6 @@ impl<'n> Decoder<'n> {
 
     /// Reports what is wrong with a part of a scalar.
     pub fn wrong(&mut self, node: &Node, wrong: Wrong) {
-        self.lost = true;
         let span = wrong.range.map_or(node.span, |range| self.part(node, range));
         let error = Diagnostic::error(wrong.code, wrong.message).at(span, wrong.label);
         self.push(match wrong.help {

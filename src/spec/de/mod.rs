@@ -8,7 +8,7 @@ mod values;
 
 use serde_json::{Value as Json, json};
 
-pub use self::decoder::{Decoder, Step};
+pub use self::decoder::{Decoder, Loss, Step};
 use self::text::Wrong;
 use super::{schema::Definitions, tree::Node};
 

@@ -47,9 +47,9 @@ impl<'n> Fields<'n> {
                 cx.within(Step::Key(&entry.key.value), |cx| T::decode(&entry.value, key, cx))
             }
             _ => T::absent().or_else(|| {
-                cx.lost = true;
-                if !self.meant.contains(&key.name) {
-                    cx.push(self.missing(key, entry, cx));
+                match self.meant.contains(&key.name) {
+                    true => cx.lose(),
+                    false => cx.push(self.missing(key, entry, cx)),
                 }
                 T::stand_in()
             }),
@@ -65,7 +65,8 @@ impl<'n> Fields<'n> {
             Some(_) => format!("`{}` has no value, and {} needs one", key.name, self.what),
             None => format!("{} needs the key `{}`", self.what, key.name),
         };
-        let help = format!("such as `{}: {}`", key.name, key.example);
+        let example = serde_json::from_str(key.example).unwrap_or(Json::Null);
+        let help = format!("such as {}", cx.pair(key.name, example));
         Diagnostic::error("key::missing", message).at(place, format!("no `{}` here", key.name)).help(help)
     }
 }

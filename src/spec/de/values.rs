@@ -33,7 +33,7 @@ impl<T: Decode> Decode for Option<T> {
 
 impl<T: Decode> Decode for Spanned<T> {
     fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
-        T::decode(node, key, cx).map(|value| Self { value, span: node.span })
+        cx.item(node.span, |cx| T::decode(node, key, cx)).map(|value| Self { value, span: node.span })
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {
@@ -69,7 +69,8 @@ impl<T: Decode> Decode for Vec<T> {
 impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
     fn decode<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
-            cx.wrong_type(node, &format!("a map by {}", K::WHAT.trim_start_matches("a ")), as_map(node));
+            let help = as_map(node, cx);
+            cx.wrong_type(node, &format!("a map by {}", K::WHAT.trim_start_matches("a ")), help);
             return None;
         };
         let mut out = Self::with_capacity(entries.len());
@@ -83,7 +84,8 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
                 }
             };
             if entry.value.value == Value::Null {
-                cx.push(left_out(&entry.key));
+                let help = format!("write {} to have it", cx.pair(&entry.key.value, json!({})));
+                cx.push(left_out(&entry.key).help(help));
                 continue;
             }
             let value = cx.within(Step::Key(&entry.key.value), |cx| V::decode(&entry.value, key, cx));
@@ -103,16 +105,15 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
 }
 
 /// How to write a list of names as a map.
-fn as_map(node: &Node) -> Option<String> {
+fn as_map(node: &Node, cx: &Decoder<'_>) -> Option<String> {
     let Value::List(items) = &node.value else { return None };
     let Value::Scalar(Scalar { text, .. }) = &items.first()?.value else { return None };
-    Some(format!("write `{}: {{}}` for each, without the brackets of a list", text.escape_debug()))
+    Some(format!("write {} for each, without the brackets of a list", cx.pair(text, json!({}))))
 }
 
 fn left_out(key: &Spanned<String>) -> Diagnostic {
     Diagnostic::warning("key::left_out", format!("`{}` is left out: nothing stands after it", key.value))
         .at(key.span, "left out")
-        .help(format!("write `{}: {{}}` to have it", key.value))
 }
 
 impl Decode for bool {

@@ -136,8 +136,7 @@ fn all_three_formats_expand_alike() {
 
 const LAB: &str = "name: lab\ninclude: [parts/hosts.yaml, parts/net.toml]\nvars: { n: 3 }\nlinks: { for: { i: 1..$n }, endpoints: ['h$i:e0', br0] }\n";
 const HOSTS: &str = "name: other\ninclude: common.yaml\nvars: { n: 1 }\nnamespaces: { h$i: { for: { i: 1..$n } } }\n";
-const NET: &str =
-    "include = ['common.yaml']\n[bridges.br0]\naddresses = ['$net.1/24']\n[[nat]]\nmasquerade = '$net.0/24'\n";
+const NET: &str = "include = ['common.yaml']\n[bridges.br0]\naddresses = ['$net.1/24']\n[[nat]]\nmasquerade = '$net.0/24'\n[[gateways]]\nbridge = 'br0'\n";
 const COMMON: &str = "vars: { net: 10.0.0 }\nipv6: false\n";
 
 #[test]
@@ -146,7 +145,7 @@ fn files_are_included_once_and_the_including_file_has_the_last_word() {
         [("lab.yaml", LAB), ("parts/hosts.yaml", HOSTS), ("parts/net.toml", NET), ("parts/common.yaml", COMMON)];
     let loaded = load_case(&Case { files: &files, vars: &[("net", "10.7.0")] }, None);
     let long = "name: lab\nipv6: false\nnamespaces: { h1: {}, h2: {}, h3: {} }\nbridges: { br0: { addresses: 10.7.0.1/24 } }\n\
-                nat: { masquerade: 10.7.0.0/24 }\nlinks: [{ endpoints: ['h1:e0', br0] }, { endpoints: ['h2:e0', br0] }, { endpoints: ['h3:e0', br0] }]";
+                nat: { masquerade: 10.7.0.0/24 }\ngateways: { bridge: br0 }\nlinks: [{ endpoints: ['h1:e0', br0] }, { endpoints: ['h2:e0', br0] }, { endpoints: ['h3:e0', br0] }]";
     assert_eq!(shape(&loaded), shape(&yaml(long)));
     assert_eq!(loaded.vars, [("net".to_owned(), "10.7.0".to_owned())].into());
     let read: Vec<&str> = loaded.sources.iter().map(|source| source.name.as_str()).collect();

@@ -94,6 +94,10 @@ impl Decode for Port {
 impl Decode for Check {
     fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let RawCheck { from, to, ping, tcp, udp, expect } = section::decode(node, cx)?;
+        let off = [
+            ping.as_ref().filter(|it| !it.value).map(|it| it.span).filter(|_| to.ports.is_none()),
+            tcp.as_ref().filter(|it| matches!(it.value, Port::Off)).map(|it| it.span).filter(|_| to.ports.is_some()),
+        ];
         let ping = ping.filter(|on| on.value).map(|on| on.map(|_| CheckProbe::Ping));
         let port = |port: Option<Spanned<Port>>, probe: fn(Option<u16>) -> CheckProbe| match port?.map_port() {
             (Port::Off, _) => None,
@@ -107,6 +111,11 @@ impl Decode for Check {
             cx.push(error.at(second.span, "another").at(first.span, "one").help("write one check for each"));
         }
         let probe = probes.into_iter().next();
+        if let (None, Some(off)) = (&probe, off.into_iter().flatten().next()) {
+            let error = Diagnostic::error("check::probe", "this check asks in no way");
+            let help = "leave it out, or ask in another way: with `ping`, `tcp` or `udp`";
+            cx.push(error.at(off, "turned off, and no other is named").help(help));
+        }
         judge_ports(&to, probe, cx);
         Some(Self { from, to, probe, expect: expect.unwrap_or_default() })
     }
@@ -139,7 +148,7 @@ fn judge_ports(to: &Spanned<ForwardTo>, probe: Option<Spanned<CheckProbe>>, cx: 
                 error
                     .at(to.span, "has a port")
                     .at(probe.span, "a ping")
-                    .help("take the port away, or write `tcp: true`"),
+                    .help(format!("take the port away, or write {}", cx.pair("tcp", true))),
             );
         }
         (CheckProbe::Tcp(None) | CheckProbe::Udp(None), None) => {

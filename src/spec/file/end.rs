@@ -88,9 +88,9 @@ impl Decode for [Spanned<End>; 2] {
                 0 => "none".to_owned(),
                 count => count.to_string(),
             };
-            cx.lost = true;
             let error = Diagnostic::error("link::ends", format!("a link has two ends, and here is {found}"));
-            cx.push(error.at(place, "not two").help("write `endpoints: [\"web:eth0\", br0]`, one link for each pair"));
+            let help = format!("write {}, one link for each pair", cx.pair("endpoints", json!(["web:eth0", "br0"])));
+            cx.push(error.at(place, "not two").help(help));
             return None;
         }
         let mut ends = ends.into_iter().flatten();
@@ -140,9 +140,9 @@ fn long<'n>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<End> {
             if cx.found() == before {
                 let error = Diagnostic::error("link::place", "an end says neither `namespace` nor `bridge`");
                 let place = cx.head(node);
-                cx.push(error.at(place, "where is it?").help("write `namespace: web` or `bridge: br0`"));
+                let help = format!("write {} or {}", cx.pair("namespace", "web"), cx.pair("bridge", "br0"));
+                cx.push(error.at(place, "where is it?").help(help));
             }
-            cx.lost = true;
             return None;
         }
     };
@@ -150,7 +150,8 @@ fn long<'n>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<End> {
     if let (Place::Namespace(_), None, true) = (&place, &interface, cx.found() == before) {
         let error = Diagnostic::error("key::missing", "an end in a namespace needs the key `interface`");
         let place = cx.head(node);
-        cx.push(error.at(place, "no `interface` here").help("such as `interface: eth0`"));
+        let help = format!("such as {}", cx.pair("interface", "eth0"));
+        cx.push(error.at(place, "no `interface` here").help(help));
     }
     Some(End { place, interface, addresses, mac, mtu, up })
 }

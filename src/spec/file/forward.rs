@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::route::mixed;
 pub use crate::kind::firewall::Protocol;
 use crate::{
-    model::{Diagnostic, Label, Spanned},
+    model::{Diagnostic, Label, Span, Spanned},
     spec::{
         address,
         de::{
@@ -16,7 +16,7 @@ use crate::{
             text::{Text, Wrong},
         },
         schema::Definitions,
-        tree::Node,
+        tree::{Node, Value},
     },
 };
 
@@ -121,7 +121,14 @@ impl Decode for PortForward {
         let before = cx.found();
         let mut forward: Self = section::decode(node, cx)?;
         if forward.protocol.is_empty() && cx.found() == before {
-            forward.protocol.push(Spanned { value: Protocol::Tcp, span: forward.listen.span });
+            match written_protocol(node) {
+                Some(empty) => cx.push(
+                    Diagnostic::error("forward::protocol", "a port forward without a protocol forwards nothing")
+                        .at(empty, "none of them")
+                        .help("name `tcp`, `udp` or both, or leave `protocol` out: tcp is the default"),
+                ),
+                None => forward.protocol.push(Spanned { value: Protocol::Tcp, span: forward.listen.span }),
+            }
         }
         check(&forward, cx);
         Some(forward)
@@ -130,6 +137,13 @@ impl Decode for PortForward {
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
         section::schema::<Self>(definitions)
     }
+}
+
+/// Where something is written as the protocols of a forward.
+fn written_protocol(forward: &Node) -> Option<Span> {
+    let Value::Map(entries) = &forward.value else { return None };
+    let protocol = entries.iter().find(|entry| entry.key.value == "protocol")?;
+    (protocol.value.value != Value::Null).then_some(protocol.value.span)
 }
 
 /// What the keys of one forward ask of each other.

@@ -51,7 +51,7 @@ section! {
 impl Decode for Gateway {
     fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let before = cx.found();
-        let raw: RawGateway = section::decode(node, cx)?;
+        let raw: RawGateway = cx.item(node.span, |cx| section::decode(node, cx))?;
         let at = match (raw.bridge, raw.namespace, raw.interface) {
             (Some(bridge), None, None) => GatewayAt::Bridge(bridge),
             (None, Some(namespace), Some(interface)) => GatewayAt::Interface(namespace, interface),
@@ -60,9 +60,8 @@ impl Decode for Gateway {
                 // Where a key could not be read, that has been said, and this would follow from it.
                 if cx.found() == before {
                     let place = cx.head(node);
-                    cx.push(neither(place, spans));
+                    cx.push(neither(place, spans, cx));
                 }
-                cx.lost = true;
                 return None;
             }
         };
@@ -80,12 +79,13 @@ impl Decode for Gateway {
     }
 }
 
-fn neither(place: Span, given: [Option<Span>; 3]) -> Diagnostic {
+fn neither(place: Span, given: [Option<Span>; 3], cx: &Decoder<'_>) -> Diagnostic {
     let error = Diagnostic::error("gateway::place", "a gateway is a bridge, or an interface of a namespace");
     let mut given = given.into_iter().flatten().peekable();
     let error = match given.peek() {
         None => error.at(place, "says neither"),
         Some(_) => given.fold(error, |error, span| error.at(span, "given")),
     };
-    error.help("write `bridge: br0`, or `namespace: edge` with `interface: lan0`")
+    let (bridge, namespace) = (cx.pair("bridge", "br0"), cx.pair("namespace", "edge"));
+    error.help(format!("write {bridge}, or {namespace} with {}", cx.pair("interface", "lan0")))
 }

@@ -9,6 +9,7 @@ mod end;
 mod forward;
 mod gateway;
 mod link;
+mod lost;
 mod namespace;
 mod nat;
 mod route;
@@ -17,6 +18,7 @@ mod sysctl;
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
+use self::lost::Defined;
 pub use self::{
     bridge::Bridge,
     check::{Check, CheckProbe},
@@ -24,20 +26,22 @@ pub use self::{
     forward::{ForwardTo, Listen, PortForward, Protocol, Target},
     gateway::{Gateway, GatewayAt},
     link::Link,
+    lost::Lost,
     namespace::Namespace,
     nat::{Nat, NatRule, SnatTo},
     route::{Destination, Nexthop, Route, Via},
 };
 use super::{
+    Format,
     de::{
         Decode, Decoder, Key,
-        section::{self, section},
+        section::{self, Section, section},
         text::Wrong,
     },
     schema::Definitions,
     tree::{Entry, Node, Value},
 };
-use crate::model::{Label, Spanned, TopologyName, diagnostic::ERRORS_MAX};
+use crate::model::{Label, Span, Spanned, TopologyName, diagnostic::ERRORS_MAX};
 
 /// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
 pub type Map<K, V> = IndexMap<Spanned<K>, V>;
@@ -70,11 +74,10 @@ pub struct File {
     pub port_forwards: Vec<Spanned<PortForward>>,
     /// `checks`.
     pub checks: Vec<Spanned<Check>>,
-    /// Whether something of the file was dropped because it could not be read. Errors have been reported then, and a name
-    /// that seems undefined may stand in what was dropped.
-    pub incomplete: bool,
-    /// Whether the names of all namespaces and bridges could be read, so that one that is not among them is undefined.
-    pub names_known: bool,
+    /// The notation that it is written in.
+    pub format: Format,
+    /// What could not be read, which has been reported.
+    pub lost: Lost,
 }
 
 section! {
@@ -198,9 +201,18 @@ impl Decode for File {
             Some(name) => name,
             None => Spanned { value: UNNAMED.parse().ok()?, span: cx.head(node) },
         };
-        let names_known = !names_may_be_elsewhere(node)
+        let all_names = !cx.names_unread
+            && !names_may_be_elsewhere(node)
             && is_whole(node, "namespaces", |label| raw.namespaces.contains_key(label))
             && is_whole(node, "bridges", |label| raw.bridges.contains_key(label));
+        let is_namespace = |label: &Label| {
+            *label == Label::host()
+                || raw.namespaces.contains_key(&Spanned { value: label.clone(), span: Span::default() })
+        };
+        // Of a file that is full of them the names are not known, and with them nothing.
+        let unknown = section::unknown_keys::<RawFile>(node).take(ERRORS_MAX).map(|(_, meant)| meant).collect();
+        let defined = Defined { all_names, namespaces: &is_namespace, bridges: &raw.bridges, unknown };
+        let lost = lost::lost(node, &defined, cx);
         Some(Self {
             name,
             description: raw.description,
@@ -213,8 +225,8 @@ impl Decode for File {
             nat: raw.nat,
             port_forwards: raw.port_forwards,
             checks: raw.checks,
-            incomplete: cx.lost,
-            names_known,
+            format: cx.format,
+            lost,
         })
     }
 
@@ -225,21 +237,21 @@ impl Decode for File {
 
 /// Whether a key that is none may be the one under which names are defined: by mistake, or in another file.
 fn names_may_be_elsewhere(file: &Node) -> bool {
-    let is_namespaces = |it: &Entry| it.key.value == "namespaces";
-    let has_namespaces = matches!(&file.value, Value::Map(entries) if entries.iter().any(is_namespaces));
+    let is = |it: &Entry, key: &str| it.key.value == key;
+    let has = |key: &str| matches!(&file.value, Value::Map(entries) if entries.iter().any(|it| is(it, key)));
     // Of a file that is full of unknown keys nothing can be told.
-    section::unknown_keys::<RawFile>(file).enumerate().any(|(number, (_, meant))| match meant {
+    section::unknown_keys::<RawFile>(file).enumerate().any(|(number, (key, meant))| match meant {
         _ if number >= ERRORS_MAX => true,
         Some(meant) => matches!(meant, "namespaces" | "bridges"),
-        None => !has_namespaces,
+        None if RawFile::RESERVED.contains(&key) => false,
+        None => !(has("namespaces") && has("bridges")),
     })
 }
 
 /// Whether all entries of the map `key` could be read, but those whose name is none: nothing can mean them.
 fn is_whole(file: &Node, key: &str, read: impl Fn(&Spanned<Label>) -> bool) -> bool {
     let Value::Map(entries) = &file.value else { return false };
-    let known =
-        |name: &str| name.parse().map_or(true, |value| read(&Spanned { value, span: crate::model::Span::default() }));
+    let known = |name: &str| name.parse().map_or(true, |value| read(&Spanned { value, span: Span::default() }));
     match entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value.value) {
         Some(Value::Map(entries)) => entries.iter().all(|entry| known(&entry.key.value)),
         Some(Value::Null) | None => true,

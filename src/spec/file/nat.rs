@@ -142,16 +142,14 @@ impl Decode for Nat {
         let raw: RawNat = section::decode(node, cx)?;
         if cx.found() > before {
             // A key was not readable, and what would be said here could follow from that.
-            cx.lost = true;
             return None;
         }
-        match rule(raw.masquerade, raw.snat, raw.dnat, raw.to) {
+        match rule(raw.masquerade, raw.snat, raw.dnat, raw.to, cx) {
             Ok(rule) => Some(Self { rule, out: raw.out, namespace: raw.namespace }),
             Err(mut error) => {
                 if error.labels.is_empty() {
                     error = error.at(cx.head(node), "this rule");
                 }
-                cx.lost = true;
                 cx.push(error);
                 None
             }
@@ -176,6 +174,7 @@ fn rule(
     snat: Option<Spanned<IpNet>>,
     dnat: Option<Spanned<IpNet>>,
     to: Option<Spanned<To>>,
+    cx: &Decoder<'_>,
 ) -> Result<NatRule, Diagnostic> {
     match (masquerade, snat, dnat, to) {
         (Some(range), None, None, None) => Ok(NatRule::Masquerade(range)),
@@ -189,7 +188,7 @@ fn rule(
         (None, Some(rule), None, None) | (None, None, Some(rule), None) => {
             Err(Diagnostic::error("key::missing", "a nat rule with `snat` or `dnat` needs the key `to`")
                 .at(rule.span, "becomes what?")
-                .help("such as `to: 203.0.113.5`"))
+                .help(format!("such as {}", cx.pair("to", "203.0.113.5"))))
         }
         (masquerade, snat, dnat, _) => {
             let error = Diagnostic::error("nat::rule", "a nat rule has exactly one of `masquerade`, `snat` and `dnat`")

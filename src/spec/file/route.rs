@@ -130,6 +130,8 @@ impl Decode for Nexthop {
         if hop.via.is_none() && hop.dev.is_none() && cx.found() == before {
             let place = cx.head(node);
             cx.push(leads_nowhere("a next hop").at(place, "no way out"));
+        } else if cx.found() == before {
+            onlink(hop.onlink, hop.dev.is_some(), cx);
         }
         Some(hop)
     }
@@ -182,7 +184,19 @@ fn check(route: &Route, place: Span, cx: &mut Decoder<'_>) {
         (None, None, None) => cx.push(leads_nowhere("the route").at(place, "no way out")),
         (None, None, Some(_)) | (None, Some(_), None) => {}
     }
+    if route.nexthops.is_none() {
+        onlink(route.onlink, route.dev.is_some(), cx);
+    }
     families(route, cx);
+}
+
+/// `onlink` says of a device that it reaches the next hop, and the kernel wants to be told of which.
+fn onlink(onlink: Option<Spanned<bool>>, has_device: bool, cx: &mut Decoder<'_>) {
+    if let Some(onlink) = onlink.filter(|onlink| onlink.value && !has_device) {
+        let error =
+            Diagnostic::error("route::onlink", "`onlink` takes the next hop as reachable on `dev`, which is not there");
+        cx.push(error.at(onlink.span, "on which device?").help("name the device with `dev`, or leave `onlink` out"));
+    }
 }
 
 /// All addresses of one route are of one family.

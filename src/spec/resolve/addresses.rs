@@ -9,6 +9,7 @@ use ipnet::{IpAddrRange, IpNet};
 
 use super::{
     HOST,
+    networks::{Network, Networks},
     scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
@@ -20,15 +21,16 @@ use crate::{
 const GIVEN_MAX: usize = 1 << 18;
 
 /// Gives each end without `addresses`, on a segment with subnets, the lowest free address of each of them.
-pub fn assign(scope: &mut Scope<'_>) {
+pub fn assign(scope: &mut Scope<'_>, networks: &Networks) {
     let mut pools = Pools::default();
     for interface in scope.interfaces.values().flatten() {
         let Some(segment) = interface.segment else { continue };
-        pools.used.entry(segment).or_default().extend(interface.addresses.iter().map(IpNet::addr));
+        pools.used.entry(networks.of(segment)).or_default().extend(interface.addresses.iter().map(IpNet::addr));
     }
     for (index, link) in scope.file.links.iter().enumerate() {
         for (which, end) in link.endpoints.iter().enumerate() {
-            if end.addresses.is_none() && assign_end(scope, (index, which), end.span, &mut pools).is_none() {
+            let lacks = end.addresses.is_none();
+            if lacks && assign_end(scope, networks, (index, which), end.span, &mut pools).is_none() {
                 return;
             }
         }
@@ -38,18 +40,18 @@ pub fn assign(scope: &mut Scope<'_>) {
 /// What is left to give.
 #[derive(Default)]
 struct Pools {
-    /// The addresses of each segment that somebody has.
-    used: HashMap<usize, HashSet<IpAddr>>,
-    /// The addresses of each subnet of a segment that have not been looked at: all before them are somebody's.
-    rest: HashMap<(usize, IpNet), IpAddrRange>,
+    /// The addresses of each network that somebody has.
+    used: HashMap<Network, HashSet<IpAddr>>,
+    /// The addresses of each subnet of a network that have not been looked at: all before them are somebody's.
+    rest: HashMap<(Network, IpNet), IpAddrRange>,
     given: usize,
 }
 
 impl Pools {
-    /// Takes the lowest free address of a segment's subnet.
-    fn take(&mut self, segment: usize, subnet: &IpNet) -> Option<IpAddr> {
-        let used = self.used.entry(segment).or_default();
-        let rest = self.rest.entry((segment, *subnet)).or_insert_with(|| hosts(subnet));
+    /// Takes the lowest free address of a subnet on a network.
+    fn take(&mut self, network: Network, subnet: &IpNet) -> Option<IpAddr> {
+        let used = self.used.entry(network).or_default();
+        let rest = self.rest.entry((network, *subnet)).or_insert_with(|| hosts(subnet));
         let address = rest.find(|address| used.insert(*address))?;
         self.given += 1;
         Some(address)
@@ -57,7 +59,7 @@ impl Pools {
 }
 
 /// Gives an end what it lacks. `None` where no more are given to anybody.
-fn assign_end(scope: &mut Scope<'_>, id: EndId, span: Span, pools: &mut Pools) -> Option<()> {
+fn assign_end(scope: &mut Scope<'_>, networks: &Networks, id: EndId, span: Span, pools: &mut Pools) -> Option<()> {
     let what = What::End(id);
     let Some((label, Interface { segment: Some(segment), .. })) = scope.find(&what) else { return Some(()) };
     let Segment { bridge, subnets, external } = &scope.segments[*segment];
@@ -67,8 +69,9 @@ fn assign_end(scope: &mut Scope<'_>, id: EndId, span: Span, pools: &mut Pools) -
     let mut given = Vec::new();
     let mut exhausted = Vec::new();
     for subnet in subnets {
-        match pools.take(*segment, subnet) {
+        match pools.take(networks.of(*segment), subnet) {
             Some(address) => given.extend(IpNet::new(address, subnet.prefix_len())),
+            None if !scope.gaps.knows(label) => {}
             None => exhausted.push(*subnet),
         }
         if pools.given > GIVEN_MAX {
@@ -103,23 +106,28 @@ fn hosts(subnet: &IpNet) -> IpAddrRange {
 }
 
 /// One address twice on a segment, one twice in a namespace, IPv6 where it is off, addresses that no host can have.
-pub fn check_clashes(scope: &mut Scope<'_>) {
+pub fn check_clashes(scope: &mut Scope<'_>, networks: &Networks) {
     let written = written(scope);
     let mut errors = Vec::new();
-    let mut by_segment: HashMap<(usize, IpAddr), Span> = HashMap::new();
+    let mut by_network: HashMap<(Network, IpAddr), (Span, usize)> = HashMap::new();
     let mut by_namespace: HashMap<(Label, IpAddr), Span> = HashMap::new();
     for Written { namespace, segment, net, span } in written {
         errors.extend(impossible(scope, &net, span));
         errors.extend(without_ipv6(scope, &namespace, &net, span));
-        let first = segment.and_then(|segment| by_segment.insert((segment, net.addr()), span));
-        let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(first);
+        let key = |segment| (networks.of(segment), net.addr());
+        let there = segment.and_then(|segment| by_network.insert(key(segment), (span, segment)));
+        let first = by_namespace.insert((namespace.clone(), net.addr()), span).or(there.map(|(first, _)| first));
+        let help = match segment.zip(there).filter(|(segment, (_, other))| segment != other) {
+            Some(_) => "bridges that a link joins are one segment, on which an address is one interface's",
+            None => "an address is one interface's of a segment, and of a namespace",
+        };
         if let Some(first) = first.filter(|first| *first != span) {
             let what = format!("{} is given twice", net.addr());
             errors.push(
                 Diagnostic::error("address::duplicate", what)
                     .at(span, "the second time")
                     .at(first, "the first time")
-                    .help("an address is one interface's of a segment, and of a namespace"),
+                    .help(help),
             );
         }
     }

@@ -32,7 +32,11 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
             Some(name) => scope.namespace(name),
             None => Some(Scope::host()),
         };
-        let Some(namespace) = namespace else { continue };
+        let Some(namespace) = namespace else {
+            scope.gaps.concern(label);
+            bridge.namespace.iter().for_each(|name| scope.concern_meant(name));
+            continue;
+        };
         let external = bridge.external.as_ref().is_some_and(|it| it.value);
         if external {
             refuse_changes(scope, label, bridge);
@@ -46,7 +50,11 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
         } else {
             scope.device(&namespace, &name, span)
         };
-        let Some(device) = device else { continue };
+        let Some(device) = device else {
+            scope.gaps.concern(label);
+            scope.gaps.concern(&namespace);
+            continue;
+        };
         let own = bridge.addresses.iter().flatten().map(|net| net.value);
         let pool = bridge.subnets.iter().flatten().map(|net| net.value.trunc());
         let subnets = own.clone().map(|net| net.trunc()).chain(pool).collect();

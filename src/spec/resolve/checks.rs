@@ -22,6 +22,10 @@ pub fn resolve(scope: &mut Scope<'_>, rules: &Rules) -> Vec<Check> {
 }
 
 fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwarding<'_>) -> Option<Check> {
+    if scope.gaps.tear(written.span) {
+        // It may ask for something else than it seems to.
+        return None;
+    }
     let from = scope.namespace(&written.from)?;
     let port = match written.to.ports {
         Some((first, last)) if first != last => {
@@ -39,6 +43,13 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwa
             addresses_of(scope, &from, &name)
         }
     };
+    let known = match &written.to.target {
+        Target::Namespace(name) => scope.gaps.knows(name),
+        Target::Address(_) => true,
+    };
+    if targets.is_empty() && !known {
+        return None;
+    }
     if targets.is_empty() {
         let error = Diagnostic::error("check::no_address", "the target of this check has no address in the file")
             .at(written.to.span, "no address to probe")
@@ -60,11 +71,12 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwa
 
 fn probe(scope: &mut Scope<'_>, written: &file::Check, port: Option<u16>) -> Option<Probe> {
     let span = written.probe.as_ref().map_or(written.to.span, |probe| probe.span);
+    let help = format!("write the port behind the target, such as {}", scope.pair("to", "web:80"));
     let ported = |given: Option<u16>, make: fn(u16) -> Probe| match given.or(port) {
         Some(port) => Ok(make(port)),
         None => Err(Diagnostic::error("check::no_port", "this check names no port")
             .at(span, "to which port?")
-            .help("write the port behind the target, such as `to: web:80`")),
+            .help(help.clone())),
     };
     let probe = match written.probe.as_ref().map(|probe| probe.value) {
         Some(CheckProbe::Ping) => Ok(Probe::Ping),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The rules of every namespace that has any.
-pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) -> Rules {
+pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway], written: &[&file::Gateway]) -> Rules {
     let file = scope.file;
     let mut rules = Rules::default();
     let ways = Ways::new(routes, gateways);
@@ -27,11 +27,14 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
     let mut firsts = Firsts::default();
     let mut forwards: HashMap<Label, Vec<Forward>> = HashMap::new();
     let mut places: HashMap<Address, Span> = HashMap::new();
-    for (gateway, written) in gateways.iter().zip(&file.gateways) {
+    for (gateway, written) in gateways.iter().zip(written) {
         need_for_gateway(scope, gateway, written.span, &mut rules);
     }
     for written in &file.nat {
-        let Some((label, rule)) = nat_rule(scope, written) else { continue };
+        let Some((label, rule)) = nat_rule(scope, written) else {
+            scope.gaps.drop_rule();
+            continue;
+        };
         let because = "a nat rule";
         need(&mut rules, &label, rule.kind.family(), because, written.span);
         if let Some(same) = firsts.hides(&rule) {
@@ -49,7 +52,12 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
         nat.entry(label).or_default().push(rule);
     }
     for written in &file.port_forwards {
-        let Some((label, list)) = port_forward(scope, written) else { continue };
+        // Of one that could not be read whole, what it clashes by may be what is lost.
+        let whole = !scope.gaps.tear(written.span);
+        let Some((label, list)) = whole.then(|| port_forward(scope, written)).flatten() else {
+            scope.gaps.drop_rule();
+            continue;
+        };
         warn_of_no_way_back(scope, &list, written, &answers);
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
@@ -213,6 +221,7 @@ fn target(
     match &*scope.seen_from(label, &name, family) {
         [] => Some(None),
         [address] => Some(Some(*address)),
+        several if !scope.gaps.knows(&name) => several.first().copied().map(Some),
         several => {
             let list: Vec<String> = several.iter().map(IpAddr::to_string).collect();
             let error =
@@ -232,6 +241,8 @@ fn sees(scope: &Scope<'_>, label: &Label, name: &Label) -> bool {
 
 fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForward) -> Option<T> {
     let error = match &written.to.target {
+        // An interface of either may be what is missing.
+        Target::Namespace(name) if !(scope.gaps.knows(name) && scope.gaps.knows(label)) => return None,
         Target::Namespace(name) if sees(scope, label, name) => {
             let family = match written.listen.address.map(Family::of) {
                 Some(Family::V6) => "IPv6",
@@ -274,7 +285,8 @@ fn warn_of_no_way_back(
     let outside = forwards.iter().filter(|it| it.listen.is_none_or(|listen| !listen.is_loopback()));
     let mut lost = outside.filter_map(|forward| {
         let (label, _) = scope.holder(forward.to).filter(|(label, _)| label.as_str() != HOST)?;
-        (!answers.contains(&(&scope.netns(label), forward.family()))).then(|| (label.clone(), forward.family()))
+        let answered = answers.contains(&(&scope.netns(label), forward.family()));
+        (!answered && scope.gaps.knows_routes(label)).then(|| (label.clone(), forward.family()))
     });
     let Some((label, family)) = lost.next() else { return };
     let family = match family {

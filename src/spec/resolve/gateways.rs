@@ -20,15 +20,21 @@ use crate::{
     spec::file::{self, GatewayAt},
 };
 
-/// The gateways.
-pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
+/// The gateways, and of each how it is written.
+pub fn resolve<'f>(scope: &mut Scope<'f>, routes: &[Route]) -> (Vec<Gateway>, Vec<&'f file::Gateway>) {
     let file = scope.file;
     let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
-    let mut gateways: Vec<Gateway> = Vec::new();
+    let (mut gateways, mut all_written) = (Vec::new(), Vec::new());
     let mut places: HashMap<String, Span> = HashMap::new();
     let defaults = routes::defaults(routes);
     for written in &file.gateways {
-        let Some(place) = place(scope, written) else { continue };
+        if scope.gaps.tear(written.span) {
+            continue;
+        }
+        let Some(place) = place(scope, written) else {
+            scope.gaps.drop_gateway();
+            continue;
+        };
         if let Some(first) = places.get(&place.name) {
             let error = Diagnostic::error("gateway::duplicate", format!("`{}` is a gateway twice", place.name))
                 .at(written.span, "the second time")
@@ -42,7 +48,8 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
         let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
             let key = (member.netns.clone(), Family::of(member.to.addr()));
-            if let Some(first) = given.insert(key, written.span) {
+            let first = given.insert(key, written.span).filter(|_| knows_default(scope, &member.label));
+            if let Some(first) = first {
                 let what = format!("`{}` has two gateways", member.label);
                 let error = Diagnostic::error("gateway::two_for_one", what)
                     .at(written.span, "the second one")
@@ -51,6 +58,7 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
                 scope.error(error);
             }
         }
+        all_written.push(written);
         gateways.push(Gateway {
             name: place.name,
             netns: scope.netns(&place.namespace),
@@ -60,7 +68,12 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
             behind,
         });
     }
-    gateways
+    (gateways, all_written)
+}
+
+/// Whether it is known that the file gives a namespace no default route.
+fn knows_default(scope: &Scope<'_>, label: &str) -> bool {
+    label.parse().is_ok_and(|label| scope.gaps.knows_written_routes(&label))
 }
 
 struct GatewayPlace {
@@ -94,7 +107,11 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
         return None;
     };
     let external = scope.segments[segment].external;
-    if interface.addresses.is_empty() && !external {
+    let known = match &interface.what {
+        What::Bridge(bridge) => scope.gaps.knows(bridge),
+        What::Loopback | What::End(_) | What::Port(..) => true,
+    };
+    if interface.addresses.is_empty() && !external && known {
         let error = Diagnostic::error("gateway::no_address", format!("the gateway `{name}` has no address"))
             .at(written.span, "members need one to send to")
             .help("give the bridge or the interface `addresses`");
@@ -146,8 +163,12 @@ fn wanted(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) 
     let there: HashSet<Label> = on_segment(scope, place).map(|(label, _)| label.clone()).collect();
     let mut wanted = HashSet::new();
     for label in members {
-        let Some(known) = scope.namespace(label) else { continue };
-        if !there.contains(&known) {
+        let Some(known) = scope.namespace(label) else {
+            // Whoever is meant has its default route by it.
+            scope.gaps.drop_gateway();
+            continue;
+        };
+        if scope.gaps.knows(&known) && !there.contains(&known) {
             let what = format!("`{known}` is not on the segment of the gateway `{}`", place.name);
             let error = Diagnostic::error("gateway::not_on_segment", what)
                 .at(label.span, "no link of it goes there")

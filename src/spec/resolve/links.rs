@@ -50,9 +50,19 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
     for (index, link) in file.links.iter().enumerate() {
         let [first, second] = &link.endpoints;
         let places = [place(scope, first), place(scope, second)];
-        let [Some(a), Some(b)] = places else { continue };
+        let [Some(a), Some(b)] = places else {
+            link.endpoints.iter().for_each(|end| concern(scope, end));
+            continue;
+        };
         let ends = [end_of(scope, &a, first, (&b, second)), end_of(scope, &b, second, (&a, first))];
-        let [Some(a), Some(b)] = ends else { continue };
+        let [Some(a), Some(b)] = ends else {
+            link.endpoints.iter().for_each(|end| concern(scope, end));
+            continue;
+        };
+        if [&a, &b].into_iter().any(|end| end.bridge.as_ref().is_some_and(|bridge| !scope.gaps.knows(bridge))) {
+            // Automatic addresses come from the bridge.
+            [&a, &b].into_iter().for_each(|end| scope.gaps.concern(&end.namespace));
+        }
         let segment = segment_of(scope, link, &a, &b);
         // Where an end's name is taken, those that are made up from it are too, and say nothing new.
         let taken = [&a, &b].into_iter().any(|it| it.bridge.is_none() && scope.has_device(&it.namespace, &it.device));
@@ -102,6 +112,17 @@ fn check_ports(scope: &mut Scope<'_>, entered: &[Entered]) {
     }
 }
 
+/// The namespace of an end that is not entered has an interface that is not known.
+fn concern(scope: &mut Scope<'_>, end: &file::End) {
+    let (Place::Named(label) | Place::Namespace(label) | Place::Bridge(label)) = &end.place;
+    let is_namespace = scope.namespaces.contains_key(&label.value);
+    if is_namespace {
+        scope.gaps.concern(label);
+    } else if !scope.bridges.contains_key(&label.value) {
+        scope.concern_meant(label);
+    }
+}
+
 /// What an end's place is.
 enum Where {
     Namespace(Label),
@@ -116,6 +137,7 @@ fn place(scope: &mut Scope<'_>, end: &Spanned<file::End>) -> Option<Where> {
         Place::Named(label) if scope.namespaces.contains_key(&label.value) => {
             Some(Where::Namespace(label.value.clone()))
         }
+        Place::Named(_) if !scope.gaps.knows_names() => None,
         Place::Named(label) => {
             scope.neither(label);
             None
@@ -139,6 +161,9 @@ fn end_of(
     match this {
         Where::Namespace(namespace) => {
             let Some(interface) = &end.interface else {
+                if scope.gaps.tear(end.span) {
+                    return None;
+                }
                 let error =
                     Diagnostic::error("link::no_interface", format!("this end in `{namespace}` has no interface"))
                         .at(end.span, "which device of it?")

@@ -15,21 +15,26 @@ mod bridges;
 mod checks;
 mod facing;
 mod firewall;
+mod gaps;
 mod gateways;
 mod held;
 mod index;
 mod links;
+mod lint;
 mod listening;
 mod mtu;
 mod names;
 mod namespaces;
 mod nets;
+mod networks;
 mod routes;
 mod scope;
 mod segments;
 mod ways;
 
 pub use held::{Held, held};
+use lint::Lab;
+use networks::Networks;
 use scope::Scope;
 
 #[cfg(test)]
@@ -38,9 +43,6 @@ mod tests;
 /// Looks up and checks everything. The topology is `None` where an error stands.
 pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     let mut scope = Scope::new(file);
-    if file.incomplete && !file.names_known {
-        return (None, scope.diagnostics);
-    }
     if let Some(error) = too_many(file) {
         scope.error(error);
         return (None, scope.diagnostics);
@@ -48,25 +50,33 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     scope.enter_names();
     let bridges = bridges::enter(&mut scope);
     let links = links::enter(&mut scope);
-    let whole = !file.incomplete && !scope.diagnostics.has_errors();
-    addresses::assign(&mut scope);
+    let networks = Networks::new(&scope);
+    addresses::assign(&mut scope, &networks);
     scope.settle();
-    addresses::check_clashes(&mut scope);
+    addresses::check_clashes(&mut scope, &networks);
     mtu::check(&mut scope);
-    if !whole {
-        // What follows goes by addresses: with names unknown or parts unread it would only repeat the same errors. The
-        // names in it are looked up all the same, so that all that are undefined are told in one run.
+    segments::check(&mut scope);
+    let (routes, written_routes) = routes::resolve(&mut scope);
+    let (gateways, written_gateways) = gateways::resolve(&mut scope, &routes);
+    let rules = firewall::resolve(&mut scope, &routes, &gateways, &written_gateways);
+    let checks = checks::resolve(&mut scope, &rules);
+    let namespaces = namespaces::resolve(&mut scope, &rules);
+    let host = namespaces::host(&mut scope, &rules);
+    let lab = Lab {
+        scope: &scope,
+        networks: &networks,
+        routes: (&routes, &written_routes),
+        gateways: (&gateways, &written_gateways),
+        rules: &rules,
+    };
+    let found = lint::check(&lab);
+    found.into_iter().for_each(|found| scope.error(found));
+    if !file.lost.is_nothing() || scope.diagnostics.has_errors() {
+        // Of an item with several undefined names the first has been told.
         names::look_up(&mut scope);
         crate::spec::tidy(&mut scope.diagnostics);
         return (None, scope.diagnostics);
     }
-    segments::check(&mut scope);
-    let routes = routes::resolve(&mut scope);
-    let gateways = gateways::resolve(&mut scope, &routes);
-    let rules = firewall::resolve(&mut scope, &routes, &gateways);
-    let checks = checks::resolve(&mut scope, &rules);
-    let namespaces = namespaces::resolve(&mut scope, &rules);
-    let host = namespaces::host(&mut scope, &rules);
     let topology = Topology {
         name: scope.name.clone(),
         description: file.description.clone(),
@@ -81,12 +91,7 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
         bystanders: rules.bystanders,
         checks,
     };
-    if scope.diagnostics.has_errors() {
-        // Of an item with several undefined names the first has been told.
-        names::look_up(&mut scope);
-    } else {
-        scope.diagnostics.0.extend(reach::warnings(&topology, file));
-    }
+    scope.diagnostics.0.extend(reach::warnings(&topology, file));
     crate::spec::tidy(&mut scope.diagnostics);
     ((!scope.diagnostics.has_errors()).then_some(topology), scope.diagnostics)
 }

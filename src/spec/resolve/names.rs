@@ -1,12 +1,12 @@
-//! Names that are not defined: what was meant, and those in what is resolved last, looked up where an earlier error keeps
-//! it from being resolved.
+//! Names that are not defined: what was meant, and those in what is resolved last, looked up where an error keeps it from
+//! being resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Scope;
 use crate::{
     model::{Diagnostic, Label, Spanned},
-    spec::file::{ForwardTo, GatewayAt, Target, Via},
+    spec::file::{ForwardTo, GatewayAt, Route, Target, Via},
 };
 
 /// How much is compared in all to find what was meant, in letters by letters: whoever writes that many wrong names is
@@ -15,6 +15,11 @@ const EFFORT_MAX: usize = 20_000_000;
 
 /// How many of the defined names are listed where none is near.
 const LISTED: usize = 12;
+
+/// How many letters of a name may be wrong where another is meant by it.
+fn reach_of_slip(name: &str) -> usize {
+    1 + name.len() / 4
+}
 
 /// Finds the names that were meant.
 #[derive(Debug, Default)]
@@ -28,7 +33,7 @@ impl Known {
         if self.effort > EFFORT_MAX {
             return None;
         }
-        let most = 1 + name.len() / 4;
+        let most = reach_of_slip(name);
         // Every letter too many or too few is a step already.
         let alike = known.filter(|it| it.chars().count().abs_diff(name.chars().count()) <= most);
         let affordable = alike.take_while(|it| {
@@ -37,6 +42,22 @@ impl Known {
         });
         let scored = affordable.map(|it| (strsim::damerau_levenshtein(name, it), it));
         scored.filter(|(distance, _)| *distance <= most).min().map(|(_, it)| it)
+    }
+
+    /// All known names that may be meant by `name`; `None` where that would be too much to find out.
+    pub fn meant<'a>(&mut self, name: &str, known: impl Iterator<Item = &'a Label>) -> Option<Vec<&'a Label>> {
+        let most = reach_of_slip(name);
+        let mut near = Vec::new();
+        for label in known.filter(|it| it.as_str().len().abs_diff(name.len()) <= most) {
+            self.effort += label.as_str().len() * name.len();
+            if self.effort > EFFORT_MAX {
+                return None;
+            }
+            if strsim::damerau_levenshtein(name, label.as_str()) <= most {
+                near.push(label);
+            }
+        }
+        Some(near)
     }
 
     /// A name that is not among those that are defined.
@@ -59,14 +80,7 @@ impl Known {
 /// Says every name that is not defined in routes, gateways, nat rules, port forwards and checks.
 pub fn look_up(scope: &mut Scope<'_>) {
     let file = scope.file;
-    for route in file.namespaces.values().flat_map(|namespace| &namespace.routes) {
-        let hops = route.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
-        for via in route.via.iter().chain(hops) {
-            if let Via::End(namespace, _) = &via.value {
-                scope.namespace(&Spanned { value: namespace.clone(), span: via.span });
-            }
-        }
-    }
+    file.namespaces.values().flat_map(|namespace| &namespace.routes).for_each(|route| of_route(scope, route));
     for gateway in &file.gateways {
         match &gateway.at {
             GatewayAt::Bridge(bridge) => _ = scope.bridge(bridge),
@@ -82,6 +96,16 @@ pub fn look_up(scope: &mut Scope<'_>) {
     for check in &file.checks {
         scope.namespace(&check.from);
         target(scope, &check.to);
+    }
+}
+
+/// Those of one route.
+pub fn of_route(scope: &mut Scope<'_>, route: &Route) {
+    let hops = route.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
+    for via in route.via.iter().chain(hops) {
+        if let Via::End(namespace, _) = &via.value {
+            scope.namespace(&Spanned { value: namespace.clone(), span: via.span });
+        }
     }
 }
 

@@ -43,7 +43,7 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
         let error = Diagnostic::error("forwarding::needed", format!("`{label}` must forward for {}", need.because))
             .at(span, "turned off here")
             .at(need.span, "needed for this")
-            .help("remove `forwarding: false`");
+            .help(format!("remove {}", scope.pair("forwarding", false)));
         scope.error(error);
     }
     if need.is_some() || spec.forwarding.is_some() {
@@ -175,13 +175,18 @@ pub fn host(scope: &mut Scope<'_>, rules: &Rules) -> Option<HostSettings> {
 }
 
 fn refuse_for_host(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace) {
-    let loopback = spec.loopback.as_ref().map(|it| ("loopback", it.span));
-    let addresses = spec.addresses.as_ref().map(|list| ("addresses", list.first().map_or(label.span, |it| it.span)));
-    let off = spec.forwarding.as_ref().filter(|it| !it.value).map(|it| ("forwarding: false", it.span));
+    let loopback = spec.loopback.as_ref().map(|it| ("`loopback`".to_owned(), it.span));
+    let first = spec.addresses.as_ref().map(|list| list.first().map_or(label.span, |it| it.span));
+    let addresses = first.map(|span| ("`addresses`".to_owned(), span));
+    let off = spec.forwarding.as_ref().filter(|it| !it.value);
+    let off = off.map(|it| (scope.pair("forwarding", false), it.span));
     for (key, span) in [loopback, addresses, off].into_iter().flatten() {
-        let error = Diagnostic::error("host::not_ours", format!("`{key}` is not for the host"))
+        let error = Diagnostic::error("host::not_ours", format!("{key} is not for the host"))
             .at(span, "the host is not the lab's to change")
-            .help("the host takes `routes`, `sysctls` and `forwarding: true`, which are given back on destroy");
+            .help(format!(
+                "the host takes `routes`, `sysctls` and {}, which are given back on destroy",
+                scope.pair("forwarding", true)
+            ));
         scope.error(error);
     }
 }

@@ -7,11 +7,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{
-    HOST,
-    nets::NetMap,
-    scope::{Scope, What},
-};
+use super::{HOST, names, nets::NetMap, scope::Scope};
 use crate::{
     kind::route::{Hop, Route, metric_of},
     model::{
@@ -22,15 +18,18 @@ use crate::{
     spec::file::{self, Destination, Via},
 };
 
-/// The routes of every namespace.
-pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
+/// The routes of every namespace, and of each how it is written.
+pub fn resolve<'f>(scope: &mut Scope<'f>) -> (Vec<Route>, Vec<&'f file::Route>) {
     let file = scope.file;
-    let mut routes = Vec::new();
+    let (mut routes, mut all_written) = (Vec::new(), Vec::new());
     for (label, spec) in &file.namespaces {
         let others = Others::new(&spec.routes);
         let mut seen: HashMap<(IpNet, u32, u32), Span> = HashMap::new();
         for written in &spec.routes {
-            let Some(route) = one(scope, label, written, &others) else { continue };
+            let Some(route) = one(scope, label, written, &others) else {
+                scope.gaps.drop_route(label);
+                continue;
+            };
             let key = (route.to, route.table, route.metric);
             if let Some(first) = seen.get(&key) {
                 let what = format!("`{label}` has two routes to {}", route.to);
@@ -43,9 +42,10 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
             }
             seen.insert(key, written.to.span);
             routes.push(route);
+            all_written.push(&written.value);
         }
     }
-    routes
+    (routes, all_written)
 }
 
 /// The routes of one namespace, to find those that lead to an address; a default route leads to none in particular.
@@ -76,6 +76,11 @@ impl<'f> Others<'f> {
 }
 
 fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, others: &Others<'_>) -> Option<Route> {
+    if scope.gaps.tear(written.span) {
+        // What it clashes by may be what is lost.
+        names::of_route(scope, written);
+        return None;
+    }
     let kind = written.kind.as_ref().map_or(RouteType::Unicast, |kind| kind.value);
     let hops = match (&written.nexthops, kind) {
         (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => refuse_hops(scope, written)?,
@@ -92,9 +97,10 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
         }
         (None, RouteType::Unicast) => {
             if written.via.is_none() && written.dev.is_none() {
+                let (via, dev) = (scope.pair("via", "ADDRESS"), scope.pair("dev", "INTERFACE"));
                 let error = Diagnostic::error("route::no_nexthop", "this route goes nowhere")
                     .at(written.to.span, "no `via`, `dev` or `nexthops`")
-                    .help("give it `via: ADDRESS`, `dev: INTERFACE`, or `type: blackhole`");
+                    .help(format!("give it {via}, {dev}, or {}", scope.pair("type", "blackhole")));
                 scope.error(error);
                 return None;
             }
@@ -154,9 +160,7 @@ fn refuse_local(scope: &mut Scope<'_>, written: &file::Route) -> Option<()> {
 fn refuse_source(scope: &mut Scope<'_>, label: &Label, written: &file::Route) -> Option<()> {
     let Some(src) = &written.src else { return Some(()) };
     let has = scope.of(label).iter().any(|it| it.addresses.iter().any(|net| net.addr() == src.value));
-    let known = label.as_str() != HOST
-        && scope.of(label).iter().all(|it| !it.unmanaged || matches!(it.what, What::Loopback | What::Port(..)));
-    if has || !known || src.value.is_loopback() {
+    if has || !scope.knows_subnets(label) || src.value.is_loopback() {
         return Some(());
     }
     scope.error(
@@ -185,9 +189,10 @@ fn refuse_down(scope: &mut Scope<'_>, label: &Label, written: &file::Route, hops
         return Some(());
     };
     let span = written.via.as_ref().map(|via| via.span).or(written.dev.as_ref().map(|dev| dev.span));
+    let off = scope.pair(if device == "lo" { "loopback" } else { "up" }, false);
     let error = Diagnostic::error("route::down", format!("this route leaves by `{device}`, which is to be down"))
         .at(span.unwrap_or(written.to.span), "the kernel takes no route by a device that is down")
-        .help(format!("remove the route, or the `up: false` (for lo, `loopback: false`) of `{device}`"));
+        .help(format!("remove the route, or the {off} of `{device}`"));
     scope.error(error);
     None
 }
@@ -258,9 +263,7 @@ fn resolve_hop(
     if let Some((_, covering)) = others.covering(written, address).min_by_key(|(place, _)| place) {
         return by_another(scope, label, hop, covering, span);
     }
-    // Addresses that others give, and those of the host's own NICs, are not in the file: the kernel will know.
-    let unknown = label.as_str() == HOST || scope.of(label).iter().any(|it| it.unmanaged && it.name != "lo");
-    if unknown {
+    if !scope.knows_subnets(label) {
         return Some((hop, false));
     }
     let nets: Vec<String> =
@@ -294,15 +297,16 @@ fn reached_by<'r, 'f: 'r>(
 fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: IpAddr, span: Span) -> Option<()> {
     let local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
     let interface = scope.at_device(label, device);
-    let Some(interface) = interface.filter(|it| !it.unmanaged && !local) else { return Some(()) };
+    let known = scope.gaps.knows_written_routes(label) && !local;
+    let Some(interface) = interface.filter(|it| !it.unmanaged && known) else { return Some(()) };
     if interface.addresses.iter().any(|net| net.contains(&address)) {
         return Some(());
     }
     let nets: Vec<String> = interface.addresses.iter().map(|net| net.trunc().to_string()).collect();
     let what = format!("the next hop {address} is on no subnet of `{}`", interface.name);
-    let error = Diagnostic::error("route::nexthop_unreachable", what)
-        .at(span, "not reachable by that device")
-        .help(format!("it is on {}; `onlink: true` makes the kernel believe otherwise", nets.join(", ")));
+    let error = Diagnostic::error("route::nexthop_unreachable", what).at(span, "not reachable by that device").help(
+        format!("it is on {}; {} makes the kernel believe otherwise", nets.join(", "), scope.pair("onlink", true)),
+    );
     scope.error(error);
     None
 }
@@ -323,7 +327,10 @@ fn by_another(
     let error = Diagnostic::error("route::recursive", what)
         .at(span, "this next hop")
         .at(covering.to.span, "is led on by this route")
-        .help("write the router that is on a subnet of the namespace, or use `dev` with `onlink: true`");
+        .help(format!(
+            "write the router that is on a subnet of the namespace, or use `dev` with {}",
+            scope.pair("onlink", true)
+        ));
     scope.error(error);
     None
 }
@@ -343,6 +350,7 @@ fn address_of(scope: &mut Scope<'_>, label: &Label, via: &Spanned<Via>, family: 
     let near = fitting.iter().find(|address| scope.toward(label, **address).is_some());
     match near.or(fitting.first()) {
         Some(address) => Some(*address),
+        None if !scope.gaps.knows(&namespace) => None,
         None => {
             let kind = match family {
                 Some(Family::V4) => "IPv4 address",

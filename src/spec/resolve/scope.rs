@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::{
     HOST,
+    gaps::Gaps,
     index::{Index, Position, Settled},
     links::bridge_label,
     names::Known,
@@ -83,6 +84,8 @@ pub struct Scope<'f> {
     pub prefix: String,
     /// What has been found wrong.
     pub diagnostics: Diagnostics,
+    /// What is not known.
+    pub gaps: Gaps<'f>,
     /// Namespaces of the file, `host` included.
     pub namespaces: BTreeMap<Label, ()>,
     /// Bridges of the file.
@@ -97,7 +100,8 @@ pub struct Scope<'f> {
     pub ports: HashMap<&'f Label, Vec<(&'f Link, &'f End)>>,
     /// What the file sets by sysctls in each namespace, by their paths; of one that is set twice, the first.
     sysctls: HashMap<Label, HashMap<String, &'f str>>,
-    known: Known,
+    /// What has been looked for among the known names.
+    pub known: Known,
     index: Index,
     settled: Settled,
 }
@@ -110,6 +114,7 @@ impl<'f> Scope<'f> {
             name: file.name.value.clone(),
             prefix: file.prefix.as_ref().map_or_else(String::new, |prefix| prefix.value.clone()),
             diagnostics: Diagnostics::default(),
+            gaps: Gaps::new(&file.lost),
             namespaces: BTreeMap::new(),
             bridges: BTreeMap::new(),
             interfaces: BTreeMap::new(),
@@ -168,6 +173,8 @@ impl<'f> Scope<'f> {
                         .at(other.span, "the namespace")
                         .help("namespaces and bridges share one name space, since links name either; rename one");
                 self.error(error);
+                // Which of the two is meant by a link is not known.
+                self.gaps.concern_everyone();
             }
             self.bridges.insert(name.value.clone(), ());
         }
@@ -182,6 +189,11 @@ impl<'f> Scope<'f> {
                 .at(prefix.span, "not a beginning of names");
             self.error(error);
         }
+    }
+
+    /// A key with its value as the file would write it, for help.
+    pub fn pair(&self, key: &str, value: impl Into<serde_json::Value>) -> String {
+        format!("`{}`", self.file.format.pair(key, &value.into()))
     }
 
     /// Says an error or a warning, unless too many have been said.
@@ -221,6 +233,9 @@ impl<'f> Scope<'f> {
         if self.namespaces.contains_key(&label.value) {
             return Some(label.value.clone());
         }
+        if !self.gaps.knows_names() {
+            return None;
+        }
         let mut error = self.known.undefined("namespace", label, &[&self.namespaces]);
         if self.bridges.contains_key(&label.value) {
             error.help = Some(format!("`{}` is a bridge; a namespace is needed here", label.value));
@@ -233,6 +248,9 @@ impl<'f> Scope<'f> {
     pub fn bridge(&mut self, label: &Spanned<Label>) -> Option<Label> {
         if self.bridges.contains_key(&label.value) {
             return Some(label.value.clone());
+        }
+        if !self.gaps.knows_names() {
+            return None;
         }
         let mut error = self.known.undefined("bridge", label, &[&self.bridges]);
         if self.namespaces.contains_key(&label.value) {
@@ -303,6 +321,7 @@ impl<'f> Scope<'f> {
             let error = Diagnostic::error("name::duplicate", format!("`{namespace}` has an interface `lo` already"))
                 .at(interface.span, "the loopback's name")
                 .help("every namespace has a loopback called `lo`; choose another name");
+            self.gaps.concern(namespace);
             return self.error(error);
         }
         if let Some(other) = self.at_device(namespace, interface.device.as_str()) {
@@ -313,6 +332,7 @@ impl<'f> Scope<'f> {
                 .at(interface.span, "the second one")
                 .at(other.span, "the first one")
                 .help(help);
+            self.gaps.concern(namespace);
             return self.error(error);
         }
         let list = self.interfaces.entry(namespace.clone()).or_default();
@@ -337,6 +357,14 @@ impl<'f> Scope<'f> {
         self.interfaces.get(namespace).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether all subnets of a namespace and the routes that lead on from them are in the file. Addresses that others give,
+    /// and those of the host's own NICs, are not.
+    pub fn knows_subnets(&self, namespace: &Label) -> bool {
+        let left = |it: &Interface| it.unmanaged && !matches!(it.what, What::Loopback | What::Port(..));
+        let given = namespace.as_str() != HOST && !self.of(namespace).iter().any(left);
+        given && self.gaps.knows_written_routes(namespace)
+    }
+
     /// Whether an interface is a bridge that somebody else made.
     pub fn is_external(&self, interface: &Interface) -> bool {
         interface.segment.is_some_and(|segment| self.segments[segment].external)
@@ -355,6 +383,9 @@ impl<'f> Scope<'f> {
 
     /// Says that `namespace` has no interface of that name.
     pub fn no_interface(&mut self, namespace: &Label, name: &str, span: Span) {
+        if !self.gaps.knows(namespace) {
+            return;
+        }
         let names = self.interfaces.get(namespace).into_iter().flatten().map(|it| it.name.as_str());
         let help = match self.known.nearest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -25,10 +25,13 @@ fn loops(scope: &Scope<'_>) -> Vec<Diagnostic> {
             .filter_map(|end| super::links::bridge_label(&end.value))
             .filter(|label| scope.bridges.contains_key(*label));
         let (Some(a), Some(b)) = (ends.next(), ends.next()) else { continue };
-        if stp(scope, a) && stp(scope, b) {
+        // A bridge that speaks STP cuts every loop that it is in: those that do not pass its frames on.
+        let cuts = |bridge: &Label| stp(scope, bridge) || !scope.gaps.knows(bridge);
+        let is_down = link.endpoints.iter().any(|end| end.up.as_ref().is_some_and(|up| !up.value));
+        if is_down || cuts(a) || cuts(b) {
             continue;
         }
-        let help = "take one link away, or turn `stp` on for the bridges of the loop";
+        let help = "take one link away, or turn `stp` on for a bridge of the loop";
         if a == b {
             let what = format!("both ends of this link are ports of the bridge `{a}`");
             let error = Diagnostic::error("bridge::loop", what).at(link.span, "frames would go round for ever");
@@ -58,8 +61,10 @@ fn root<'a>(roots: &mut HashMap<&'a Label, &'a Label>, mut label: &'a Label) -> 
     label
 }
 
+/// Whether a bridge speaks the spanning tree protocol, or may: somebody else's is not known.
 fn stp(scope: &Scope<'_>, label: &Label) -> bool {
-    scope.bridge_spec(label).is_some_and(|bridge| bridge.stp.as_ref().is_some_and(|stp| stp.value))
+    let is_on = |it: &Option<crate::model::Spanned<bool>>| it.as_ref().is_some_and(|it| it.value);
+    scope.bridge_spec(label).is_some_and(|bridge| is_on(&bridge.stp) || is_on(&bridge.external))
 }
 
 /// `ports` names devices that are there already, each for one bridge.
@@ -82,7 +87,8 @@ fn ports(scope: &Scope<'_>) -> Vec<Diagnostic> {
                     found.push(error(format!("`{name}` is made by a link of this file")).help(help));
                 }
                 Some(What::Bridge(_)) => {
-                    let help = "join two bridges by a link: endpoints: [BRIDGE, BRIDGE]";
+                    let ends = scope.pair("endpoints", vec!["BRIDGE", "BRIDGE"]);
+                    let help = format!("join two bridges by a link: {ends}");
                     found.push(error(format!("`{name}` is a bridge of this file")).help(help));
                 }
                 Some(What::Loopback) | None => {}

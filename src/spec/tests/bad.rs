@@ -28,6 +28,11 @@ bad! {
     missing_keys: Yaml, "links:\n  - name: x\n  - endpoints:\nport_forwards:\n  - listen: 80\n";
     reserved_keys: Yaml, "name: a\nmoved: { n: 4 }\nhosts: true\nfirewall: x\nfirewall_backend: nft\nfor: { l: 1..4 }\nnamespaces:\n  web: { attach: { pid: 1 }, dns: {}, hosts: true }\n";
     a_long_interface_name: Yaml, "name: a\nlinks:\n  - endpoints: [\"web:abcdefghijklmnop 10.0.0.1/24\", br0]\n";
+    onlink_without_a_device: Yaml, "name: a\nnamespaces:\n  w:\n    routes:\n      - { to: default, via: 10.0.0.1, onlink: true }\n      - { to: 10.9.0.0/16, nexthops: [{ via: 10.0.0.1, onlink: true }, { via: 10.0.0.2, dev: eth0, onlink: true }] }\n      - { to: 10.8.0.0/16, via: 10.0.0.1, onlink: false }\n";
+    no_protocol: Yaml, "name: a\nport_forwards:\n  - { listen: 80, to: \"10.0.0.1:80\", protocol: [] }\n  - { listen: 81, to: \"10.0.0.1:80\", protocol: }\n";
+    checks_that_ask_in_no_way: Yaml, "name: a\nchecks:\n  - { from: host, to: 10.0.0.1, ping: false }\n  - { from: host, to: \"10.0.0.1:80\", tcp: false }\n  - { from: host, to: \"10.0.0.1:80\", ping: false }\n  - { from: host, to: 10.0.0.1, tcp: false }\n  - { from: host, to: \"10.0.0.1:80\", tcp: false, udp: true }\n";
+    help_in_the_notation_of_toml: Toml, "nam = 'x'\nnamespaces = ['web']\n[[links]]\nendpoints = ['a:b']\n[[links]]\nendpoints = [{ mtu = 1500 }, { namespace = 'a' }]\n[[gateways]]\n[[nat]]\nsnat = '10.0.0.0/8'\n[[port_forwards]]\nlisten = 80\n[[checks]]\nfrom = 'a'\nto = '10.0.0.1:80'\nping = true\n";
+    help_in_the_notation_of_json: Json, "{ \"nam\": 1, \"links\": [{}], \"gateways\": [{}], \"bridges\": { \"b\": null } }";
     bad_macs: Yaml, "name: a\nbridges:\n  a: { mac: '01:00:5e:00:00:01' }\n  b: { mac: '00:00:00:00:00:00' }\n  c: { mac: '02:00:00:00:00:0A' }\n";
     bad_names: Toml, "name = 'Web Lab'\n[namespaces.'a/b']\n[namespaces.'']\n[bridges.b]\ninterface = '42'\nmac = '2:0:0:0:0:1'\n";
     bad_addresses: Yaml, "name: a\nnamespaces:\n  w:\n    addresses: [10.0.0.300/24, 10.0.0.1/33, 10.0.0.1, \"fd00::1::2/64\", 10.0.0.1/255.255.255.0, 224.0.0.1/4]\n    routes: [{ to: 10.0.0.1/8, dev: x }, { to: fd00::/8, via: 10.0.0.1 }]\n";

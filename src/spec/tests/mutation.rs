@@ -1,4 +1,4 @@
-//! No input makes the reader panic, and every diagnostic points into its file.
+//! No input makes the reader or the resolver panic, and every diagnostic points into its file.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,9 @@ use crate::report::diagnostic::{Style, json, render};
 
 /// Reads it, draws what is wrong, and checks that every place is one.
 fn survives(bytes: &[u8], format: Format) {
-    let (source, _, diagnostics) = parse(bytes, "lab", format);
+    let (source, file, mut diagnostics) = parse(bytes, "lab", format);
+    let resolved = file.map(|file| resolve::resolve(&file));
+    diagnostics.0.extend(resolved.into_iter().flat_map(|(_, more)| more.0));
     for diagnostic in &diagnostics.0 {
         for label in &diagnostic.labels {
             let (start, end) = (label.span.start as usize, label.span.end as usize);

@@ -1,6 +1,6 @@
 //! Automatic addresses, and names that are made up.
 
-use super::{good, said};
+use super::{good, said, taken};
 use crate::kind::Topology;
 
 /// The addresses of every end of a link that has any, by its name in the file.
@@ -143,7 +143,7 @@ fn a_sysctl_of_forwarding_says_that_the_namespace_forwards() {
 
 #[test]
 fn a_default_route_of_the_file_comes_before_a_gateways_whatever_its_metric() {
-    let topology = good(
+    let topology = taken(
         r#"name: lab
 namespaces:
   a: { routes: [{ to: default, via: "e:x0", metric: 50 }] }

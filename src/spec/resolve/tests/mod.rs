@@ -1,6 +1,9 @@
 //! What a file means, and word for word what is said of one that means nothing.
 
 mod addresses;
+mod gaps;
+mod lint;
+mod slips;
 mod wrong;
 
 use super::*;
@@ -31,11 +34,22 @@ fn good(text: &str) -> Topology {
     topology.unwrap()
 }
 
+/// A file that is taken, whatever is warned of.
+fn taken(text: &str) -> Topology {
+    let (source, topology, diagnostics) = read(text);
+    topology.unwrap_or_else(|| panic!("{}", render(&diagnostics, &[source], Style::default())))
+}
+
 /// What is said of a file that cannot be read whole: the messages only.
 fn said_of_part(text: &str) -> Vec<String> {
+    read_any(text).0.into_iter().map(|it| it.message).collect()
+}
+
+/// Everything that is said of a file that can or cannot be read.
+fn read_any(text: &str) -> Diagnostics {
     let (_, file, mut diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    diagnostics.0.extend(resolve(&file.unwrap()).1.0);
-    diagnostics.0.into_iter().map(|it| it.message).collect()
+    diagnostics.0.extend(file.into_iter().flat_map(|file| resolve(&file).1.0));
+    diagnostics
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! What a network engineer would catch by eye: a file that can be applied, and whose network will not do what is meant. Each
+//! goes by what the file says for certain; what is left to others (DHCP, routing daemons, the host, external bridges) is not
+//! judged.
+
+mod alone;
+mod forwarding;
+mod macs;
+mod members;
+mod mtus;
+mod nobody;
+mod way_out;
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use super::{
+    Rules,
+    networks::{Network, Networks},
+    scope::{Interface, Scope, What},
+};
+use crate::{
+    kind::{gateway::Gateway, route::Route, sysctl},
+    model::{Diagnostic, Label, Netns, Span, Spanned, snapshot::Family},
+    spec::file,
+};
+
+/// A resolved file.
+pub struct Lab<'a> {
+    /// Its names and interfaces.
+    pub scope: &'a Scope<'a>,
+    /// Its layer-2 networks.
+    pub networks: &'a Networks,
+    /// Its routes, and of each how it is written.
+    pub routes: (&'a [Route], &'a [&'a file::Route]),
+    /// Its gateways, and of each how it is written.
+    pub gateways: (&'a [Gateway], &'a [&'a file::Gateway]),
+    /// What its rules ask of namespaces.
+    pub rules: &'a Rules,
+}
+
+/// Everything that is not as it should be.
+pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
+    let index = Index::new(lab);
+    let mut found = macs::check(lab);
+    found.extend(mtus::check(lab));
+    found.extend(nobody::check(lab, &index));
+    found.extend(forwarding::check(lab, &index));
+    found.extend(members::check(lab, &index));
+    found.extend(way_out::check(lab, &index));
+    found.extend(alone::check(lab));
+    found
+}
+
+/// Who has what, looked up by many.
+struct Index<'a> {
+    /// Who has an address on a network.
+    holders: HashMap<(Network, IpAddr), &'a Label>,
+    /// Who is on a segment.
+    on_segment: HashMap<usize, Vec<(&'a Label, &'a Interface)>>,
+    /// Networks on which somebody's addresses are left to others.
+    open: HashSet<Network>,
+    /// Who has a route of a family that leads beyond its own subnets.
+    routed: HashSet<(Netns, Family)>,
+    /// Who has a default route of a family.
+    defaults: HashSet<(Netns, Family)>,
+}
+
+impl<'a> Index<'a> {
+    fn new(lab: &Lab<'a>) -> Self {
+        let mut index = Self {
+            holders: HashMap::new(),
+            on_segment: HashMap::new(),
+            open: HashSet::new(),
+            routed: HashSet::new(),
+            defaults: HashSet::new(),
+        };
+        let all = lab.scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
+        for (label, interface) in all.filter(|(_, it)| !matches!(it.what, What::Loopback | What::Port(..))) {
+            let Some(segment) = interface.segment else { continue };
+            let network = lab.networks.of(segment);
+            if interface.unmanaged {
+                index.open.insert(network);
+            }
+            index.on_segment.entry(segment).or_default().push((label, interface));
+            let addresses = interface.addresses.iter().map(|net| (network, net.addr()));
+            addresses.for_each(|key| _ = index.holders.entry(key).or_insert(label));
+        }
+        for route in lab.routes.0 {
+            let key = (route.netns.clone(), Family::of(route.to.addr()));
+            if route.to.prefix_len() == 0 {
+                index.defaults.insert(key.clone());
+            }
+            index.routed.insert(key);
+        }
+        for member in lab.gateways.0.iter().flat_map(|gateway| &gateway.members) {
+            let key = (member.netns.clone(), Family::of(member.to.addr()));
+            index.defaults.insert(key.clone());
+            index.routed.insert(key);
+        }
+        index
+    }
+}
+
+impl Lab<'_> {
+    /// The routes, each with how it is written.
+    fn routes(&self) -> impl Iterator<Item = (&Route, &file::Route)> {
+        self.routes.0.iter().zip(self.routes.1.iter().copied())
+    }
+
+    /// The gateways, each with how it is written.
+    fn gateways(&self) -> impl Iterator<Item = (&Gateway, &file::Gateway)> {
+        self.gateways.0.iter().zip(self.gateways.1.iter().copied())
+    }
+
+    /// How a namespace is written, and where.
+    fn written(&self, label: &Label) -> Option<(Span, &file::Namespace)> {
+        let key = Spanned { value: label.clone(), span: Span::default() };
+        self.scope.file.namespaces.get_key_value(&key).map(|(key, spec)| (key.span, spec))
+    }
+
+    /// Whether a sysctl of the file that is not 0 has a name that fits.
+    fn sets(&self, label: &Label, fits: impl Fn(&str) -> bool) -> bool {
+        let Some((_, spec)) = self.written(label) else { return false };
+        let mut on = spec.sysctls.iter().filter(|(_, value)| sysctl::normal(value) != "0");
+        on.any(|(key, _)| fits(&sysctl::path_of_key(key)))
+    }
+}
