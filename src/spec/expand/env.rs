@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use serde_json::Value as Json;
+
 use super::{
     Given,
     eval::{Fault, Lookup},
@@ -12,7 +14,7 @@ use super::{
 use crate::{
     model::{Diagnostic, Span, Spanned, diagnostic::Gathered},
     spec::{
-        Source,
+        Format, Source,
         de::{suggest, text::Wrong},
         tree::{self, Node, Scalar},
     },
@@ -136,6 +138,12 @@ impl Env {
             Some(help) => error.help(help),
             None => error,
         });
+    }
+
+    /// A key with its value, as the file that the place is in would write them.
+    pub fn pair(&self, at: Span, key: &str, value: &Json) -> String {
+        let source = self.sources.get(at.source as usize);
+        source.and_then(|source| Format::of_path(&source.name)).unwrap_or(Format::Yaml).pair(key, value)
     }
 
     /// Reports a fault that has not been said yet.

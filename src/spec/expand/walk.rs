@@ -1,5 +1,7 @@
 //! The walk through a tree that puts in what variables hold, and makes what `for` and `when` say of each item and entry.
 
+use serde_json::json;
+
 use super::{
     copies::Copies,
     env::{self, Env},
@@ -274,7 +276,8 @@ impl Walk {
         let tree::Value::Map(entries) = &each.value else {
             let what = format!("a `for` is a map from variables to their values, not {}", each.found());
             let error = Diagnostic::error("for::shape", what).at(self.here(each.span), "no variable");
-            self.env.diagnostics.push(error.help("write `for: { l: 1..4 }`, and $l where the number is meant"));
+            let example = self.env.pair(each.span, FOR, &json!({ "l": "1..4" }));
+            self.env.diagnostics.push(error.help(format!("write `{example}`, and $l where the number is meant")));
             return None;
         };
         for (index, entry) in entries.iter().enumerate() {
@@ -387,7 +390,10 @@ impl Walk {
             }
             _ => {
                 let message = format!("a `when` is true, false or a comparison, not {}", node.found());
-                Err(Wrong::new("vars::expression", message, "no comparison").help("such as `when: $l != 2`").into())
+                let example = self.env.pair(node.span, WHEN, &json!("$l != 2"));
+                Err(Wrong::new("vars::expression", message, "no comparison")
+                    .help(format!("such as `{example}`"))
+                    .into())
             }
         };
         verdict.unwrap_or_else(|fault| {
