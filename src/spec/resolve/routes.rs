@@ -93,6 +93,7 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
                 resolved.weight = hop.weight.as_ref().map_or(1, |weight| weight.value);
                 hops.push((resolved, by_route));
             }
+            refuse_twice(scope, list, &hops)?;
             hops
         }
         (None, RouteType::Unicast) => {
@@ -169,6 +170,23 @@ fn refuse_source(scope: &mut Scope<'_>, label: &Label, written: &file::Route) ->
             .help("`src` is the source of what it sends: give the address to one of its interfaces"),
     );
     None
+}
+
+/// IPv6 refuses a next hop that is there twice (`EEXIST`); IPv4 takes it as one of twice the weight.
+fn refuse_twice(scope: &mut Scope<'_>, list: &[file::Nexthop], hops: &[(Hop, bool)]) -> Option<()> {
+    let mut seen: HashMap<(IpAddr, Option<&str>), Span> = HashMap::new();
+    for (written, (hop, _)) in list.iter().zip(hops) {
+        let Some((via, place)) = hop.via.zip(written.via.as_ref()).filter(|(via, _)| via.is_ipv6()) else { continue };
+        if let Some(first) = seen.insert((via, hop.dev.as_deref()), place.span) {
+            let error = Diagnostic::error("route::nexthop_twice", format!("the next hop {via} is there twice"));
+            let error = error.at(place.span, "the second time").at(first, "the first time");
+            scope.error(
+                error.help(format!("the kernel takes it once: for twice its share write {}", scope.pair("weight", 2))),
+            );
+            return None;
+        }
+    }
+    Some(())
 }
 
 fn refuse_hops(scope: &mut Scope<'_>, written: &file::Route) -> Option<Vec<(Hop, bool)>> {

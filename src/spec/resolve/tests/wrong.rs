@@ -179,6 +179,13 @@ namespaces:
 links:
   - endpoints: ["web:eth0 10.0.0.2/24", "host:w0 10.0.0.1/24"]
 "#;
+    a_next_hop_that_is_there_twice: r#"name: lab
+namespaces:
+  web: { routes: [{ to: "::/0", nexthops: [{ via: "fd00::1" }, { via: "edge:e0" }] }, { to: default, nexthops: [{ via: 10.0.0.1 }, { via: 10.0.0.1 }] }] }
+  edge: { forwarding: true }
+links:
+  - endpoints: ["web:eth0 10.0.0.2/24 fd00::2/64", "edge:e0 10.0.0.1/24 fd00::1/64"]
+"#;
     sysctls_that_are_none_of_a_namespace: r#"name: lab
 ipv6: false
 namespaces:
