@@ -142,6 +142,7 @@ fn overlaps(scope: &Scope<'_>) -> Vec<Diagnostic> {
     found
 }
 
-fn is_link_local(net: &IpNet) -> bool {
+/// Whether an address is of use on its own link only.
+pub fn is_link_local(net: &IpNet) -> bool {
     matches!(net, IpNet::V6(net) if net.addr().segments()[0] & 0xffc0 == 0xfe80)
 }

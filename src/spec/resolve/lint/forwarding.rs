@@ -37,7 +37,7 @@ fn router<'a>(lab: &Lab<'a>, index: &Index<'a>, label: &Label, hop: &Hop) -> Opt
 
 fn warning(lab: &Lab<'_>, label: &Label, router: &Label, to: &IpNet, via: Span) -> Option<Diagnostic> {
     let judged = router.as_str() != HOST && router != label && lab.scope.gaps.knows_forwarding(router);
-    if !judged || forwards(lab, router) || is_at(lab.scope, router, to) {
+    if !judged || forwards(lab, router) || is_at(lab.scope, router, to) || is_last(lab, router) {
         return None;
     }
     let (key, spec) = lab.written(router)?;
@@ -55,6 +55,13 @@ fn forwards(lab: &Lab<'_>, label: &Label) -> bool {
     let asked = lab.written(label).and_then(|(_, spec)| spec.forwarding.as_ref()).is_some_and(|it| it.value);
     let by_sysctl = |key: &str| key == "net/ipv4/ip_forward" || key.ends_with("/forwarding");
     asked || lab.rules.forwarding.contains_key(label) || lab.sets(label, by_sysctl)
+}
+
+/// Whether a namespace is on one network only: it is where the way ends, as one that stands for the internet is.
+fn is_last(lab: &Lab<'_>, label: &Label) -> bool {
+    let mut networks = lab.scope.of(label).iter().filter_map(|it| it.segment).map(|segment| lab.networks.of(segment));
+    let first = networks.next();
+    networks.all(|network| Some(network) == first)
 }
 
 /// Whether a namespace is itself where a route leads: it need not forward then.

@@ -11,6 +11,7 @@ use crate::{
         resolve::{
             HOST,
             scope::{Interface, Scope},
+            segments::is_link_local,
         },
     },
 };
@@ -53,7 +54,7 @@ fn outside(
     interface: &Interface,
     family: Family,
 ) -> Option<Diagnostic> {
-    let nets = interface.addresses.iter().filter(|net| Family::of(net.addr()) == family);
+    let nets = interface.addresses.iter().filter(|net| Family::of(net.addr()) == family && !is_link_local(net));
     let ways: Vec<IpAddr> =
         gateway.addresses.iter().map(|net| net.addr()).filter(|it| Family::of(*it) == family).collect();
     let first = nets.clone().next()?;

@@ -2,12 +2,17 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{Index, Lab};
 use crate::{
     model::{Diagnostic, Label, Span},
     spec::{
         file::{self, NatRule, Target},
-        resolve::scope::{Interface, Scope},
+        resolve::{
+            scope::{Interface, Scope},
+            segments::is_link_local,
+        },
     },
 };
 
@@ -47,6 +52,10 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
 
 /// Whether nobody on the network of an interface has an address, as far as the file says it all.
 fn is_nobodys(lab: &Lab<'_>, index: &Index<'_>, interface: &Interface, address: IpAddr) -> bool {
+    // Link-local addresses come by themselves.
+    if is_link_local(&IpNet::from(address)) {
+        return false;
+    }
     let Some(network) = interface.segment.map(|segment| lab.networks.of(segment)) else { return false };
     let closed = !index.open.contains(&network) && !lab.networks.is_foreign(network);
     closed && !index.holders.contains_key(&(network, address))

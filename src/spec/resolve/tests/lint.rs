@@ -111,6 +111,11 @@ namespaces: { web: { routes: [{ to: default, via: 10.0.0.254 }] } }
 bridges: { br0: { addresses: [10.0.0.1/24], ports: [eth1] } }
 links: [{ endpoints: ["web:eth0 10.0.0.2/24", br0] }]
 "#,
+        // Link-local addresses come by themselves.
+        r#"name: lab
+namespaces: { web: { routes: [{ to: default, via: "fe80::1", dev: eth0 }] }, db: {} }
+links: [{ endpoints: ["web:eth0 fe80::2/64", "db:eth0 fd00::1/64"] }]
+"#,
         // Across a link between two bridges somebody has it.
         r#"name: lab
 namespaces: { web: { routes: [{ to: default, via: 10.0.0.254 }] }, edge: { forwarding: true } }
@@ -135,6 +140,11 @@ links: [{ endpoints: ["web:eth0 fd00::2/64", "host:w0 fd00::1/64"] }]
         r#"name: lab
 namespaces: { web: { routes: [{ to: 10.255.0.0/24, via: 10.0.0.1 }, { to: 10.254.0.1, via: 10.0.0.1 }] }, db: { addresses: [10.255.0.1/32, 10.254.0.1/32] } }
 links: [{ endpoints: ["web:eth0 10.0.0.2/24", "db:eth0 10.0.0.1/24"] }]
+"#,
+        // Who stands for the internet passes nothing on: there the way ends.
+        r#"name: lab
+namespaces: { web: { routes: [{ to: default, via: 10.0.0.1 }] }, internet: { addresses: [192.0.2.1/32] } }
+links: [{ endpoints: ["web:eth0 10.0.0.2/24", "internet:eth0 10.0.0.1/24"] }]
 "#,
         // The host is not the lab's to judge.
         r#"name: lab
@@ -174,6 +184,12 @@ links:
   - endpoints: ["db:eth0 10.0.1.3/24", br0]
 gateways: [{ bridge: br0 }]
 "#, right
+        r#"name: lab
+namespaces: { web: {} }
+bridges: { br0: { addresses: [10.0.0.1/24, "fd00::1/64"] } }
+links: [{ endpoints: ["web:eth0 10.0.0.2/24 fe80::2/64", br0] }]
+gateways: [{ bridge: br0 }]
+"#,
         // One of another family, one with its own default route, one that another gateway serves, one that is not meant.
         r#"name: lab
 namespaces: { six: {}, own: { routes: [{ to: default, via: 10.0.1.9 }] }, other: {}, edge: {}, left: {} }
