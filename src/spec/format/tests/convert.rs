@@ -88,3 +88,10 @@ fn many_scalars_are_all_told_apart() {
     let (json, _) = converted(&yaml, Format::Yaml, Format::Json);
     assert_eq!(json.matches("\"from\": \"10\", \"to\": \"11\"").count(), 3000);
 }
+
+#[test]
+fn what_the_language_would_not_take_keeps_its_kind_all_the_same() {
+    let text = "description = true\nname = \"8088\"\nx-y = \"true\"\n";
+    let (written, _) = converted(text, Format::Toml, Format::Yaml);
+    assert_eq!(written, "description: true\nname: \"8088\"\nx-y: \"true\"\n");
+}
