@@ -37,6 +37,13 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
     rejoin(pairs)
 }
 
+/// Whether everything that a topology wants can be made, each thing after what it needs, as far as the file alone tells.
+pub fn check_order(topology: &Topology) -> Result<(), Cycle> {
+    let nothing = Observed::default();
+    let pairs = pairs(&nothing, Some(topology));
+    Graph::new(&pairs).order(&pairs).map(|_| ())
+}
+
 /// Bridges are matched by what the file calls them, whose device may get another name, and what is left by the device.
 const BRIDGE_WAYS: [fn(&Bridge, &Bridge) -> bool; 3] = [
     |a, b| a.netns == b.netns && a.device == b.device && a.label == b.label,

@@ -1,6 +1,6 @@
 //! Resources → a petgraph: an edge from what gives a thing to what needs it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use petgraph::{
     Direction,
@@ -42,9 +42,11 @@ impl Graph {
             }
         }
         for (pair, node) in pairs.iter().zip(&nodes) {
+            // `update_edge` would look at all edges of a namespace for each link in it.
+            let mut seen = HashSet::from([*node]);
             for giver in pair.needs().iter().filter_map(|thing| givers.get(thing)).flatten() {
-                if giver != node {
-                    graph.update_edge(*giver, *node, ());
+                if seen.insert(*giver) {
+                    graph.add_edge(*giver, *node, ());
                 }
             }
         }

@@ -20,6 +20,7 @@ use crate::{
     model::{
         Address, Netns, Snapshot, TopologyName,
         address::KindName,
+        machine::{DeviceKind, Trial},
         snapshot::{FirewallState, NetnsState, ReadRequest, TABLE_MAIN},
     },
 };
@@ -35,6 +36,9 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
         }
         request.sysctls.entry(namespace.netns.clone()).or_default().extend(keys.into_iter().map(str::to_owned));
     }
+    request.trial = trial(topology);
+    let unsure = request.trial.sysctls.iter().filter(|key| !sysctl::is_the_namespaces_own(key)).cloned();
+    request.sysctls.entry(Netns::Host).or_default().extend(unsure);
     let [_, ipv6_off] = sysctl::DISABLE_V6;
     let of_host = [sysctl::FORWARD_V4_DEFAULT, sysctl::LOCALNET_DEFAULT, ipv6_off].map(str::to_owned);
     request.sysctls.entry(Netns::Host).or_default().extend(of_host);
@@ -52,15 +56,35 @@ pub fn request(topology: Option<&Topology>) -> ReadRequest {
     }
     for (netns, input) in &topology.firewalls {
         request.firewalls.insert(netns.clone(), firewall::compose(input).tables);
+        let ports = input.forwards.iter().map(firewall::Forward::listened);
+        request.ports.entry(netns.clone()).or_default().extend(ports);
     }
     request
+}
+
+/// What has to be tried out: what the file writes of sysctls, and the devices that it makes.
+fn trial(topology: &Topology) -> Trial {
+    let mut trial = Trial::default();
+    for (key, value) in topology.namespaces.iter().flat_map(|it| &it.sysctls) {
+        if sysctl::is_of_course(key) && matches!(&**value, "0" | "1") {
+            continue;
+        }
+        let key = sysctl::of_default(key);
+        if sysctl::is_the_namespaces_own(&key) {
+            trial.values.insert((key.clone(), value.clone()));
+        }
+        trial.sysctls.insert(key);
+    }
+    trial.kinds.extend((!topology.links.is_empty()).then_some(DeviceKind::Veth));
+    trial.kinds.extend(topology.bridges.iter().any(|it| !it.external).then_some(DeviceKind::Bridge));
+    trial
 }
 
 /// And what has to be read beside, of sysctls that the topology says nothing of any more.
 pub fn add_dropped(request: &mut ReadRequest, dropped: &ByNetns) {
     for (netns, keys) in dropped {
         request.sysctls.entry(netns.clone()).or_default().extend(keys.iter().cloned());
-        request.fresh.extend(keys.iter().map(|key| sysctl::of_default(key)));
+        request.trial.sysctls.extend(keys.iter().map(|key| sysctl::of_default(key)));
     }
 }
 

@@ -147,6 +147,10 @@ impl Job {
                     "the kernel has changed since the plan was shown; nothing was done, plan again",
                 ));
             }
+            if has_errors(&now.plan) {
+                plan::show(&now.plan, self.json, View::Changes)?;
+                return Err(Failure::Said);
+            }
             prepared = now;
         }
         let empty = prepared.plan.is_empty();

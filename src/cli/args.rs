@@ -43,6 +43,12 @@ pub enum Verb {
     /// Check a topology file alone: no kernel, no privilege
     #[command(after_help = help::VALIDATE)]
     Validate(Validate),
+    /// Rewrite topology files in the one layout; comments, order and meaning stay
+    #[command(after_help = help::FMT)]
+    Fmt(Fmt),
+    /// Write a topology file in another notation: YAML, TOML or JSON
+    #[command(after_help = help::CONVERT)]
+    Convert(Convert),
     /// Show what apply would do now; changes nothing
     #[command(after_help = help::PLAN)]
     Plan(Plan),
@@ -80,7 +86,7 @@ impl Verb {
             Self::Apply(args) => args.planning.json,
             Self::Destroy(args) => args.json,
             Self::Validate(_) | Self::Test(_) | Self::Sandbox(_) | Self::List(_) | Self::Show(_) => false,
-            Self::Schema(_) | Self::Version(_) => false,
+            Self::Fmt(_) | Self::Convert(_) | Self::Schema(_) | Self::Version(_) => false,
         }
     }
 
@@ -92,7 +98,7 @@ impl Verb {
             Self::List(args) => args.json,
             Self::Show(args) => args.json,
             Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) => false,
-            Self::Sandbox(_) | Self::Schema(_) | Self::Version(_) => false,
+            Self::Fmt(_) | Self::Convert(_) | Self::Sandbox(_) | Self::Schema(_) | Self::Version(_) => false,
         }
     }
 }
@@ -177,9 +183,46 @@ pub struct Validate {
     /// How they are read.
     #[command(flatten)]
     pub reading: Reading,
+    /// Also print who has which address, those that are given automatically too
+    #[arg(long)]
+    pub addresses: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// `fmt`.
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Topology files; `-` is standard input, laid out on standard output
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit with 1 where a file is not laid out
+    #[arg(long)]
+    pub check: bool,
+    /// Show what changes, as a unified diff
+    #[arg(long)]
+    pub diff: bool,
+    /// The format of standard input, where the file is `-`: toml, yaml or json
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<Format>,
+}
+
+/// `convert`.
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// The topology file; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The notation to write: toml, yaml or json; may be left out where -o names a file that tells it
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    pub to: Option<Format>,
+    /// The file to write instead of standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// The format of standard input, where the file is `-`: toml, yaml or json
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<Format>,
 }
 
 /// `plan`.

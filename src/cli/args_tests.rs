@@ -163,3 +163,12 @@ fn the_help_of_a_verb_tells_every_flag() {
     let verbs = ["validate", "plan", "apply", "destroy", "test", "sandbox", "list", "show", "schema", "version"];
     insta::assert_snapshot!(verbs.map(|verb| help(Some(verb))).join("\n────────\n"));
 }
+
+#[test]
+fn fmt_and_convert_take_their_flags() {
+    let Verb::Fmt(fmt) = verb("fmt a.yaml b.toml - -check -diff -format json") else { panic!("not fmt") };
+    assert_eq!(fmt.files, ["a.yaml", "b.toml", "-"].map(std::path::PathBuf::from));
+    assert!(fmt.check && fmt.diff && fmt.format == Some(Format::Json));
+    let Verb::Convert(convert) = verb("convert a.yaml -to toml -o b.toml") else { panic!("not convert") };
+    assert_eq!((convert.to, convert.out), (Some(Format::Toml), Some("b.toml".into())));
+}

@@ -28,7 +28,30 @@ Examples:
   netwright validate lab.yaml
   netwright validate labs/*.toml
   generate-lab | netwright validate - -format json
+  netwright validate lab.yaml -addresses   who has which address
   netwright validate lab.yaml -json        every error with its line and column, as one document";
+
+/// `fmt`.
+pub const FMT: &str = "\
+Examples:
+  netwright fmt lab.yaml                   rewrites it where it is not laid out, and says so
+  netwright fmt labs/*.toml -check         exit 1 where one is not, and its name: for CI
+  netwright fmt lab.yaml -check -diff      what would change
+  netwright fmt - -format yaml < lab.yaml  from an editor
+
+Two blanks a level; maps and lists in brackets on one line of up to 140 characters, or an item a line; at most one \
+blank line; IPv6 addresses and words like `no` in quotes. Comments that stand in one column keep doing so. A file with \
+an error of syntax is left as it is.";
+
+/// `convert`.
+pub const CONVERT: &str = "\
+Examples:
+  netwright convert lab.toml -to yaml
+  netwright convert lab.yaml -o lab.toml
+  generate-lab | netwright convert - -format json -to yaml
+
+Comments come along, but to JSON, which has none. Anchors and merge keys of YAML are written out. An entry that says \
+nothing (`web:`) is left out of TOML, where it cannot be written.";
 
 /// `plan`.
 pub const PLAN: &str = "\

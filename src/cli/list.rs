@@ -9,7 +9,7 @@ use crate::{
     kernel::{Kernel, Live},
     model::{Snapshot, TopologyName, event::Action},
     observe,
-    plan::Prepared,
+    plan::{FIREWALL_UNUSABLE, Prepared},
     report::show::{self, State, Summary},
 };
 
@@ -52,6 +52,9 @@ fn state(session: &Session, name: &TopologyName) -> Result<State, Failure> {
     let applied = load::restore(&memo.source, name).and_then(|loaded| loaded.topology);
     let Some(applied) = applied else { return unknown("what was applied cannot be read any more") };
     let mut plan = session.plan(Some(&applied), &Choices::default())?.plan;
+    if let Some(found) = plan.findings.iter().find(|found| found.code == FIREWALL_UNUSABLE) {
+        return unknown(&found.message);
+    }
     session.forget_unmade(&mut plan);
     let differences = plan.changes.len();
     Ok(if differences == 0 { State::InSync } else { State::Drifted { differences } })

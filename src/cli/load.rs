@@ -15,9 +15,16 @@ use super::{
 use crate::{
     exec::memo::{Included, Stored},
     kind::Topology,
-    model::{Diagnostic, Diagnostics, TopologyName},
-    report::{diagnostic, json::Lines, style},
-    spec::{self, Given, Source, Surroundings, resolve},
+    model::{Diagnostics, TopologyName},
+    report::{
+        diagnostic::{self, DiagnosticJson},
+        json::Lines,
+        style,
+    },
+    spec::{
+        self, Given, Source, Surroundings,
+        resolve::{self, Held},
+    },
 };
 
 /// The most that is read of a file: far more than any lab has, far less than memory.
@@ -32,6 +39,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// The topology, where no error stands.
     pub topology: Option<Topology>,
+    /// Its addresses.
+    pub held: Vec<Held>,
     /// Its name, also where errors stand, as far as it can be told.
     pub name: Option<TopologyName>,
     /// What it was read from, to be read again.
@@ -41,23 +50,28 @@ pub struct Loaded {
 /// What begins the names of environment variables that set the variables of files.
 const VAR: &str = "NETWRIGHT_VAR_";
 
-/// Reads and resolves FILE, and says nothing yet.
-pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
-    let source = operand::source(file, reading.format, Path::new("")).map_err(Failure::new)?;
-    let (bytes, path, format) = match source {
-        operand::Source::Stdin(format) => (read_all(io::stdin().lock(), "-")?, "-".into(), format),
+/// The bytes of FILE, its path and how it is written; `format` is that of standard input.
+pub fn bytes(file: Option<&Path>, format: Option<Format>) -> Result<(Vec<u8>, PathBuf, Format), Failure> {
+    let source = operand::source(file, format, Path::new("")).map_err(Failure::new)?;
+    match source {
+        operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),
         operand::Source::File(path) => {
             let shown = style::clean(&path.to_string_lossy()).into_owned();
             let open = std::fs::File::open(&path)
                 .map_err(|error| Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error))))?;
             let bytes = read_all(open, &shown)?;
-            let Some(format) = reading.format.or_else(|| Format::of_path(&path)) else {
+            let Some(format) = format.or_else(|| Format::of_path(&path)) else {
                 let why = "its ending tells no format; name it .yaml, .toml or .json, or give -format";
                 return Err(Failure::new(format!("cannot read the topology file {shown}: {why}")));
             };
-            (bytes, path, format)
+            Ok((bytes, path, format))
         }
-    };
+    }
+}
+
+/// Reads and resolves FILE, and says nothing yet.
+pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
+    let (bytes, path, format) = bytes(file, reading.format)?;
     let mut given = BTreeMap::new();
     for (name, text) in std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text))) {
         if let (Some(name), Ok(text)) = (name.strip_prefix(VAR), text.into_string()) {
@@ -108,15 +122,17 @@ fn read(bytes: &[u8], path: &Path, format: Format, surroundings: Surroundings<'_
         (!taken).then(|| file.name.value.clone())
     };
     let name = file.as_ref().and_then(|file| override_.or_else(|| named(file)));
-    let resolved = file.map(|file| resolve::resolve(&file));
-    let topology = resolved.and_then(|(topology, more)| {
+    let mut topology = None;
+    if let Some(file) = &file {
+        let (resolved, more) = resolve::resolve(file);
         diagnostics.0.extend(more.0);
-        topology.filter(|_| !diagnostics.has_errors())
-    });
+        topology = resolved.filter(|_| !diagnostics.has_errors());
+    }
+    let held = file.zip(topology.as_ref()).map(|(file, topology)| resolve::held(&file, topology)).unwrap_or_default();
     diagnostics.sort();
     copies.explain(&mut diagnostics);
     let stored = stored(&sources, path, format, vars);
-    Loaded { sources, diagnostics, topology, name, stored }
+    Loaded { sources, diagnostics, topology, held, name, stored }
 }
 
 impl Loaded {
@@ -124,31 +140,35 @@ impl Loaded {
     pub fn say(&self, json: bool) -> Result<(), Failure> {
         if json {
             let mut lines = Lines::new(io::stdout().lock());
-            let one = |found: &Diagnostic| {
-                let found = diagnostic::json(found, &self.sources);
+            let one = |found: DiagnosticJson| {
                 let body = serde_json::json!({
                     "detail": found.help.as_deref().unwrap_or(""), "code": found.code, "labels": found.labels,
                 });
                 lines.diagnostic(found.severity, &found.message, body)
             };
-            return self.diagnostics.0.iter().try_for_each(one).map_err(Failure::output);
+            return self.documents().into_iter().try_for_each(one).map_err(Failure::output);
         }
-        if !self.diagnostics.0.is_empty() {
-            let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
-            anstream::eprint!("{}", diagnostic::render(&self.diagnostics, &self.sources, style));
-        }
+        draw(&self.diagnostics, &self.sources);
         Ok(())
     }
 
     /// What was found, for machines.
     pub fn documents(&self) -> Vec<diagnostic::DiagnosticJson> {
-        self.diagnostics.0.iter().map(|it| diagnostic::json(it, &self.sources)).collect()
+        diagnostic::json(&self.diagnostics, &self.sources)
     }
 
     /// The topology and what it was read from; without it what was found has been said, and that is all there is to say.
     pub fn topology(self, json: bool) -> Result<(Topology, Stored), Failure> {
         self.say(json)?;
         Ok((self.topology.ok_or(Failure::Said)?, self.stored))
+    }
+}
+
+/// Shows what was found in files on stderr.
+pub fn draw(diagnostics: &Diagnostics, sources: &[Source]) {
+    if !diagnostics.0.is_empty() {
+        let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
+        anstream::eprint!("{}", diagnostic::render(diagnostics, sources, style));
     }
 }
 

@@ -5,7 +5,9 @@ use std::{ffi::OsString, fmt::Display, io, process::ExitCode};
 mod apply;
 pub mod args;
 mod argv;
+mod convert;
 mod destroy;
+mod fmt;
 mod help;
 mod interrupt;
 mod list;
@@ -19,6 +21,7 @@ mod test;
 mod validate;
 mod value;
 pub mod version;
+mod write;
 
 use crate::{
     model::Severity,
@@ -77,6 +80,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match &cli.verb {
         Verb::Sandbox(args) => return sandbox(args),
         Verb::Validate(args) => validate::run(args),
+        Verb::Fmt(args) => fmt::run(args),
+        Verb::Convert(args) => convert::run(args),
         Verb::Plan(args) => plan::run(args),
         Verb::Apply(args) => apply::run(args),
         Verb::Destroy(args) => destroy::run(args),

@@ -60,6 +60,23 @@ impl KernelError {
         &self.0.what
     }
 
+    /// Why it was not done, in the words for the error number.
+    pub fn reason(&self) -> &str {
+        &self.0.why
+    }
+
+    /// What to know or to do, where that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The same without what to do.
+    #[must_use]
+    pub fn without_advice(mut self) -> Self {
+        self.0.hint = None;
+        self
+    }
+
     /// The error number, where the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
         self.0.errno

@@ -4,7 +4,7 @@
 use crate::{
     model::{
         iptables::parse_save,
-        snapshot::{Family, FirewallState, Table, TableName, Variant},
+        snapshot::{Family, FirewallState, Table, TableName, Unusable, Variant},
     },
     op::FlowMatch,
 };
@@ -38,11 +38,27 @@ pub fn read(wanted: &[Table]) -> Result<FirewallState, KernelError> {
         (_, None) => return Err(tools::missing()),
         (wanted, Some(variant)) => canonical::print(wanted, variant)?,
     };
-    Ok(FirewallState { default_variant, live, wanted, dropping })
+    Ok(FirewallState { default_variant, live, wanted, dropping, unusable: None })
+}
+
+/// The same where rules are wanted, for whoever goes on without them: why they cannot be had is a part of the answer.
+pub fn read_or_why(wanted: &[Table]) -> FirewallState {
+    read(wanted).unwrap_or_else(unusable)
+}
+
+/// The same of a namespace that is not there yet.
+pub fn of_new_or_why(wanted: &[Table]) -> FirewallState {
+    of_new(wanted).unwrap_or_else(unusable)
+}
+
+fn unusable(error: KernelError) -> FirewallState {
+    let help = error.advice().map(str::to_owned);
+    let unusable = Unusable { what: error.without_advice().to_string(), help };
+    FirewallState { unusable: Some(unusable), ..FirewallState::default() }
 }
 
 /// What there is to know of the packet filter of a namespace that is not there yet.
-pub fn of_new(wanted: &[Table]) -> Result<FirewallState, KernelError> {
+fn of_new(wanted: &[Table]) -> Result<FirewallState, KernelError> {
     let Some(variant) = tools::default_variant()? else { return Err(tools::missing()) };
     let wanted = canonical::print(wanted, variant)?;
     Ok(FirewallState { default_variant: Some(variant), wanted, ..FirewallState::default() })

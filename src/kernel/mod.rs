@@ -23,6 +23,7 @@ mod dying;
 mod gone;
 mod group;
 mod link;
+mod machine;
 mod netlink;
 mod nsid;
 mod peers;
@@ -31,6 +32,7 @@ mod read;
 mod reply;
 mod route;
 mod run;
+mod sockets;
 mod sysctl;
 mod words;
 

@@ -131,7 +131,8 @@ pub fn in_throwaway<T: Send>(
 ) -> Result<T, KernelError> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("trial".into()).spawn_scoped(scope, || {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| KernelError::io(what, errno.into()))?;
+            unshare(CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| KernelError::io(what, errno.into()).hint(why_none_is_made(errno)))?;
             work()
         });
         let thread = thread.map_err(|error| KernelError::io(what, error))?;
@@ -218,14 +219,7 @@ pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelEr
     let netns = Netns::Named(name.to_owned());
     on_thread(|| {
         let fail = |error| KernelError::io(format!("cannot create namespace `{name}`"), error);
-        unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| {
-            fail(errno.into()).hint(match errno {
-                Errno::EINVAL => Some("this kernel has no network namespaces"),
-                Errno::ENOSPC => Some("raise the sysctl user.max_net_namespaces"),
-                Errno::EPERM => Some("this needs CAP_SYS_ADMIN"),
-                _ => None,
-            })
-        })?;
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()).hint(why_none_is_made(errno)))?;
         let fd = own().map_err(fail)?;
         let mut socket = open_socket()?;
         let alias = LinkChange { alias: Some(mark.to_owned()), ..LinkChange::default() };
@@ -241,6 +235,15 @@ pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelEr
         Ok((fd, socket))
     })
     .map_err(|error| error.in_netns(&netns))
+}
+
+fn why_none_is_made(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::EINVAL => Some("this kernel has no network namespaces"),
+        Errno::ENOSPC => Some("raise the sysctl user.max_net_namespaces"),
+        Errno::EPERM => Some("this needs CAP_SYS_ADMIN, and nothing such as seccomp that forbids it"),
+        _ => None,
+    }
 }
 
 /// Gives the calling thread's namespace a name; leaves no file behind where that fails. The mark is written into the

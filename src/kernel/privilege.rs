@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use super::KernelError;
+use nix::errno::Errno;
+
+use super::{KernelError, link, netns};
+use crate::op::LinkChange;
 
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
@@ -11,7 +14,26 @@ const STATUS: &str = "/proc/thread-self/status";
 /// Both capabilities that namespaces and links need.
 pub fn check() -> Result<(), KernelError> {
     let status = fs::read_to_string(STATUS).map_err(|error| KernelError::io(format!("cannot read {STATUS}"), error))?;
-    check_status(&status)
+    check_status(&status)?;
+    check_owner()
+}
+
+/// Capabilities are those of a user namespace, and count for nothing in a network namespace that another one owns. Asked by
+/// a change to a device that does not exist: whoever may not make it is told so first.
+fn check_owner() -> Result<(), KernelError> {
+    const NO_DEVICE: u32 = 0x7fff_ffff;
+    let what = "cannot find out whether this process may change links";
+    let request = link::set(NO_DEVICE, &LinkChange { up: Some(false), ..LinkChange::default() });
+    let refused = netns::open_socket()?.send(&request).map_err(|error| error.into_error(what))?;
+    match refused.first() {
+        Some((_, refusal)) if refusal.errno == Errno::EPERM as i32 => {
+            let why = "this process is root of a user namespace that does not own its network namespace";
+            let hint = "give it a network namespace of its own (`netwright sandbox`, unshare --map-root-user --net), or \
+                        run it with sudo";
+            Err(KernelError::message("cannot manage network namespaces", why).hint(Some(hint)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_status(status: &str) -> Result<(), KernelError> {

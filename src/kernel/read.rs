@@ -1,7 +1,7 @@
 //! One reading of the kernel: the host and every named namespace.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{
         Mutex, PoisonError,
@@ -11,15 +11,16 @@ use std::{
 };
 
 use super::{
-    KernelError, address, borrow, firewall, link,
+    KernelError, address, borrow, firewall, link, machine,
     netlink::RouteSocket,
     netns::{self, Opened},
     nsid,
     peers::{self, Reading, Veth},
-    route, sysctl,
+    route, sockets, sysctl,
 };
 use crate::model::{
     Netns,
+    machine::{DeviceKind, Trial},
     snapshot::{NetnsState, ReadRequest, Snapshot},
 };
 
@@ -62,25 +63,24 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
     for (netns, wanted) in request.firewalls.iter().filter(|(_, wanted)| !wanted.is_empty()) {
         if !snapshot.namespaces.contains_key(netns) {
-            let state = firewall::of_new(wanted).map_err(|error| error.in_netns(netns))?;
-            snapshot.to_come.insert(netns.clone(), state);
+            snapshot.to_come.insert(netns.clone(), firewall::of_new_or_why(wanted));
         }
     }
-    if !request.fresh.is_empty() {
-        snapshot.fresh = fresh(&request.fresh)?;
+    let has = |kind: DeviceKind| {
+        let mut links = snapshot.namespaces.values().flat_map(|state| &state.links);
+        links.any(|link| link.kind.as_deref() == Some(kind.as_str()))
+    };
+    let mut trial = request.trial.clone();
+    trial.kinds.retain(|kind| !has(*kind));
+    let mut lacks = machine::lacks();
+    if trial != Trial::default() {
+        let outcome = machine::try_out(&trial)?;
+        (snapshot.fresh, snapshot.refused) = (outcome.sysctls, outcome.refused);
+        lacks.extend(outcome.lacks);
     }
+    snapshot.lacks = lacks;
+    snapshot.namespace_limit = machine::namespace_limit();
     Ok(snapshot)
-}
-
-/// Asked of a namespace that is made for it and goes at once.
-fn fresh(keys: &BTreeSet<String>) -> Result<BTreeMap<String, String>, KernelError> {
-    netns::in_throwaway("cannot make a namespace to read its defaults", || {
-        let mut values = BTreeMap::new();
-        for key in keys {
-            values.extend(sysctl::read(key)?.map(|value| (key.clone(), value)));
-        }
-        Ok(values)
-    })
 }
 
 /// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.
@@ -227,6 +227,9 @@ fn read_rest(
         .map_err(|error| error.into_error("cannot read the addresses"))?;
     state.routes =
         socket.dump(&route::dump(), route::decode).map_err(|error| error.into_error("cannot read the routes"))?;
+    if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
+        state.listeners = sockets::listeners(ports)?;
+    }
     for key in request.sysctls.get(place).into_iter().flatten() {
         for key in sysctl::expand(key)? {
             let value = sysctl::read(&key)?;
@@ -235,7 +238,7 @@ fn read_rest(
     }
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.
-        Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || firewall::read(wanted))?,
+        Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || Ok(firewall::read_or_why(wanted)))?,
         Some(_) | None => firewall::read(&[])?,
     };
     Ok(())

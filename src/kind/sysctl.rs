@@ -56,6 +56,18 @@ pub fn is_decided(path: &str) -> bool {
     DECIDED.contains(&path.rsplit('/').next().unwrap_or_default())
 }
 
+/// Whether every namespace has a key, whose value is 0 or 1: what is written of ourselves.
+pub fn is_of_course(path: &str) -> bool {
+    is_decided(path) || matches!(path.rsplit('/').next(), Some("accept_dad" | "accept_ra"))
+}
+
+/// Whether the value of a key is surely the namespace's own: what is written to it in another one changes nothing here.
+/// Below `net/core` and `net/netfilter`, and among the thresholds of `neigh`, there are some that are not on some kernels.
+pub fn is_the_namespaces_own(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    matches!(&*parts, ["net", "ipv4" | "ipv6", _] | ["net", "ipv4" | "ipv6", "conf", _, _])
+}
+
 /// Sysctls that overwrite others when they are written.
 const OVERWRITING: [&str; 3] = [FORWARD_V4, FORWARD_V6, DISABLE_V6[0]];
 

@@ -62,7 +62,23 @@ impl Topology {
                 completed.firewalls.insert(netns.clone(), input.clone());
             }
         }
+        if !snapshot.has_ipv6() {
+            completed.leave_ipv6();
+        }
         completed
+    }
+
+    /// Without IPv6 in the kernel, there is nothing to say of how it is set.
+    fn leave_ipv6(&mut self) {
+        let says = |key: &str| !(key.starts_with("net/ipv6/") && sysctl::is_of_course(key));
+        self.namespaces.iter_mut().for_each(|it| it.sysctls.retain(|key, _| says(key)));
+        self.host.iter_mut().for_each(|it| it.sysctls.retain(|key, _| says(key)));
+        self.host.take_if(|it| it.sysctls.is_empty());
+        self.bridges.iter_mut().for_each(|it| it.sysctls.retain(|key, _| says(key)));
+        let ends = self.links.iter_mut().flat_map(|link| &mut link.ends).map(|end| &mut end.conf);
+        for conf in self.bridges.iter_mut().map(|it| &mut it.conf).chain(ends) {
+            (conf.ipv6, conf.accept_dad) = (None, None);
+        }
     }
 
     /// The sysctls that are written in namespaces of the topology, and for bridges in the host too; what is borrowed of the
@@ -99,7 +115,8 @@ impl Topology {
                 let device = sysctl::interface_of_path(key);
                 let there = state.sysctls.get(key).is_some_and(Option::is_some);
                 let stays = device.is_none_or(|device| self.keeps(netns, device, state));
-                let value = snapshot.fresh.get(&sysctl::of_default(key)).filter(|_| there && stays);
+                let value = snapshot.fresh.get(&sysctl::of_default(key)).and_then(Option::as_ref);
+                let value = value.filter(|_| there && stays);
                 let Some(value) = value else { continue };
                 let bridge = self.bridges.iter_mut().find(|it| it.netns == *netns && Some(&*it.device) == device);
                 let namespace = self.namespaces.iter_mut().find(|it| it.netns == *netns);

@@ -209,6 +209,11 @@ impl Gathered {
         }
     }
 
+    /// Whether no more is added: what is only there to word an error may be left out then.
+    pub fn is_full(&self) -> bool {
+        self.all.len() >= 2 * ERRORS_MAX
+    }
+
     /// Whether any of them forbids going on.
     pub fn has_errors(&self) -> bool {
         self.all.iter().any(|found| found.severity == Severity::Error)

@@ -6,9 +6,11 @@ pub mod diagnostic;
 pub mod event;
 pub mod hash;
 pub mod iptables;
+pub mod machine;
 pub mod mark;
 pub mod name;
 pub mod snapshot;
+pub mod socket;
 
 pub use address::Address;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, Spanned};

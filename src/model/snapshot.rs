@@ -8,7 +8,11 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Mac, Mark, Netns, TopologyName};
+use super::{
+    Mac, Mark, Netns, TopologyName,
+    machine::{Lack, RefusedValue, Trial},
+    socket::{Listener, Ports},
+};
 
 /// What of the kernel a plan needs to see beside links, addresses and routes, which are always read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +23,10 @@ pub struct ReadRequest {
     /// The firewall rules that are wanted, so that the reader can have this kernel's own tools print them the way
     /// they print the live ones, which also proves that the kernel supports them.
     pub firewalls: BTreeMap<Netns, Vec<Table>>,
-    /// Sysctls whose value in a namespace that has just been made is asked for.
-    pub fresh: BTreeSet<String>,
+    /// Ports, by namespace, of which it is asked who listens there.
+    pub ports: BTreeMap<Netns, BTreeSet<Ports>>,
+    /// What is to be tried out beside.
+    pub trial: Trial,
 }
 
 /// One reading of the kernel.
@@ -42,12 +48,26 @@ pub struct Snapshot {
     /// Names under `/run/netns` of namespaces that are there by another one, with which they are: `ip netns attach`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, Netns>,
-    /// What a namespace that has just been made has of the sysctls that were asked for.
+    /// What a namespace that has just been made has of the sysctls that were asked for; `None` where it has no such key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub fresh: BTreeMap<String, String>,
+    pub fresh: BTreeMap<String, Option<String>>,
+    /// What of the trial the kernel did not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedValue>,
+    /// What this machine does not do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Lack>,
+    /// How many network namespaces its user may make, all in all (`user.max_net_namespaces`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_limit: Option<u64>,
 }
 
 impl Snapshot {
+    /// Whether this kernel has IPv6.
+    pub fn has_ipv6(&self) -> bool {
+        !self.lacks.contains(&Lack::Ipv6)
+    }
+
     /// The packet filter of a namespace, also of one that is not there yet.
     pub fn firewall(&self, netns: &Netns) -> Option<&FirewallState> {
         let live = self.namespaces.get(netns).map(|state| &state.firewall);
@@ -88,6 +108,9 @@ pub struct NetnsState {
     /// The packet filter's tables that are in use or were asked for.
     #[serde(skip_serializing_if = "FirewallState::is_empty")]
     pub firewall: FirewallState,
+    /// Who listens on the ports that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
 }
 
 fn is_zero(inode: &u64) -> bool {
@@ -363,6 +386,19 @@ pub struct FirewallState {
     /// What else forwarded traffic has to pass, and drops all that its rules do not take. Read where rules are wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropping: Vec<DroppingChain>,
+    /// Why nothing is known and nothing can be loaded, where rules are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Unusable>,
+}
+
+/// Why this machine's packet filter cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unusable {
+    /// What, and why.
+    pub what: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// A base chain of nf_tables in a table that the iptables tools do not show, at the forward hook, with a policy of drop.
@@ -411,6 +447,6 @@ impl NftFamily {
 impl FirewallState {
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty() && self.wanted.is_empty()
+        self.live.is_empty() && self.wanted.is_empty() && self.unusable.is_none()
     }
 }

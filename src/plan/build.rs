@@ -1,6 +1,6 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, saved::Stamp, shared};
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, machine, saved::Stamp, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter},
@@ -46,6 +46,8 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
     let mut findings = conflicts::find(inputs, topology, &observed);
     findings.extend(topology.iter().flat_map(|topology| shared::find(inputs.name, topology, inputs.snapshot)));
+    let unusable = topology.iter().flat_map(|topology| machine::firewalls(topology, inputs.snapshot));
+    findings.extend(unusable.map(|diagnostic| finding(&diagnostic)));
     for filter in &observed.filters {
         findings.extend(filter.comparison.findings.iter().map(finding));
         findings.extend(jumps_into(filter, inputs).iter().map(finding));
@@ -70,6 +72,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         .collect();
     let unsaid = lowered.missing.iter().filter(|(_, netns, device)| !said.contains(&(netns, device)));
     findings.extend(unsaid.map(missing));
+    findings.extend(machine::find(inputs.snapshot, &lowered.batches).iter().map(finding));
     findings.dedup();
     let plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),

@@ -1,16 +1,12 @@
 //! What stands in the way on this host: names that are taken, things that are missing, networks that overlap. What is
 //! foreign is never changed, so each of these is for the user to decide.
 
-use std::collections::BTreeSet;
-
-use ipnet::IpNet;
-
-use super::{Finding, Inputs, PREFIX_CHANGED, build::finding};
+use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, overlap, place_name, sysctls};
 use crate::{
     kind::{Topology, bridge, sysctl},
     model::{
-        Diagnostic, Mark, Netns, Snapshot, TopologyName,
-        snapshot::{LinkState, NetnsState, TABLE_MAIN},
+        Diagnostic, Netns, Snapshot, TopologyName,
+        snapshot::{LinkState, NetnsState},
     },
     observe::Observed,
 };
@@ -28,8 +24,9 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
         found.extend(scene.devices(topology));
         found.extend(scene.external_bridges(topology));
         found.extend(scene.ports(topology));
-        found.extend(scene.sysctls(topology));
-        found.extend(scene.overlaps(topology));
+        found.extend(sysctls::find(topology, inputs.snapshot));
+        found.extend(overlap::find(inputs.name, topology, inputs.snapshot, observed));
+        found.extend(listeners::find(topology, inputs.snapshot, observed));
         found.extend(scene.router_advertisement(topology));
     }
     found.extend(scene.foreign_ports(topology));
@@ -44,14 +41,6 @@ struct Scene<'a> {
     name: &'a TopologyName,
     snapshot: &'a Snapshot,
     observed: &'a Observed,
-}
-
-/// Who holds a thing, by its mark.
-fn holder(mark: Option<Mark>) -> String {
-    match mark {
-        Some(mark) => format!("the topology `{}` holds it ({})", mark.topology, mark.address),
-        None => "no topology holds it: somebody else made it".to_owned(),
-    }
 }
 
 impl Scene<'_> {
@@ -88,7 +77,7 @@ impl Scene<'_> {
             }
             let Some(state) = self.snapshot.namespaces.get(&namespace.netns) else { continue };
             if state.mark().is_none_or(|mark| mark.topology != *self.name) {
-                let what = format!("the namespace `{name}` is there already; {}", holder(state.mark()));
+                let what = format!("the namespace `{name}` is there already; {}", holder::of_mark(state.mark()));
                 let help = "rename yours, give the topology a `prefix`, or remove the other one first";
                 found.push(Diagnostic::error("conflict::name_taken", what).help(help));
             }
@@ -157,50 +146,6 @@ impl Scene<'_> {
                     let what =
                         format!("the port `{port}` of the bridge `{}` is the topology `{other}`'s", bridge.label);
                     found.push(Diagnostic::error("conflict::port_taken", what).help("one NIC is a port of one bridge"));
-                }
-            }
-        }
-        found
-    }
-
-    fn sysctls(&self, topology: &Topology) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        let namespaces = topology.namespaces.iter().map(|it| (&it.netns, &it.sysctls));
-        let host = topology.host.iter().map(|it| (&Netns::Host, &it.sysctls));
-        for (netns, sysctls) in namespaces.chain(host) {
-            let Some(state) = self.snapshot.namespaces.get(netns) else { continue };
-            for key in sysctls.keys() {
-                let absent = state.sysctls.get(key).is_some_and(Option::is_none);
-                if absent && sysctl::interface_of_path(key).is_none() {
-                    let what = format!("this kernel has no sysctl `{}` in `{netns}`", sysctl::key_of_path(key));
-                    let help = "check its spelling; some keys need a module of the kernel to be loaded";
-                    found.push(Diagnostic::error("conflict::no_sysctl", what).help(help));
-                }
-            }
-        }
-        found
-    }
-
-    /// A subnet that the host already reaches another way: the new one would cut the other network off.
-    fn overlaps(&self, topology: &Topology) -> Vec<Diagnostic> {
-        let Some(host) = self.host() else { return Vec::new() };
-        let bridges = topology.bridges.iter().filter(|it| !it.external && it.netns == Netns::Host);
-        let bridges = bridges.map(|it| (&it.device, it.addresses.iter().copied().collect::<Vec<_>>()));
-        let ends = topology.links.iter().flat_map(|link| &link.ends).filter(|end| end.netns == Netns::Host);
-        let ends = ends.map(|end| (&end.device, end.addresses.iter().copied().collect::<Vec<_>>()));
-        let mut found = Vec::new();
-        let mut said: BTreeSet<(IpNet, IpNet)> = BTreeSet::new();
-        for (device, nets) in bridges.chain(ends) {
-            for net in nets {
-                for (other, holder) in foreign_networks(host, self.name) {
-                    let overlaps = other.contains(&net.trunc()) || net.trunc().contains(&other);
-                    if overlaps && holder != *device && said.insert((net, other)) {
-                        let what =
-                            format!("{net} on `{device}` overlaps {other}, which the host reaches by `{holder}`");
-                        let help =
-                            format!("what is behind `{holder}` is cut off while this lab is up; take another subnet");
-                        found.push(Diagnostic::warning("conflict::overlap", what).help(help));
-                    }
                 }
             }
         }
@@ -280,15 +225,8 @@ impl Scene<'_> {
     }
 }
 
-fn place_name(netns: &Netns) -> String {
-    match netns {
-        Netns::Host => "the host".to_owned(),
-        Netns::Named(name) => format!("the namespace `{name}`"),
-    }
-}
-
 fn taken(netns: &Netns, device: &str, link: &LinkState) -> Diagnostic {
-    let what = format!("the interface name `{device}` in `{netns}` is taken; {}", holder(link.mark()));
+    let what = format!("the interface name `{device}` in `{netns}` is taken; {}", holder::of_mark(link.mark()));
     let help = "choose another name with `interface`, give the topology a `prefix`, or remove the other one first";
     Diagnostic::error("conflict::name_taken", what).help(help)
 }
@@ -301,20 +239,4 @@ fn altname(netns: &Netns, device: &str, link: &LinkState) -> Diagnostic {
         link.name
     );
     Diagnostic::error("conflict::name_taken", what).help(help)
-}
-
-/// Networks that the host reaches by devices that are not this topology's, with the device.
-fn foreign_networks(host: &NetnsState, name: &TopologyName) -> Vec<(IpNet, String)> {
-    let mut networks = Vec::new();
-    for route in host.routes.iter().filter(|route| route.table == TABLE_MAIN && route.to.prefix_len() > 0) {
-        for hop in &route.nexthops {
-            let Some(link) = hop.link.and_then(|index| host.link_at(index)) else { continue };
-            let ours = link.mark().is_some_and(|mark| mark.topology == *name);
-            let everywhere = matches!(route.to, IpNet::V6(net) if net.addr().segments()[0] & 0xffc0 == 0xfe80);
-            if !ours && !everywhere {
-                networks.push((route.to, link.name.clone()));
-            }
-        }
-    }
-    networks
 }

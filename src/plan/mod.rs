@@ -3,21 +3,31 @@
 mod build;
 mod conflicts;
 mod disruption;
+mod holder;
+mod listeners;
 mod lower;
+mod machine;
 mod neighbours;
+mod overlap;
 pub mod saved;
 mod shared;
+mod sysctls;
+#[cfg(test)]
+mod testing;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::change::{AttributeChange, Change, Finding, Value};
-use crate::model::{TopologyName, event::Action};
+use crate::model::{Netns, TopologyName, event::Action};
 
 pub use build::{Inputs, Prepared, build};
 
 /// The code of the finding that a new prefix makes everything anew.
 pub const PREFIX_CHANGED: &str = "prefix::changed";
+
+/// The code of the finding that this machine's packet filter cannot be used, so that nothing is known of its rules.
+pub const FIREWALL_UNUSABLE: &str = "host::firewall";
 
 /// The version of the plan's JSON. The minor part grows with compatible additions.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -77,4 +87,12 @@ impl Plan {
 /// The JSON Schema of a plan, as `show PLAN -json` prints it.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Plan).to_value()
+}
+
+/// A namespace as the subject of a sentence.
+fn place_name(netns: &Netns) -> String {
+    match netns {
+        Netns::Host => "the host".to_owned(),
+        Netns::Named(name) => format!("the namespace `{name}`"),
+    }
 }

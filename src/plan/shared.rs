@@ -1,6 +1,6 @@
 //! What cannot be two topologies', or anybody else's: routes under one key, values of the host's settings.
 
-use super::{Finding, build::finding};
+use super::{Finding, build::finding, place_name};
 use crate::{
     kind::{
         Topology,
@@ -45,10 +45,7 @@ fn taken(name: &TopologyName, netns: &Netns, state: &NetnsState, live: &RouteSta
         Netns::Named(_) => format!("it is of the protocol {}, which is left alone", protocol_name(live.protocol)),
     };
     let by = live.nexthops.iter().find_map(|hop| state.link_at(hop.link?)).map(|link| format!(" by `{}`", link.name));
-    let place = match netns {
-        Netns::Host => "the host".to_owned(),
-        Netns::Named(name) => format!("the namespace `{name}`"),
-    };
+    let place = place_name(netns);
     let what = format!("{place} has a route to {}{} already; {holder}", live.to, by.unwrap_or_default());
     let help = "give yours another `metric` or `table`, or remove the other one first";
     Some(Diagnostic::error("conflict::route_taken", what).help(help))

@@ -9,6 +9,7 @@ use miette::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lines::Lines;
 use crate::{
     model::{Diagnostic, Diagnostics, Severity, Span, diagnostic::Labelled},
     spec::Source,
@@ -95,13 +96,19 @@ pub struct LabelJson {
     pub text: String,
 }
 
-/// One diagnostic for machines.
-pub fn json(diagnostic: &Diagnostic, sources: &[Source]) -> DiagnosticJson {
+/// All of them for machines.
+pub fn json(diagnostics: &Diagnostics, sources: &[Source]) -> Vec<DiagnosticJson> {
+    let sources: Vec<(&Source, Lines)> = sources.iter().map(|source| (source, Lines::new(&source.text))).collect();
+    diagnostics.0.iter().map(|diagnostic| one_json(diagnostic, &sources)).collect()
+}
+
+fn one_json(diagnostic: &Diagnostic, sources: &[(&Source, Lines)]) -> DiagnosticJson {
     let label = |label: &Labelled| {
         let source = sources.get(label.span.source as usize);
-        let (line, column) = source.map_or((0, 0), |source| position(&source.text, label.span.start as usize));
+        let position = |(source, lines): &(&Source, Lines)| lines.position(&source.text, label.span.start as usize);
+        let (line, column) = source.map_or((0, 0), position);
         LabelJson {
-            file: source.map_or_else(String::new, |source| source.name.clone()),
+            file: source.map_or_else(String::new, |(source, _)| source.name.clone()),
             line,
             column,
             start: label.span.start,
@@ -140,40 +147,29 @@ pub fn document(found: &[DiagnosticJson]) -> serde_json::Value {
     })
 }
 
-/// Line and column of a byte, both counted from 1.
-pub fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..text.floor_char_boundary(at)).unwrap_or(text);
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (line, before.get(start..).unwrap_or_default().chars().count() + 1)
-}
-
 /// A source made ready to be shown: its lines are known, and nothing in it drives the terminal.
 #[derive(Debug)]
 struct Page {
     name: String,
     text: String,
-    lines: Vec<usize>,
+    lines: Lines,
 }
 
 impl Page {
     fn new(source: &Source) -> Self {
         let text = harmless(&source.text);
-        let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-        let lines = std::iter::once(0).chain(starts).collect();
+        let lines = Lines::new(&text);
         Self { name: source.name.clone(), text, lines }
     }
 
     /// The number of the line of a byte, from 0.
     fn line(&self, at: usize) -> usize {
-        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+        self.lines.line(at)
     }
 
     /// Where a line begins and ends, its line break left out.
     fn bounds(&self, line: usize) -> (usize, usize) {
-        let start = self.lines.get(line).copied().unwrap_or(self.text.len());
-        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
-        (start, end)
+        self.lines.bounds(&self.text, line)
     }
 
     fn is_long(&self, line: usize) -> bool {
@@ -224,7 +220,7 @@ impl SourceCode for Page {
         let (from, to) = (span.offset(), span.offset() + span.len());
         let first = self.line(from).saturating_sub(before);
         let last_byte = if span.is_empty() { from } else { to - 1 };
-        let last = (self.line(last_byte) + after).min(self.lines.len() - 1);
+        let last = (self.line(last_byte) + after).min(self.lines.count() - 1);
         let mut start = self.bounds(first).0;
         let mut end = self.bounds(last).1;
         let mut line = first;
@@ -234,7 +230,7 @@ impl SourceCode for Page {
             let begin = self.bounds(line).0;
             start = if before == 0 { from } else { begin.max(from.saturating_sub(MARGIN)) };
             start = self.text.floor_char_boundary(start);
-            column = self.text.get(begin..start).map_or(0, |text| text.chars().count());
+            column = self.lines.position(&self.text, start).1 - 1;
             end = self.text.ceil_char_boundary(self.bounds(self.line(last_byte)).1.min(to + MARGIN));
         }
         let data = self.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
@@ -384,11 +380,11 @@ mod tests {
 
     #[test]
     fn machines_get_every_place() {
-        let json = json(&diagnostics().0[0], &sources());
+        let all = json(&diagnostics(), &sources());
+        let [json, none] = all.as_slice() else { panic!("{all:?}") };
         let places: Vec<_> = json.labels.iter().map(|l| (l.file.as_str(), l.line, l.column)).collect();
         assert_eq!(places, [("a.yaml", 2, 8), ("b.yaml", 2, 1)]);
-        let none = super::json(&diagnostics().0[1], &sources());
-        assert_eq!((none.labels.len(), none.help), (0, None));
+        assert_eq!((none.labels.len(), none.help.as_ref()), (0, None));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     report::{
         attributes::inline,
         style::{BOLD, CYAN, DIM, GREEN, YELLOW, clean, count, paint, quote},
+        table::table,
         words,
     },
 };
@@ -81,19 +82,8 @@ pub fn list(labs: &[Summary]) -> String {
     if labs.is_empty() {
         return "No topologies. Nothing on this host belongs to netwright.\n".to_owned();
     }
-    let head = ["NAME", "NAMESPACES", "BRIDGES", "LINKS", "OTHER", "STATE", "FILE"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(labs.iter().map(row)).collect();
-    let mut out = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        let style = if number == 0 { BOLD } else { tint(&labs[number - 1].state) };
-        out.push_str(&format!("{}\n", paint(style, line.trim_end())));
-    }
-    out
+    let rows: Vec<_> = labs.iter().map(|lab| (row(lab), tint(&lab.state))).collect();
+    table(["NAME", "NAMESPACES", "BRIDGES", "LINKS", "OTHER", "STATE", "FILE"], &rows)
 }
 
 fn row(lab: &Summary) -> [String; 7] {
@@ -204,6 +194,7 @@ pub fn show_json(lab: &Lab) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
     use crate::{
         model::event::Action,

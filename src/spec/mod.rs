@@ -4,7 +4,9 @@ pub mod address;
 pub mod de;
 pub mod expand;
 pub mod file;
+pub mod format;
 pub mod json;
+pub mod reach;
 pub mod resolve;
 pub mod schema;
 pub mod text;
@@ -77,16 +79,18 @@ const WORDS_MAX: usize = 600;
 
 /// Adds a diagnostic, unless there are too many. Warnings never keep an error out.
 fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
-    let room = match diagnostic.severity {
-        Severity::Warning => ERRORS_MAX,
-        Severity::Error => 2 * ERRORS_MAX,
-    };
-    if diagnostics.0.len() < room {
+    if diagnostic.severity == Severity::Error && !is_full(diagnostics) || diagnostics.0.len() < ERRORS_MAX {
         diagnostics.push(diagnostic);
     }
 }
 
-/// Cuts what nobody can read, drops what an alias repeats of the value that it stands for, and puts the rest in order.
+/// Whether no more is added: what is only there to word an error may be left out then.
+fn is_full(diagnostics: &Diagnostics) -> bool {
+    diagnostics.0.len() >= 2 * ERRORS_MAX
+}
+
+/// Cuts what nobody can read, drops what is said twice, as an alias repeats what is wrong with the value that it stands for,
+/// and puts the rest in order.
 fn tidy(diagnostics: &mut Diagnostics) {
     let more = diagnostics.0.iter().filter(|d| d.severity == Severity::Error).count() >= ERRORS_MAX;
     for diagnostic in &mut diagnostics.0 {

@@ -236,7 +236,7 @@ impl Kernel for Fake {
         };
         let new =
             NetnsState { sysctls: sysctls::inherited(&self.state.namespaces[&Netns::Host]), ..NetnsState::default() };
-        let fresh = request.fresh.iter().filter_map(|key| Some((key.clone(), sysctls::read(&new, key)?)));
+        let fresh = request.trial.sysctls.iter().map(|key| (key.clone(), sysctls::read(&new, key)));
         seen.fresh = fresh.collect();
         seen.to_come = to_come.map(|(netns, wanted)| (netns.clone(), empty(wanted))).collect();
         Ok(seen)

@@ -9,7 +9,7 @@ use super::{
     tools::{self, Action, Refusal, Tool},
 };
 use crate::model::{
-    iptables::{is_builtin, parse_save, write_restore},
+    iptables::{is_builtin, parse_save, words, write_restore},
     snapshot::{Chain, Family, Table, Variant},
 };
 
@@ -29,11 +29,11 @@ pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, Ke
 fn print_family(wanted: &[&Table], variant: Variant, family: Family) -> Result<Vec<Table>, KernelError> {
     let tool = |action| {
         tools::find(variant, family, action, tools::default_variant()?)
-            .ok_or_else(|| tools::missing_variant(variant, family))
+            .ok_or_else(|| tools::missing_family(variant, family))
     };
     let (restore, save) = (tool(Action::Restore)?, tool(Action::Save)?);
     if let Err(refusal) = tools::restore(&restore, &[], &write_restore(wanted.iter().copied())) {
-        return Err(explain(wanted, family, &restore, refusal));
+        return Err(explain(wanted, (variant, family), &restore, refusal));
     }
     let text = tools::save(&save)?;
     parse_save(family, &text)
@@ -41,7 +41,7 @@ fn print_family(wanted: &[&Table], variant: Variant, family: Family) -> Result<V
 }
 
 /// Names the rule that was refused. Where the tool named none (legacy names the COMMIT), each is tried alone.
-fn explain(wanted: &[&Table], family: Family, restore: &Tool, refusal: Refusal) -> KernelError {
+fn explain(wanted: &[&Table], (variant, family): (Variant, Family), restore: &Tool, refusal: Refusal) -> KernelError {
     let refusal = match &refusal.line {
         Some(line) if line.starts_with("-A ") => refusal,
         None if refusal.whole => refusal,
@@ -51,6 +51,41 @@ fn explain(wanted: &[&Table], family: Family, restore: &Tool, refusal: Refusal) 
         format!("this machine cannot do the {} firewall rules that the topology needs", family_name(family)),
         format!("{restore} refuses {refusal}"),
     )
+    .hint(refusal.line.as_deref().and_then(|line| advice(line, variant)))
+}
+
+/// Where a rule is refused, a module of the kernel is most often what is missing: by its name it can be loaded or looked
+/// for.
+fn advice(line: &str, variant: Variant) -> Option<String> {
+    let modules = modules(line, variant);
+    let names = modules.join(" ");
+    (!modules.is_empty()).then(|| {
+        format!(
+            "the kernel may lack a module of that rule: modprobe -a {names} loads them where its packages have them"
+        )
+    })
+}
+
+/// The modules that a rule asks for.
+fn modules(line: &str, variant: Variant) -> Vec<String> {
+    let mut modules: Vec<String> = match variant {
+        Variant::Nft => vec!["nft_compat".to_owned()],
+        Variant::Legacy => Vec::new(),
+    };
+    let words = words(line);
+    for pair in words.windows(2) {
+        let module = match (&*pair[0], &*pair[1]) {
+            ("-m", "tcp" | "udp") => "xt_tcpudp".to_owned(),
+            ("-m", name) => format!("xt_{name}"),
+            ("-j", "DNAT" | "SNAT") => "xt_nat".to_owned(),
+            ("-j", name @ ("MASQUERADE" | "NETMAP" | "CT" | "REDIRECT")) => format!("xt_{name}"),
+            _ => continue,
+        };
+        if !modules.contains(&module) {
+            modules.push(module);
+        }
+    }
+    modules
 }
 
 fn culprit(wanted: &[&Table], restore: &Tool) -> Option<Refusal> {
@@ -84,5 +119,18 @@ fn same_table(wanted: &Table, printed: &mut Vec<Table>) -> Result<Table, KernelE
             format!("cannot try the {} firewall rules", family_name(wanted.family)),
             format!("the {} table was loaded, but is not printed as it was loaded", wanted.name.as_str()),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_names_its_modules() {
+        let line = "-A NW-POST-lab -s 10.0.0.0/8 -m conntrack --ctstate DNAT -m tcp --dport 1 -j MASQUERADE";
+        assert_eq!(modules(line, Variant::Legacy), ["xt_conntrack", "xt_tcpudp", "xt_MASQUERADE"]);
+        assert_eq!(modules("-A X -j DNAT --to-destination 1.2.3.4", Variant::Nft), ["nft_compat", "xt_nat"]);
+        assert_eq!(advice("-A X -i br0 -j ACCEPT", Variant::Legacy), None);
     }
 }

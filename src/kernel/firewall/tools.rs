@@ -10,7 +10,7 @@ use std::{
 
 use iptables::IPTables;
 
-use super::super::KernelError;
+use super::{super::KernelError, family_name};
 use crate::model::snapshot::{Family, Variant};
 
 /// Where tools are looked for. Not in the user's PATH: what runs as root must not depend on it.
@@ -101,21 +101,32 @@ fn variant_name(variant: Variant) -> &'static str {
 pub(super) fn missing() -> KernelError {
     KernelError::message(
         "gateways, nat and port forwards need iptables",
-        format!("it is in none of {}; install the package `iptables`", DIRECTORIES.join(", ")),
+        format!("it is in none of {}", DIRECTORIES.join(", ")),
     )
+    .hint(Some("install the package `iptables` (Debian, Ubuntu, Alpine, Arch) or `iptables-nft` (Fedora, RHEL)"))
 }
 
 /// The error where a packet filter is in use, or ours is in it, and its tools are missing.
 pub(super) fn missing_variant(variant: Variant, family: Family) -> KernelError {
-    let tool = format!("{}-{}-save", program(family), variant_name(variant));
-    KernelError::message(
-        format!("cannot read or change the {} packet filter, which holds tables here", variant_name(variant)),
-        format!(
-            "{tool} is in none of {}; install the package `iptables` (on some distributions `iptables-{}`)",
-            DIRECTORIES.join(", "),
-            variant_name(variant)
-        ),
-    )
+    let name = variant_name(variant);
+    let what = format!("cannot read or change the {name} packet filter, which holds tables here");
+    missing_tool(what, variant, family)
+}
+
+/// The error where there are tools for one family and not for the other.
+pub(super) fn missing_family(variant: Variant, family: Family) -> KernelError {
+    missing_tool(format!("cannot load the {} rules that the topology needs", family_name(family)), variant, family)
+}
+
+fn missing_tool(what: String, variant: Variant, family: Family) -> KernelError {
+    let (program, name) = (program(family), variant_name(variant));
+    let why = format!("{program}-{name}-save is in none of {}", DIRECTORIES.join(", "));
+    let ip6tables = if family == Family::V6 { ", of old Alpine `ip6tables`" } else { "" };
+    let package = match variant {
+        Variant::Nft => "`iptables` (Debian, Ubuntu, Alpine, Arch) or `iptables-nft` (Fedora, RHEL)",
+        Variant::Legacy => "`iptables` (Debian, Ubuntu, Arch) or `iptables-legacy` (Fedora, RHEL, Alpine)",
+    };
+    KernelError::message(what, why).hint(Some(format!("install the package {package}{ip6tables}")))
 }
 
 fn command(tool: &Tool) -> Command {

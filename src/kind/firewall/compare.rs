@@ -1,6 +1,6 @@
 //! Wanted tables against live ones: what is missing, what is too much, and whose it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -104,6 +104,8 @@ pub struct Comparison {
     /// Foreign rules that undo what ours do: warnings, since they are not ours to change; and ports that somebody else
     /// publishes, which is an error where our forward is still to be made.
     pub findings: Vec<Diagnostic>,
+    /// The forwards whose ports somebody else's rules publish: said in the findings.
+    pub published: BTreeSet<Address>,
 }
 
 impl Comparison {
@@ -149,8 +151,10 @@ pub fn compare(
     }
     comparison.findings = foreign_verdicts(composed, canonical, live);
     let is_missing = |address: &Address| comparison.resources.get(address).is_some_and(|drift| drift.missing > 0);
-    let taken = taken_ports(composed, live, is_missing);
-    comparison.findings.extend(taken);
+    for (address, finding) in taken_ports(composed, live, is_missing) {
+        comparison.published.insert(address);
+        comparison.findings.push(finding);
+    }
     comparison
 }
 

@@ -347,3 +347,23 @@ fn a_port_that_somebody_else_publishes_is_an_error_until_it_is_ours() {
         assert_eq!(with("MINE", rule, false).first().map(|(severity, _)| *severity), severity, "{rule}");
     }
 }
+
+#[test]
+fn a_port_is_published_by_lists_of_ports_and_by_way_of_chains_too() {
+    let composed = lab(vec![forward(8088, 80)]);
+    let with = |rules: &str| {
+        let text = format!("*nat\n:CNI-DN-1 - [0:0]\n:KUBE-NODEPORTS - [0:0]\n:KUBE-EXT-1 - [0:0]\n{rules}COMMIT\n");
+        let comparison = against(&composed, &save(Variant::Nft, &text));
+        assert_eq!(comparison.published.len(), usize::from(!comparison.findings.is_empty()));
+        comparison.findings.into_iter().map(|it| it.message).collect::<Vec<_>>()
+    };
+    let list = "-A CNI-DN-1 -p tcp -m multiport --dports 80,8000:8100 -j DNAT --to-destination 1.2.3.4\n";
+    assert!(with(list)[0].contains("published by a CNI plugin"), "{:?}", with(list));
+    let jump = "-A KUBE-NODEPORTS -p tcp -m tcp --dport 8088 -j KUBE-EXT-1\n";
+    let target = "-A KUBE-EXT-1 -p tcp -m tcp -j DNAT --to-destination 1.2.3.4:80\n";
+    let found = with(&format!("{jump}{target}"));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("published by Kubernetes") && found[0].contains("KUBE-NODEPORTS"), "{found:?}");
+    assert_eq!(with(jump), [""; 0], "a chain that leads nowhere publishes nothing");
+    assert_eq!(with(&list.replace("80,8000:8100", "80,443")), [""; 0]);
+}

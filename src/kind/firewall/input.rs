@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+pub use crate::model::socket::Protocol;
+use crate::model::{
+    Address, IfName, TopologyName,
+    snapshot::Family,
+    socket::{Listener, Ports},
+};
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
-
-use crate::model::{Address, IfName, TopologyName, snapshot::Family};
 
 /// Everything that the rules of one namespace follow from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,34 +133,6 @@ pub struct SnatTo {
     pub ports: Option<(u16, u16)>,
 }
 
-/// A transport protocol that has ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-impl Protocol {
-    /// Its name, for people and iptables alike.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-
-    /// Its number in the IP header.
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
-        }
-    }
-}
-
 /// One published port or range of them, of one protocol and one family (that of `to`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
@@ -179,6 +154,23 @@ impl Forward {
     /// The family that it serves.
     pub fn family(&self) -> Family {
         Family::of(self.to)
+    }
+
+    /// The ports listened on.
+    pub fn listened(&self) -> Ports {
+        let (first, last) = self.ports;
+        Ports { protocol: self.protocol, first, last }
+    }
+
+    /// Whether it takes packets that a socket waits for. What a forward for every address takes of loopback's is what
+    /// starts here, and IPv6's loopback it leaves alone.
+    pub fn takes_from(&self, listener: &Listener) -> bool {
+        let served = match (self.listen, listener.address) {
+            (_, address) if address.is_unspecified() => true,
+            (Some(listen), address) => listen == address,
+            (None, address) => !(address.is_ipv6() && address.is_loopback()),
+        };
+        served && listener.serves(self.family()) && self.listened().contains(listener.protocol, listener.port)
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Rule {
     pub output: Option<Match<String>>,
     pub protocol: Option<Match<String>>,
     pub ports: Option<Match<(u16, u16)>>,
+    /// `--dports` of the multiport match, which counts as unknown beside.
+    pub several_ports: Vec<(u16, u16)>,
     pub states: Option<Match<Vec<String>>>,
     pub source_type: Option<Match<String>>,
     pub destination_type: Option<Match<String>>,
@@ -79,6 +81,11 @@ impl Rule {
             "-s" => self.source = known(&mut self.unknown, text().and_then(network)),
             "-d" => self.destination = known(&mut self.unknown, text().and_then(network)),
             "--dport" => self.ports = known(&mut self.unknown, text().and_then(ports)),
+            "--dports" => {
+                self.unknown = true;
+                let all = text().filter(|m| !m.not).map(|m| m.value).unwrap_or_default();
+                self.several_ports = all.split(',').filter_map(port_range).collect();
+            }
             "--ctstate" | "--state" => {
                 self.states = text().map(|m| Match { not, value: m.value.split(',').map(str::to_owned).collect() });
             }
@@ -106,8 +113,13 @@ fn network(m: Match<String>) -> Option<Match<IpNet>> {
 }
 
 fn ports(m: Match<String>) -> Option<Match<(u16, u16)>> {
-    let (first, last) = m.value.split_once(':').unwrap_or((&m.value, &m.value));
-    Some(Match { not: m.not, value: (first.parse().ok()?, last.parse().ok()?) })
+    Some(Match { not: m.not, value: port_range(&m.value)? })
+}
+
+/// `80`, or `80:90`.
+fn port_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once(':').unwrap_or((text, text));
+    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 impl<T> Match<T> {

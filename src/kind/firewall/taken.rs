@@ -13,37 +13,74 @@ use crate::model::{
     snapshot::{Chain, Family, Table, TableName, Variant},
 };
 
-/// The published ports of the topology that a rule of another topology, of Docker or of anybody else leads elsewhere. It
+/// The forwards of the topology, each with what is to be said, that a rule of another topology, of Docker or of anybody else leads elsewhere. It
 /// is an error for a forward that is still to be made, and a warning for one that is there.
 pub(super) fn taken_ports(
     composed: &Composed,
     live: &[(Variant, Table)],
     is_missing: impl Fn(&Address) -> bool,
-) -> Vec<Diagnostic> {
+) -> Vec<(Address, Diagnostic)> {
     let ours = publications(composed);
     if ours.is_empty() {
         return Vec::new();
     }
-    let mut findings = Vec::new();
+    let mut findings: Vec<(Address, Diagnostic)> = Vec::new();
     for (variant, table) in live.iter().filter(|(_, table)| table.name == TableName::Nat) {
-        let foreign = |chain: &&Chain| own_chain(&composed.topology, table.name, &chain.name).is_none();
-        for chain in table.chains.iter().filter(foreign) {
-            for text in chain.rules.iter().filter(|rule| rule.contains("--dport ")) {
-                let rule = Rule::parse(text);
-                if !matches!(rule.target.as_deref(), Some("DNAT" | "REDIRECT")) {
-                    continue;
-                }
+        for way in [Way::Direct, Way::Jump] {
+            for (chain, text, rule) in foreign_rules(composed, table, way) {
                 for (_, our, address) in
                     ours.iter().filter(|(family, our, _)| *family == table.family && meet(our, &rule))
                 {
-                    let certain = !rule.unknown && !is_narrow(&rule);
+                    // Where a jump leads, a rule may have said so itself.
+                    if way == Way::Jump && findings.iter().any(|(found, _)| found == address) {
+                        continue;
+                    }
+                    let certain = !rule.unknown && !is_narrow(&rule) && way == Way::Direct;
                     let severity = if certain && is_missing(address) { Severity::Error } else { Severity::Warning };
-                    findings.push(finding(composed, (*variant, table.family), chain, text, our, (address, severity)));
+                    let found = finding(composed, (*variant, table.family), chain, text, our, (address, severity));
+                    findings.push((address.clone(), found));
                 }
             }
         }
     }
     findings
+}
+
+/// How a rule gives packets another destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Itself.
+    Direct,
+    /// By a chain that it sends them to.
+    Jump,
+}
+
+/// The rules of others that name ports and give packets to those another destination.
+fn foreign_rules<'a>(composed: &Composed, table: &'a Table, way: Way) -> Vec<(&'a Chain, &'a String, Rule)> {
+    let foreign = |chain: &&Chain| own_chain(&composed.topology, table.name, &chain.name).is_none();
+    let rules = table.chains.iter().filter(foreign).flat_map(|chain| chain.rules.iter().map(move |rule| (chain, rule)));
+    let with_ports = rules.filter(|(_, text)| text.contains("--dport"));
+    let parsed = with_ports.map(|(chain, text)| (chain, text, Rule::parse(text)));
+    let leads = |rule: &Rule| match (way, rule.target.as_deref()) {
+        (_, None) => false,
+        (Way::Direct, Some(target)) => is_new_destination(target),
+        (Way::Jump, Some(target)) => leads_away(table, target, DEPTH),
+    };
+    parsed.filter(|(_, _, rule)| leads(rule)).collect()
+}
+
+/// How far jumps are followed: a Kubernetes service is three deep.
+const DEPTH: usize = 5;
+
+fn leads_away(table: &Table, chain: &str, depth: usize) -> bool {
+    let Some(chain) = table.chain(chain).filter(|_| depth > 0) else { return false };
+    let target = |rule: &String| Rule::parse(rule).target;
+    let mut targets = chain.rules.iter().filter_map(target);
+    targets.any(|target| is_new_destination(&target) || leads_away(table, &target, depth - 1))
+}
+
+fn is_new_destination(target: &str) -> bool {
+    matches!(target, "DNAT" | "REDIRECT")
 }
 
 fn publications(composed: &Composed) -> Vec<(Family, Rule, Address)> {
@@ -71,12 +108,14 @@ fn is_narrow(rule: &Rule) -> bool {
 fn meet(ours: &Rule, theirs: &Rule) -> bool {
     let protocol = |rule: &Rule| rule.protocol.as_ref().and_then(|m| m.positive().cloned());
     let ports = |rule: &Rule| rule.ports.as_ref().and_then(|m| m.positive().copied());
-    let (Some(a), Some(b)) = (ports(ours), ports(theirs)) else { return false };
+    let Some(ours_ports) = ports(ours) else { return false };
+    let touches = |(first, last): (u16, u16)| ours_ports.0 <= last && first <= ours_ports.1;
     let same_place = match (&ours.destination, &theirs.destination) {
         (Some(ours), Some(theirs)) => overlap(&ours.value, &theirs.value) != theirs.not,
         (None, _) | (_, None) => true,
     };
-    protocol(ours) == protocol(theirs) && a.0 <= b.1 && b.0 <= a.1 && same_place
+    let same_port = ports(theirs).into_iter().chain(theirs.several_ports.iter().copied()).any(touches);
+    protocol(ours) == protocol(theirs) && same_port && same_place
 }
 
 fn finding(
@@ -93,6 +132,9 @@ fn finding(
             Err(_) => format!("the topology of {}", chain.name),
         },
         None if chain.name.starts_with("DOCKER") => "Docker".to_owned(),
+        None if chain.name.starts_with("KUBE-") => "Kubernetes".to_owned(),
+        None if chain.name.starts_with("CNI-") => "a CNI plugin (Kubernetes, Podman)".to_owned(),
+        None if chain.name.starts_with("NETAVARK-") => "Podman".to_owned(),
         None => format!("the chain {}", chain.name),
     };
     let protocol = our.protocol.as_ref().map_or("", |m| m.value.as_str());

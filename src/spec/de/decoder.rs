@@ -47,6 +47,11 @@ impl<'n> Decoder<'n> {
         self.sources.get(at.source as usize).map_or("", |source| &source.text)
     }
 
+    /// Whether nothing more is reported. Something was found and lost then.
+    pub fn is_full(&self) -> bool {
+        self.diagnostics.is_full()
+    }
+
     /// How much was found wrong so far: where it does not grow, a value was read whole.
     pub fn found(&self) -> usize {
         self.found
@@ -85,6 +90,10 @@ impl<'n> Decoder<'n> {
     pub fn wrong_type(&mut self, node: &Node, expected: &str, help: Option<String>) {
         self.lost = true;
         if matches!(node.value, Value::Invalid) {
+            return;
+        }
+        if self.is_full() {
+            self.found += 1;
             return;
         }
         let found = node.found();

@@ -78,7 +78,7 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
     };
     let mut fields = Fields { node, entries, meant: Vec::new(), what: S::WHAT };
     for entry in entries {
-        if !is_key::<S>(entry) {
+        if !is_key::<S>(entry) && !cx.is_full() {
             let (error, meant) = unknown::<S>(entry);
             cx.push(error);
             fields.meant.extend(meant);
@@ -88,10 +88,10 @@ pub fn decode<'n, S: Section>(node: &'n Node, cx: &mut Decoder<'n>) -> Option<S>
 }
 
 /// The keys of a map that are none of a section, with those that were probably meant.
-pub fn unknown_keys<S: Section>(node: &Node) -> Vec<(&str, Option<&'static str>)> {
-    let Value::Map(entries) = &node.value else { return Vec::new() };
+pub fn unknown_keys<S: Section>(node: &Node) -> impl Iterator<Item = (&str, Option<&'static str>)> {
+    let entries = if let Value::Map(entries) = &node.value { entries.as_slice() } else { &[] };
     let others = entries.iter().filter(|entry| !is_key::<S>(entry));
-    others.map(|entry| (entry.key.value.as_str(), unknown::<S>(entry).1)).collect()
+    others.map(|entry| (entry.key.value.as_str(), unknown::<S>(entry).1))
 }
 
 fn is_key<S: Section>(entry: &Entry) -> bool {

@@ -3,8 +3,11 @@
 /// The nearest of `known` to `text`, where it is near enough for a slip.
 pub fn nearest<'k>(text: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let lower = text.to_lowercase();
+    let letters = lower.chars().count();
     let limit = (text.chars().count() / 3).clamp(1, 3);
     known
+        // Every letter too many or too few is a step already, and a text may be as long as a file.
+        .filter(|k| k.to_lowercase().chars().count().abs_diff(letters) <= limit)
         .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
         .filter(|(distance, k)| *distance <= limit && *distance < k.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -35,9 +35,9 @@ use super::{
         text::Wrong,
     },
     schema::Definitions,
-    tree::{Node, Value},
+    tree::{Entry, Node, Value},
 };
-use crate::model::{Label, Spanned, TopologyName};
+use crate::model::{Label, Spanned, TopologyName, diagnostic::ERRORS_MAX};
 
 /// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
 pub type Map<K, V> = IndexMap<Spanned<K>, V>;
@@ -225,10 +225,13 @@ impl Decode for File {
 
 /// Whether a key that is none may be the one under which names are defined: by mistake, or in another file.
 fn names_may_be_elsewhere(file: &Node) -> bool {
-    let has = |key: &str| matches!(&file.value, Value::Map(entries) if entries.iter().any(|it| it.key.value == key));
-    section::unknown_keys::<RawFile>(file).into_iter().any(|(_, meant)| match meant {
+    let is_namespaces = |it: &Entry| it.key.value == "namespaces";
+    let has_namespaces = matches!(&file.value, Value::Map(entries) if entries.iter().any(is_namespaces));
+    // Of a file that is full of unknown keys nothing can be told.
+    section::unknown_keys::<RawFile>(file).enumerate().any(|(number, (_, meant))| match meant {
+        _ if number >= ERRORS_MAX => true,
         Some(meant) => matches!(meant, "namespaces" | "bridges"),
-        None => !has("namespaces"),
+        None => !has_namespaces,
     })
 }
 

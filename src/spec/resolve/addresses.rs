@@ -1,80 +1,105 @@
 //! Addresses: the automatic ones, and clashes of those that are written.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{HashMap, HashSet},
     net::IpAddr,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpAddrRange, IpNet};
 
 use super::{
-    HOST, overlap,
-    scope::{Interface, Scope, What},
+    HOST,
+    scope::{EndId, Interface, Scope, Segment, What},
 };
 use crate::{
     kind::sysctl,
-    model::{Diagnostic, Label, Span},
+    model::{Diagnostic, Label, Span, Spanned},
 };
+
+/// How many addresses a file may leave to be given, in all: each end gets one of every subnet of its segment.
+const GIVEN_MAX: usize = 1 << 18;
 
 /// Gives each end without `addresses`, on a segment with subnets, the lowest free address of each of them.
 pub fn assign(scope: &mut Scope<'_>) {
-    let mut used: HashMap<usize, BTreeSet<IpAddr>> = HashMap::new();
-    for list in scope.interfaces.values() {
-        for interface in list {
-            let Some(segment) = interface.segment else { continue };
-            used.entry(segment).or_default().extend(interface.addresses.iter().map(IpNet::addr));
-        }
+    let mut pools = Pools::default();
+    for interface in scope.interfaces.values().flatten() {
+        let Some(segment) = interface.segment else { continue };
+        pools.used.entry(segment).or_default().extend(interface.addresses.iter().map(IpNet::addr));
     }
     for (index, link) in scope.file.links.iter().enumerate() {
         for (which, end) in link.endpoints.iter().enumerate() {
-            if end.addresses.is_none() {
-                assign_end(scope, (index, which), end.span, &mut used);
+            if end.addresses.is_none() && assign_end(scope, (index, which), end.span, &mut pools).is_none() {
+                return;
             }
         }
     }
 }
 
-fn assign_end(scope: &mut Scope<'_>, id: (usize, usize), span: Span, used: &mut HashMap<usize, BTreeSet<IpAddr>>) {
-    let found = scope.interfaces.iter().find_map(|(label, list)| {
-        let place = list.iter().position(|it| it.what == What::End(id))?;
-        Some((label.clone(), place, list[place].segment?))
-    });
-    let Some((label, place, segment)) = found else { return };
-    let on_bridge = scope.segments[segment].bridge.is_some();
-    if scope.segments[segment].external || (on_bridge && label.as_str() == HOST) {
-        return;
-    }
-    for subnet in scope.segments[segment].subnets.clone() {
-        let taken = used.entry(segment).or_default();
-        match lowest_free(&subnet, taken) {
-            Some(address) => {
-                taken.insert(address);
-                let Ok(net) = IpNet::new(address, subnet.prefix_len()) else { continue };
-                if let Some(interface) = scope.interfaces.get_mut(&label).and_then(|list| list.get_mut(place)) {
-                    interface.addresses.push(net);
-                    interface.unmanaged = false;
-                }
-            }
-            None => {
-                let error = Diagnostic::error("address::exhausted", format!("{subnet} has no address left"))
-                    .at(span, "for this end")
-                    .help("take a larger subnet, or give this end `addresses`");
-                scope.error(error);
-            }
-        }
+/// What is left to give.
+#[derive(Default)]
+struct Pools {
+    /// The addresses of each segment that somebody has.
+    used: HashMap<usize, HashSet<IpAddr>>,
+    /// The addresses of each subnet of a segment that have not been looked at: all before them are somebody's.
+    rest: HashMap<(usize, IpNet), IpAddrRange>,
+    given: usize,
+}
+
+impl Pools {
+    /// Takes the lowest free address of a segment's subnet.
+    fn take(&mut self, segment: usize, subnet: &IpNet) -> Option<IpAddr> {
+        let used = self.used.entry(segment).or_default();
+        let rest = self.rest.entry((segment, *subnet)).or_insert_with(|| hosts(subnet));
+        let address = rest.find(|address| used.insert(*address))?;
+        self.given += 1;
+        Some(address)
     }
 }
 
-/// The lowest address of `subnet` that is not taken: never its network or broadcast address, but both of a /31 or /127.
-fn lowest_free(subnet: &IpNet, taken: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-    match subnet {
-        IpNet::V4(net) => net.hosts().map(IpAddr::V4).find(|address| !taken.contains(address)),
-        // The first address of an IPv6 subnet is the routers' anycast address (RFC 4291, 2.6.1), so it is no host's.
-        IpNet::V6(net) => {
-            let skip = usize::from(net.prefix_len() < 127);
-            net.hosts().skip(skip).map(IpAddr::V6).find(|address| !taken.contains(address))
+/// Gives an end what it lacks. `None` where no more are given to anybody.
+fn assign_end(scope: &mut Scope<'_>, id: EndId, span: Span, pools: &mut Pools) -> Option<()> {
+    let what = What::End(id);
+    let Some((label, Interface { segment: Some(segment), .. })) = scope.find(&what) else { return Some(()) };
+    let Segment { bridge, subnets, external } = &scope.segments[*segment];
+    if *external || (bridge.is_some() && label.as_str() == HOST) {
+        return Some(());
+    }
+    let mut given = Vec::new();
+    let mut exhausted = Vec::new();
+    for subnet in subnets {
+        match pools.take(*segment, subnet) {
+            Some(address) => given.extend(IpNet::new(address, subnet.prefix_len())),
+            None => exhausted.push(*subnet),
+        }
+        if pools.given > GIVEN_MAX {
+            let what = format!("the file asks for more than {GIVEN_MAX} automatic addresses");
+            let error = Diagnostic::error("address::many", what).at(span, "no more from this end on");
+            scope.error(error.help("every end gets one of each subnet of its segment; take fewer subnets"));
+            return None;
         }
     }
+    if let Some(interface) = scope.find_mut(&what).filter(|_| !given.is_empty()) {
+        interface.addresses.extend(given);
+        interface.unmanaged = false;
+    }
+    for subnet in exhausted {
+        let error = Diagnostic::error("address::exhausted", format!("{subnet} has no address left"))
+            .at(span, "for this end")
+            .help("take a larger subnet, or give this end `addresses`");
+        scope.error(error);
+    }
+    Some(())
+}
+
+/// The addresses of `subnet` that are given, from the lowest on: never its network or broadcast address, but both of a
+/// /31 or /127.
+fn hosts(subnet: &IpNet) -> IpAddrRange {
+    let mut hosts = subnet.hosts();
+    // The first address of an IPv6 subnet is the routers' anycast address (RFC 4291, 2.6.1), so it is no host's.
+    if matches!(subnet, IpNet::V6(net) if net.prefix_len() < 127) {
+        hosts.next();
+    }
+    hosts
 }
 
 /// One address twice on a segment, one twice in a namespace, IPv6 where it is off, addresses that no host can have.
@@ -114,34 +139,21 @@ struct Written {
 fn written(scope: &Scope<'_>) -> Vec<Written> {
     let file = scope.file;
     let mut all = Vec::new();
-    let find = |what: &What| {
-        let mut each = scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
-        each.find(|(_, it): &(&Label, &Interface)| it.what == *what).map(|(label, it)| (label.clone(), it.segment))
+    let mut add = |namespace: &Label, segment: Option<usize>, list: Option<&Vec<Spanned<IpNet>>>| {
+        let list = list.into_iter().flatten();
+        all.extend(list.map(|net| Written { namespace: namespace.clone(), segment, net: net.value, span: net.span }));
     };
     for (label, spec) in &file.namespaces {
-        let list = spec.addresses.iter().flatten();
-        all.extend(list.map(|net| Written {
-            namespace: label.value.clone(),
-            segment: None,
-            net: net.value,
-            span: net.span,
-        }));
+        add(label, None, spec.addresses.as_ref());
     }
     for (label, bridge) in &file.bridges {
-        let Some((namespace, segment)) = find(&What::Bridge(label.value.clone())) else { continue };
-        let list = bridge.addresses.iter().flatten();
-        all.extend(list.map(|net| Written { namespace: namespace.clone(), segment, net: net.value, span: net.span }));
+        let Some((namespace, it)) = scope.find(&What::Bridge(label.value.clone())) else { continue };
+        add(namespace, it.segment, bridge.addresses.as_ref());
     }
     for (index, link) in file.links.iter().enumerate() {
         for (which, end) in link.endpoints.iter().enumerate() {
-            let Some((namespace, segment)) = find(&What::End((index, which))) else { continue };
-            let list = end.addresses.iter().flatten();
-            all.extend(list.map(|net| Written {
-                namespace: namespace.clone(),
-                segment,
-                net: net.value,
-                span: net.span,
-            }));
+            let Some((namespace, it)) = scope.find(&What::End((index, which))) else { continue };
+            add(namespace, it.segment, end.addresses.as_ref());
         }
     }
     all
@@ -149,11 +161,14 @@ fn written(scope: &Scope<'_>) -> Vec<Written> {
 
 /// An IPv6 address where the file's own sysctls turn IPv6 off.
 fn without_ipv6(scope: &Scope<'_>, namespace: &Label, net: &IpNet, span: Span) -> Option<Diagnostic> {
-    let spec = scope.file.namespaces.iter().find(|(label, _)| label.value == *namespace).map(|(_, spec)| spec)?;
+    if !net.addr().is_ipv6() {
+        return None;
+    }
+    let spec = scope.spec(namespace).filter(|spec| !spec.sysctls.is_empty())?;
     let device = scope.of(namespace).iter().find(|it| it.addresses.contains(net)).map_or("lo", |it| it.device.as_str());
     let keys = ["all", device].map(|which| format!("net/ipv6/conf/{which}/disable_ipv6"));
     let mut written = spec.sysctls.iter().filter(|(_, value)| sysctl::normal(value) != "0");
-    let (key, _) = written.find(|(key, _)| net.addr().is_ipv6() && keys.contains(&sysctl::path_of_key(key)))?;
+    let (key, _) = written.find(|(key, _)| keys.contains(&sysctl::path_of_key(key)))?;
     let error = Diagnostic::error("address::ipv6_off", format!("{net} is IPv6, which `{}` turns off", key.value));
     Some(error.at(span, "an IPv6 address").at(key.span, "turned off here").help("remove the one or the other"))
 }
@@ -177,9 +192,4 @@ fn impossible(scope: &Scope<'_>, net: &IpNet, span: Span) -> Option<Diagnostic> 
         IpNet::V4(net) if net.prefix_len() < 31 && net.addr() == net.broadcast() => wrong("the broadcast address"),
         IpNet::V4(_) | IpNet::V6(_) => None,
     }
-}
-
-/// Whether an address lies in a subnet that the namespace has.
-pub fn has_overlap(nets: &[IpNet], range: &IpNet) -> bool {
-    nets.iter().any(|net| overlap(&net.trunc(), range))
 }

@@ -101,17 +101,14 @@ fn refuse_changes(scope: &mut Scope<'_>, label: &Spanned<Label>, bridge: &file::
 }
 
 /// The resources. External bridges are none: nothing of them is ours.
-pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<Bridge> {
-    let file = scope.file;
+pub fn build(scope: &Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<Bridge> {
     let mut built = Vec::new();
     for Entered { label, namespace, device } in entered {
-        let key = Spanned { value: label.clone(), span: crate::model::Span::default() };
-        let Some(bridge) = file.bridges.get(&key) else { continue };
+        let Some(bridge) = scope.bridge_spec(label) else { continue };
         let netns = scope.netns(namespace);
         let addresses = Addresses::wanted(bridge.addresses.iter().flatten().map(|net| net.value));
         let mut sysctls = BTreeMap::new();
-        let listed = |map: &BTreeMap<_, Vec<String>>| map.get(&netns).is_some_and(|list| list.contains(device));
-        if listed(&rules.ignore_ra) {
+        if rules.ignore_ra.get(&netns).is_some_and(|devices| devices.contains(device)) {
             sysctls.insert(format!("net/ipv6/conf/{device}/accept_ra"), "0".to_owned());
         }
         built.push(Bridge {
@@ -121,7 +118,7 @@ pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<B
             prefix: if *namespace == Scope::host() { scope.prefix.clone() } else { String::new() },
             external: bridge.external.as_ref().is_some_and(|it| it.value),
             up: bridge.up.as_ref().is_none_or(|it| it.value),
-            mtu: mtu::of_bridge(file, label, bridge),
+            mtu: mtu::of_bridge(scope, label, bridge),
             mac: Some(bridge.mac.as_ref().map_or_else(|| stable_mac(scope, label.as_str()), |mac| mac.value)),
             stp: bridge.stp.as_ref().is_some_and(|it| it.value),
             ageing_time: bridge.ageing_time.as_ref().map_or(DEFAULT_AGEING_TIME, |it| it.value.saturating_mul(100)),

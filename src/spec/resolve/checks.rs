@@ -4,23 +4,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::{Rules, scope::Scope};
+use super::{Rules, nets::NetMap, scope::Scope};
 use crate::{
     kind::{
         check::{Check, Expect, Probe, Responder},
         firewall::{NatKind, Protocol},
     },
-    model::{Diagnostic, Label, Spanned, snapshot::Family},
+    model::{Diagnostic, Label, Netns, Spanned, snapshot::Family},
     spec::file::{self, CheckProbe, Target},
 };
 
 /// The checks of the file.
 pub fn resolve(scope: &mut Scope<'_>, rules: &Rules) -> Vec<Check> {
     let file = scope.file;
-    file.checks.iter().filter_map(|written| one(scope, written, rules)).collect()
+    let forwarding = Forwarding::new(rules);
+    file.checks.iter().filter_map(|written| one(scope, written, &forwarding)).collect()
 }
 
-fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, rules: &Rules) -> Option<Check> {
+fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwarding<'_>) -> Option<Check> {
     let from = scope.namespace(&written.from)?;
     let port = match written.to.ports {
         Some((first, last)) if first != last => {
@@ -45,7 +46,7 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, rules: &Rules) -> 
         scope.error(error);
         return None;
     }
-    let responder = responder(scope, &from, &written.to.target, &targets, probe, rules);
+    let responder = responder(scope, &from, &written.to.target, &targets, probe, forwarding);
     Some(Check {
         title: title(written, probe),
         from: scope.netns(&from),
@@ -115,7 +116,7 @@ fn responder(
     target: &Target,
     targets: &[IpAddr],
     probe: Probe,
-    rules: &Rules,
+    forwarding: &Forwarding<'_>,
 ) -> Option<Responder> {
     let (protocol, port) = match probe {
         Probe::Ping => return None,
@@ -132,7 +133,8 @@ fn responder(
     let mut at = Some(holder.clone().unwrap_or_else(Scope::host));
     let (mut address, mut port, mut moved) = (first, port, false);
     for _ in 0..STAGES {
-        let Some(next) = forwarded(scope, at.as_ref(), address, protocol, port, rules) else { break };
+        let netns = at.as_ref().map(|label| scope.netns(label));
+        let Some(next) = forwarding.next(netns.as_ref(), address, protocol, port) else { break };
         ((address, port), moved) = (next, true);
         at = scope.holder(address).map(|(label, _)| label.clone());
     }
@@ -140,32 +142,37 @@ fn responder(
     Some(Responder { netns: scope.netns(&label), label: label.to_string(), port })
 }
 
-/// Where a forward or a dnat rule sends what is for `address`.
-fn forwarded(
-    scope: &Scope<'_>,
-    holder: Option<&Label>,
-    address: IpAddr,
-    protocol: Protocol,
-    port: u16,
-    rules: &Rules,
-) -> Option<(IpAddr, u16)> {
-    let at_holder = holder.and_then(|label| rules.inputs.get(&scope.netns(label)));
-    let forwards = at_holder.iter().flat_map(|input| &input.forwards);
-    let meets = |it: &&crate::kind::firewall::Forward| {
-        it.protocol == protocol
-            && (it.ports.0..=it.ports.1).contains(&port)
-            && it.family() == Family::of(address)
-            && it.listen.is_none_or(|listen| listen == address)
-    };
-    if let Some(forward) = forwards.filter(meets).max_by_key(|it| it.listen.is_some()) {
-        return Some((forward.to, forward.to_ports.0 + (port - forward.ports.0)));
+/// Where forwards and dnat rules send what is for an address.
+struct Forwarding<'a> {
+    rules: &'a Rules,
+    /// For each network the first dnat rule: its number, and where it leads.
+    dnats: NetMap<Option<(usize, &'a IpNet)>>,
+}
+
+impl<'a> Forwarding<'a> {
+    fn new(rules: &'a Rules) -> Self {
+        let mut dnats: NetMap<Option<_>> = NetMap::default();
+        for (number, rule) in rules.inputs.values().flat_map(|input| &input.nat).enumerate() {
+            if let NatKind::Dnat(from, to) = &rule.kind {
+                dnats.entry(from).get_or_insert((number, to));
+            }
+        }
+        Self { rules, dnats }
     }
-    // A translated address need not be anyone's.
-    let mut rules = rules.inputs.values().flat_map(|input| &input.nat);
-    rules.find_map(|rule| match &rule.kind {
-        NatKind::Dnat(from, to) if from.contains(&address) => Some((translated(address, to), port)),
-        NatKind::Dnat(..) | NatKind::Masquerade(_) | NatKind::Snat(..) => None,
-    })
+
+    /// Where what is for a port of `address`, which is in `holder`, goes next.
+    fn next(&self, holder: Option<&Netns>, address: IpAddr, protocol: Protocol, port: u16) -> Option<(IpAddr, u16)> {
+        let forward = holder.and_then(|holder| {
+            let number = self.rules.listening.get(holder)?.find(protocol, address, port)?;
+            self.rules.inputs.get(holder)?.forwards.get(number)
+        });
+        if let Some(forward) = forward {
+            return Some((forward.to, forward.to_ports.0 + (port - forward.ports.0)));
+        }
+        // A translated address need not be anyone's.
+        let (_, to) = self.dnats.holding(address).filter_map(|(_, dnat)| *dnat).min_by_key(|(number, _)| *number)?;
+        Some((translated(address, to), port))
+    }
 }
 
 /// What a dnat rule makes of an address: the prefix changes, what is behind it stays.

@@ -1,23 +1,24 @@
 //! What a namespace's interfaces are to its packet filter: who is behind each, and which targets.
 
-use std::{cmp::Reverse, net::IpAddr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
 use super::{
-    Rules, addresses,
+    Rules,
+    nets::NetMap,
     scope::{EndId, Interface, Scope, What},
+    ways::Ways,
 };
 use crate::{
     kind::{
         firewall::{Beyond, Forward, Input, Interface as Facing, NatKind, NatRule, Role},
         gateway::Gateway,
-        route::{Hop, Route, metric_of},
     },
-    model::{
-        Label, Netns,
-        snapshot::{Family, RouteType, TABLE_MAIN},
-    },
+    model::{IfName, Label, Netns, snapshot::Family},
 };
 
 /// What one namespace's packet filter follows from.
@@ -26,10 +27,8 @@ pub(super) struct Facts<'a> {
     pub nat: Vec<NatRule>,
     /// Its port forwards.
     pub forwards: Vec<Forward>,
-    /// The routes of all namespaces.
-    pub routes: &'a [Route],
-    /// The gateways of all namespaces.
-    pub gateways: &'a [Gateway],
+    /// The routes and gateways of all namespaces.
+    pub ways: &'a Ways<'a>,
 }
 
 /// A target that a further router leads to.
@@ -46,26 +45,32 @@ impl Facts<'_> {
         let targets = self.targets();
         let seen = scope.of(label).iter().filter(|it| !matches!(it.what, What::Loopback | What::Port(..)));
         let seen: Vec<(&Interface, Vec<IpNet>)> = seen.map(|it| (it, subnets_of(scope, it))).collect();
-        let here = |target: &IpNet| seen.iter().any(|(_, subnets)| subnets.iter().any(|net| net.contains(target)));
-        let routed: Vec<Routed> =
-            targets.iter().filter(|it| !here(it)).flat_map(|target| self.routed(&netns, target)).collect();
-        let local = self.served_by_loopback();
+        let own: NetMap<()> = seen.iter().flat_map(|(_, subnets)| subnets).collect();
+        let elsewhere = targets.iter().filter(|target| own.around(**target).next().is_none());
+        let routed: Vec<Routed> = elsewhere.flat_map(|target| self.routed(&netns, target)).collect();
+        let mut beyond: HashMap<&str, Vec<Beyond>> = HashMap::new();
+        for it in &routed {
+            beyond.entry(&it.device).or_default().push(it.beyond);
+        }
+        let all: NetMap<()> = targets.iter().collect();
+        let local: NetMap<()> = self.served_by_loopback().collect();
+        let sources = self.sources();
         let mut interfaces = Vec::new();
         for (interface, subnets) in &seen {
             let device = interface.device.as_str();
-            let beyond: Vec<Beyond> = routed.iter().filter(|it| it.device == device).map(|it| it.beyond).collect();
-            let holds = |target: &IpNet| {
-                addresses::has_overlap(subnets, target) || beyond.iter().any(|it| it.target == *target)
+            let beyond = beyond.remove(device).unwrap_or_default();
+            let holds_one_of = |targets: &NetMap<()>| {
+                subnets.iter().any(|net| targets.overlaps(net)) || beyond.iter().any(|it| targets.contains(&it.target))
             };
-            let route_localnet = local.iter().any(|target| holds(&IpNet::from(*target)));
+            let route_localnet = holds_one_of(&local);
             if route_localnet {
-                rules.route_localnet.entry(netns.clone()).or_default().push(device.to_owned());
+                rules.route_localnet.entry(netns.clone()).or_default().insert(device.to_owned());
             }
-            let gateway = self.gateways.iter().find(|it| it.netns == netns && it.device == device);
-            let role = if gateway.is_some() || self.translates(interface, subnets) {
+            let gateway = self.ways.gateway(&netns, device);
+            let role = if gateway.is_some() || translates(&sources, interface, subnets) {
                 let gateway = gateway.map(Gateway::address);
                 Role::Segment { gateway, members: members_alone(scope, interface), route_localnet }
-            } else if targets.iter().any(holds) {
+            } else if holds_one_of(&all) {
                 Role::Target { members: members_alone(scope, interface), route_localnet }
             } else if self.is_bystander(scope, &netns, interface) {
                 Role::Bystander
@@ -77,7 +82,7 @@ impl Facts<'_> {
         }
         // A port needs hairpin where the target, or the router that leads to it, is behind it.
         let routers = routed.iter().filter_map(|it| it.via);
-        let addresses: Vec<IpAddr> = self.forwards.iter().map(|forward| forward.to).chain(routers).collect();
+        let addresses: HashSet<IpAddr> = self.forwards.iter().map(|forward| forward.to).chain(routers).collect();
         rules.hairpin.extend(ends_of(scope, label, &addresses));
         let (topology, namespace) = (scope.name.clone(), label.to_string());
         Input { topology, namespace, interfaces, nat: self.nat, forwards: self.forwards }
@@ -93,19 +98,23 @@ impl Facts<'_> {
     }
 
     /// 127.0.0.1 is served for every IPv4 forward that listens there: a bare one, or one on a loopback address.
-    fn served_by_loopback(&self) -> Vec<IpAddr> {
+    fn served_by_loopback(&self) -> impl Iterator<Item = IpNet> {
         let at_loopback = |it: &&Forward| it.to.is_ipv4() && it.listen.is_none_or(|listen| listen.is_loopback());
-        self.forwards.iter().filter(at_loopback).map(|it| it.to).collect()
+        self.forwards.iter().filter(at_loopback).map(|it| IpNet::from(it.to))
     }
 
-    /// Whether sources behind an interface are translated on their way out by others.
-    fn translates(&self, interface: &Interface, subnets: &[IpNet]) -> bool {
-        self.nat.iter().any(|rule| match &rule.kind {
-            NatKind::Masquerade(range) | NatKind::Snat(range, _) => {
-                rule.out.as_ref() != Some(&interface.device) && addresses::has_overlap(subnets, range)
+    /// The sources that are translated, by the interface that they leave by.
+    fn sources(&self) -> HashMap<Option<&IfName>, NetMap<()>> {
+        let mut sources: HashMap<_, NetMap<()>> = HashMap::new();
+        for rule in &self.nat {
+            match &rule.kind {
+                NatKind::Masquerade(range) | NatKind::Snat(range, _) => {
+                    sources.entry(rule.out.as_ref()).or_default().entry(range);
+                }
+                NatKind::Dnat(..) => {}
             }
-            NatKind::Dnat(..) => false,
-        })
+        }
+        sources
     }
 
     /// Whether an interface is a bridge of ours that another namespace routes for. Where this one is on the segment itself,
@@ -117,10 +126,10 @@ impl Facts<'_> {
         if interface.addresses.is_empty() {
             return true;
         }
-        let others = interface.segment.map(|segment| scope.on_segment(segment)).unwrap_or_default();
-        let another = others.iter().any(|(label, it)| {
+        let mut others = interface.segment.into_iter().flat_map(|segment| scope.on_segment(segment));
+        let another = others.any(|(label, it)| {
             let there = scope.netns(label);
-            there != *netns && self.gateways.iter().any(|gw| gw.netns == there && gw.device == it.device.as_str())
+            there != *netns && self.ways.gateway(&there, it.device.as_str()).is_some()
         });
         let ranges = self.nat.iter().map(|rule| rule.kind.matched().trunc());
         let mut ways = ranges.flat_map(|range| self.routed(netns, &range));
@@ -130,23 +139,18 @@ impl Facts<'_> {
     /// The ways to a target that is on no subnet of the namespace: by the longest route of the file, of several the one with
     /// the lowest metric, by all its next hops.
     fn routed(&self, netns: &Netns, target: &IpNet) -> Vec<Routed> {
-        let leads = |route: &&Route| {
-            let plain = route.table == TABLE_MAIN && route.kind == RouteType::Unicast;
-            route.netns == *netns && plain && route.to.contains(target)
-        };
-        let hop = |Hop { via, dev, .. }: &Hop| Some((*via, dev.clone()?));
-        let written = self.routes.iter().filter(leads);
-        let written = written.map(|it| (it.to.trunc(), it.metric, it.hops.iter().filter_map(hop).collect::<Vec<_>>()));
-        let members = self.gateways.iter().flat_map(|gateway| &gateway.members);
-        let members = members.filter(|member| member.netns == *netns && member.to.contains(target));
-        let given = members.map(|it| (it.to, metric_of(&it.to, None), vec![(it.via, it.dev.clone())]));
-        let best = written.chain(given).max_by_key(|(to, metric, _)| (to.prefix_len(), Reverse(*metric)));
-        let Some((to, _, hops)) = best else { return Vec::new() };
+        let Some((to, way)) = self.ways.to(netns, target) else { return Vec::new() };
         // By the default route one comes to everyone, who are not all answered past this namespace.
         let network = if to.prefix_len() == 0 { *target } else { to };
         let beyond = Beyond { target: *target, network };
-        hops.into_iter().map(|(via, device)| Routed { device, via, beyond }).collect()
+        way.hops.iter().map(|(via, device)| Routed { device: (*device).to_owned(), via: *via, beyond }).collect()
     }
+}
+
+/// Whether sources behind an interface are translated on their way out by others.
+fn translates(sources: &HashMap<Option<&IfName>, NetMap<()>>, interface: &Interface, subnets: &[IpNet]) -> bool {
+    let others = sources.iter().filter(|(out, _)| **out != Some(&interface.device));
+    others.map(|(_, ranges)| ranges).any(|ranges| subnets.iter().any(|net| ranges.overlaps(net)))
 }
 
 /// The subnets of an interface: of its own addresses, or of its members' where it is an external bridge.
@@ -163,7 +167,7 @@ fn subnets_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
 /// The addresses of everyone else on an interface's segment.
 fn members_of(scope: &Scope<'_>, interface: &Interface) -> Vec<IpNet> {
     let Some(segment) = interface.segment else { return Vec::new() };
-    let others = scope.on_segment(segment).into_iter().filter(|(_, it)| it.what != interface.what);
+    let others = scope.on_segment(segment).filter(|(_, it)| it.what != interface.what);
     others.flat_map(|(_, it)| it.addresses.clone()).collect()
 }
 
@@ -184,7 +188,7 @@ fn switches(scope: &Scope<'_>, interface: &Interface) -> Vec<Family> {
 }
 
 /// The link ends that have one of these addresses on a segment of `label`'s bridges: their ports need hairpin.
-fn ends_of(scope: &Scope<'_>, label: &Label, targets: &[IpAddr]) -> Vec<EndId> {
+fn ends_of(scope: &Scope<'_>, label: &Label, targets: &HashSet<IpAddr>) -> Vec<EndId> {
     let mut ends = Vec::new();
     for bridge in scope.of(label).iter().filter(|it| matches!(it.what, What::Bridge(_))) {
         let Some(segment) = bridge.segment else { continue };

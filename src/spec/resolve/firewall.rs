@@ -1,9 +1,12 @@
 //! NAT and port forwards: what each namespace's packet filter must do, and what follows for forwarding, loopback
 //! routing and hairpin.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
-use super::{HOST, Need, Rules, facing::Facts, scope::Scope};
+use super::{HOST, Need, Rules, facing::Facts, scope::Scope, ways::Ways};
 use crate::{
     kind::{
         firewall::{Forward, NatKind, NatRule, SnatTo, forward_rest, nat_rest},
@@ -18,9 +21,12 @@ use crate::{
 pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) -> Rules {
     let file = scope.file;
     let mut rules = Rules::default();
-    let mut nat: BTreeMap<Label, Vec<NatRule>> = BTreeMap::new();
-    let mut forwards: BTreeMap<Label, Vec<Forward>> = BTreeMap::new();
-    let mut places: BTreeMap<Address, Span> = BTreeMap::new();
+    let ways = Ways::new(routes, gateways);
+    let answers = beyond_their_subnets(routes, gateways);
+    let mut nat: HashMap<Label, Vec<NatRule>> = HashMap::new();
+    let mut firsts = Firsts::default();
+    let mut forwards: HashMap<Label, Vec<Forward>> = HashMap::new();
+    let mut places: HashMap<Address, Span> = HashMap::new();
     for (gateway, written) in gateways.iter().zip(&file.gateways) {
         need_for_gateway(scope, gateway, written.span, &mut rules);
     }
@@ -28,9 +34,7 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
         let Some((label, rule)) = nat_rule(scope, written) else { continue };
         let because = "a nat rule";
         need(&mut rules, &label, rule.kind.family(), because, written.span);
-        let list = nat.entry(label).or_default();
-        if let Some(first) = list.iter().find(|it| hides(it, &rule)) {
-            let same = first.out == rule.out || matches!(rule.kind, NatKind::Dnat(..));
+        if let Some(same) = firsts.hides(&rule) {
             let what = if same { "is there twice" } else { "is there already without `out`" };
             let mut error = Diagnostic::error("nat::duplicate", format!("{} {what}", rule.address))
                 .at(written.span, "the second time");
@@ -42,31 +46,39 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway]) ->
             scope.error(error.help(help));
         }
         places.entry(rule.address.clone()).or_insert(written.span);
-        list.push(rule);
+        nat.entry(label).or_default().push(rule);
     }
     for written in &file.port_forwards {
         let Some((label, list)) = port_forward(scope, written) else { continue };
-        warn_of_no_way_back(scope, &list, written, routes, gateways);
+        warn_of_no_way_back(scope, &list, written, &answers);
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
-            check_listen_clash(scope, forwards.get(&label), &forward, written.listen.span, &places);
+            let others = forwards.entry(label.clone()).or_default();
+            // Whoever reads that many errors gets no more; what each clashes with takes a look at many ports.
+            if !crate::spec::is_full(&scope.diagnostics) {
+                let met = rules.listening.entry(scope.netns(&label)).or_default().add(others.len(), &forward);
+                if let Some(other) = met.and_then(|other| others.get(other)) {
+                    listen_clash(scope, other, &forward, written.listen.span, &places);
+                }
+            }
             places.entry(forward.address.clone()).or_insert(written.listen.span);
-            forwards.entry(label.clone()).or_default().push(forward);
+            others.push(forward);
         }
     }
+    let routers: HashSet<&Netns> = gateways.iter().map(|it| &it.netns).collect();
     let labels: Vec<Label> = rules.forwarding.keys().cloned().collect();
     for label in labels {
         let nat = nat.remove(&label).unwrap_or_default();
         let forwards = forwards.remove(&label).unwrap_or_default();
-        if !nat.is_empty() || !forwards.is_empty() || gateways.iter().any(|it| it.netns == scope.netns(&label)) {
-            let input = Facts { nat, forwards, routes, gateways }.input(scope, &label, &mut rules);
+        if !nat.is_empty() || !forwards.is_empty() || routers.contains(&scope.netns(&label)) {
+            let input = Facts { nat, forwards, ways: &ways }.input(scope, &label, &mut rules);
             rules.inputs.insert(scope.netns(&label), input);
         }
     }
     for label in scope.namespaces.keys().cloned().collect::<Vec<_>>() {
         if !rules.inputs.contains_key(&scope.netns(&label)) && scope.of(&label).iter().any(|it| scope.is_own_bridge(it))
         {
-            let input = Facts { nat: Vec::new(), forwards: Vec::new(), routes, gateways };
+            let input = Facts { nat: Vec::new(), forwards: Vec::new(), ways: &ways };
             let input = input.input(scope, &label, &mut rules);
             rules.bystanders.insert(scope.netns(&label), input);
         }
@@ -83,27 +95,19 @@ fn need(rules: &mut Rules, label: &Label, family: Family, because: &'static str,
 }
 
 fn need_for_gateway(scope: &Scope<'_>, gateway: &Gateway, span: Span, rules: &mut Rules) {
-    let label = label_of(scope, &gateway.netns);
+    let label = scope.label(&gateway.netns);
     let own = gateway.addresses.iter().map(|net| Family::of(net.addr()));
     let members = gateway.members.iter().map(|member| Family::of(member.to.addr()));
     for family in own.chain(members) {
         need(rules, &label, family, "a gateway", span);
         if family == Family::V6 {
-            let list = rules.ignore_ra.entry(gateway.netns.clone()).or_default();
-            if !list.contains(&gateway.device) {
-                list.push(gateway.device.clone());
-            }
+            rules.ignore_ra.entry(gateway.netns.clone()).or_default().insert(gateway.device.clone());
         }
     }
     if gateway.addresses.is_empty() {
         // An external bridge, whose addresses only the kernel knows: IPv4, unless the file says more.
         need(rules, &label, Family::V4, "a gateway", span);
     }
-}
-
-fn label_of(scope: &Scope<'_>, netns: &Netns) -> Label {
-    let mut labels = scope.namespaces.keys();
-    labels.find(|label| scope.netns(label) == *netns).cloned().unwrap_or_else(Scope::host)
 }
 
 /// The namespace that a rule is written for: the host unless it says another.
@@ -143,11 +147,24 @@ fn nat_rule(scope: &mut Scope<'_>, written: &Spanned<file::Nat>) -> Option<(Labe
     Some((label, NatRule { address, kind, out }))
 }
 
-/// Whether a rule leaves a later one nothing to do. One range may leave by several interfaces, each with a rule: they are
-/// one resource.
-fn hides(first: &NatRule, later: &NatRule) -> bool {
-    let source = !matches!(later.kind, NatKind::Dnat(..));
-    first.address == later.address && (first.out.is_none() || first.out == later.out || !source)
+/// The first rule of each resource, and of each interface that it leaves by: one range may leave by several, each with a
+/// rule.
+#[derive(Default)]
+struct Firsts(HashMap<(Address, Option<IfName>), usize>);
+
+impl Firsts {
+    /// Whether an earlier rule leaves this one nothing to do, and if so, whether it says the very same.
+    fn hides(&mut self, rule: &NatRule) -> Option<bool> {
+        let out = if matches!(rule.kind, NatKind::Dnat(..)) { None } else { rule.out.clone() };
+        let everywhere = self.0.get(&(rule.address.clone(), None)).copied();
+        let (number, key) = (self.0.len(), (rule.address.clone(), out));
+        let same = *self.0.entry(key).or_insert(number);
+        match everywhere {
+            _ if same < number => Some(everywhere.is_none_or(|everywhere| same <= everywhere)),
+            Some(_) => Some(false),
+            None => None,
+        }
+    }
 }
 
 /// One forward for each protocol and family.
@@ -239,23 +256,25 @@ fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForwar
     None
 }
 
+/// Who has a route beyond its own subnets, in which family.
+fn beyond_their_subnets<'a>(routes: &'a [Route], gateways: &'a [Gateway]) -> HashSet<(&'a Netns, Family)> {
+    let routes = routes.iter().map(|it| (&it.netns, Family::of(it.to.addr())));
+    let members = gateways.iter().flat_map(|gateway| &gateway.members);
+    routes.chain(members.map(|it| (&it.netns, Family::of(it.to.addr())))).collect()
+}
+
 /// A target answers from where it is: without a route beyond its own subnets, only those on them and the forwarding
 /// namespace itself, whose address it sees, get an answer.
 fn warn_of_no_way_back(
     scope: &mut Scope<'_>,
     forwards: &[Forward],
     written: &file::PortForward,
-    routes: &[Route],
-    gateways: &[Gateway],
+    answers: &HashSet<(&Netns, Family)>,
 ) {
     let outside = forwards.iter().filter(|it| it.listen.is_none_or(|listen| !listen.is_loopback()));
     let mut lost = outside.filter_map(|forward| {
         let (label, _) = scope.holder(forward.to).filter(|(label, _)| label.as_str() != HOST)?;
-        let netns = scope.netns(label);
-        let routed = routes.iter().any(|it| it.netns == netns && Family::of(it.to.addr()) == forward.family());
-        let members = gateways.iter().flat_map(|gateway| &gateway.members);
-        let member = members.into_iter().any(|it| it.netns == netns && Family::of(it.to.addr()) == forward.family());
-        (!routed && !member).then(|| (label.clone(), forward.family()))
+        (!answers.contains(&(&scope.netns(label), forward.family()))).then(|| (label.clone(), forward.family()))
     });
     let Some((label, family)) = lost.next() else { return };
     let family = match family {
@@ -266,24 +285,16 @@ fn warn_of_no_way_back(
     let warning = Diagnostic::warning("forward::no_way_back", what)
         .at(written.to.span, "cannot answer who comes from outside")
         .help(format!("make its bridge a gateway, or give `{label}` a default route"));
-    scope.diagnostics.0.push(warning);
+    scope.error(warning);
 }
 
-fn check_listen_clash(
+fn listen_clash(
     scope: &mut Scope<'_>,
-    others: Option<&Vec<Forward>>,
+    other: &Forward,
     forward: &Forward,
     span: Span,
-    places: &BTreeMap<Address, Span>,
+    places: &HashMap<Address, Span>,
 ) {
-    let meets = |other: &&Forward| {
-        other.protocol == forward.protocol
-            && other.family() == forward.family()
-            && other.listen == forward.listen
-            && other.ports.0 <= forward.ports.1
-            && forward.ports.0 <= other.ports.1
-    };
-    let Some(other) = others.iter().flat_map(|list| list.iter()).find(meets) else { return };
     // The common ports, as the file would write them.
     let (first, last) = (other.ports.0.max(forward.ports.0), other.ports.1.min(forward.ports.1));
     let ports = if first == last { format!("port {first} is") } else { format!("the ports {first}-{last} are") };

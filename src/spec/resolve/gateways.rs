@@ -1,6 +1,9 @@
 //! Gateways: who their members are, and by which address.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
@@ -23,19 +26,19 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route]) -> Vec<Gateway> {
     let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
     let mut gateways: Vec<Gateway> = Vec::new();
     let mut places: HashMap<String, Span> = HashMap::new();
+    let defaults = routes::defaults(routes);
     for written in &file.gateways {
         let Some(place) = place(scope, written) else { continue };
-        if gateways.iter().any(|it| it.name == place.name) {
-            let first = places.get(&place.name).copied().unwrap_or(written.span);
+        if let Some(first) = places.get(&place.name) {
             let error = Diagnostic::error("gateway::duplicate", format!("`{}` is a gateway twice", place.name))
                 .at(written.span, "the second time")
-                .at(first, "the first time")
+                .at(*first, "the first time")
                 .help("make one of them: `members` may name several");
             scope.error(error);
             continue;
         }
         places.insert(place.name.clone(), written.span);
-        let behind = behind(scope, written, &place, routes);
+        let behind = behind(scope, written, &place, &defaults);
         let members: Vec<Member> = behind.iter().flat_map(|it| it.members(&place.interface.addresses)).collect();
         for member in &members {
             let key = (member.netns.clone(), Family::of(member.to.addr()));
@@ -71,9 +74,7 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
     let (name, namespace, interface) = match &written.at {
         GatewayAt::Bridge(label) => {
             let bridge = scope.bridge(label)?;
-            let all = scope.interfaces.iter().flat_map(|(at, list)| list.iter().map(move |it| (at, it)));
-            let mut found = all.filter(|(_, it)| it.what == What::Bridge(bridge.clone()));
-            let (namespace, interface) = found.next()?;
+            let (namespace, interface) = scope.find(&What::Bridge(bridge.clone()))?;
             (bridge.to_string(), namespace.clone(), interface.clone())
         }
         GatewayAt::Interface(namespace, interface) => {
@@ -103,46 +104,57 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
     Some(GatewayPlace { name, namespace, interface, segment })
 }
 
-fn behind(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace, given: &[Route]) -> Vec<Behind> {
-    let on_segment: Vec<(Label, Interface)> = scope
-        .on_segment(place.segment)
-        .into_iter()
-        .filter(|(label, _)| label.as_str() != HOST && *label != place.namespace)
-        .map(|(label, interface)| (label, interface.clone()))
-        .collect();
-    let mut wanted = Vec::new();
-    for label in written.members.iter().flatten() {
-        let Some(label_known) = scope.namespace(label) else { continue };
-        if !on_segment.iter().any(|(on, _)| *on == label_known) {
-            let what = format!("`{label_known}` is not on the segment of the gateway `{}`", place.name);
-            let error = Diagnostic::error("gateway::not_on_segment", what)
-                .at(label.span, "no link of it goes there")
-                .help("give it a link to that segment, or take it out of `members`");
-            scope.error(error);
-        }
-        wanted.push(label_known);
-    }
+fn behind(
+    scope: &mut Scope<'_>,
+    written: &file::Gateway,
+    place: &GatewayPlace,
+    defaults: &HashSet<(&Netns, Family)>,
+) -> Vec<Behind> {
+    let wanted = wanted(scope, written, place);
+    // Of an external bridge only the kernel knows the addresses.
+    let own: BTreeSet<IpAddr> = place.interface.addresses.iter().map(IpNet::addr).collect();
+    let leads = |net: &IpNet| own.is_empty() || own.range(net.network()..=net.broadcast()).next().is_some();
+    let mut given: HashSet<(Netns, Family)> = HashSet::new();
     let mut behind = Vec::new();
-    for (label, interface) in on_segment {
+    for (label, interface) in on_segment(scope, place) {
         // By a device that is down the kernel takes no route.
-        if !interface.up || written.members.is_some() && !wanted.contains(&label) {
+        if !interface.up || wanted.as_ref().is_some_and(|wanted| !wanted.contains(label)) {
             continue;
         }
-        let netns = scope.netns(&label);
-        let lacks = |net: &&IpNet| !routes::has_default(given, &netns, Family::of(net.addr()));
-        // Of an external bridge only the kernel knows the addresses.
-        let own = &place.interface.addresses;
-        let leads = |net: &&IpNet| own.is_empty() || own.iter().any(|gateway| net.contains(&gateway.addr()));
+        let netns = scope.netns(label);
         // One that is there twice goes by its first interface.
-        let is_given = |net: &&IpNet| {
-            let mut before = behind.iter().filter(|it: &&Behind| it.netns == netns).flat_map(|it| &it.addresses);
-            before.any(|other| Family::of(other.addr()) == Family::of(net.addr()))
-        };
-        let addresses = interface.addresses.iter().filter(lacks).filter(leads).filter(|net| !is_given(net));
-        let addresses: Vec<IpNet> = addresses.copied().collect();
+        let lacks = |family| !defaults.contains(&(&netns, family)) && !given.contains(&(netns.clone(), family));
+        let lacking: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(|family| lacks(*family)).collect();
+        let addresses = interface.addresses.iter().filter(|net| lacking.contains(&Family::of(net.addr())));
+        let addresses: Vec<IpNet> = addresses.filter(|net| leads(net)).copied().collect();
+        given.extend(addresses.iter().map(|net| (netns.clone(), Family::of(net.addr()))));
         if !addresses.is_empty() {
             behind.push(Behind { label: label.to_string(), netns, dev: interface.device.to_string(), addresses });
         }
     }
     behind
+}
+
+/// Everyone on a gateway's segment that may be a member.
+fn on_segment<'s>(scope: &'s Scope<'_>, place: &GatewayPlace) -> impl Iterator<Item = (&'s Label, &'s Interface)> {
+    scope.on_segment(place.segment).filter(|(label, _)| label.as_str() != HOST && **label != place.namespace)
+}
+
+/// The members that the file names; `None` where everyone is one.
+fn wanted(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) -> Option<HashSet<Label>> {
+    let members = written.members.as_ref()?;
+    let there: HashSet<Label> = on_segment(scope, place).map(|(label, _)| label.clone()).collect();
+    let mut wanted = HashSet::new();
+    for label in members {
+        let Some(known) = scope.namespace(label) else { continue };
+        if !there.contains(&known) {
+            let what = format!("`{known}` is not on the segment of the gateway `{}`", place.name);
+            let error = Diagnostic::error("gateway::not_on_segment", what)
+                .at(label.span, "no link of it goes there")
+                .help("give it a link to that segment, or take it out of `members`");
+            scope.error(error);
+        }
+        wanted.insert(known);
+    }
+    Some(wanted)
 }

@@ -1,5 +1,7 @@
 //! Links: which namespace and device each end is, and what the two say of each other.
 
+use std::collections::HashMap;
+
 use super::{
     Rules,
     bridges::stable_mac,
@@ -44,11 +46,12 @@ pub fn bridge_label(end: &file::End) -> Option<&Label> {
 pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
     let file = scope.file;
     let mut entered: Vec<Entered> = Vec::new();
+    let mut called: HashMap<String, usize> = HashMap::new();
     for (index, link) in file.links.iter().enumerate() {
         let [first, second] = &link.endpoints;
         let places = [place(scope, first), place(scope, second)];
         let [Some(a), Some(b)] = places else { continue };
-        let ends = [end_of(scope, &a, &b, first), end_of(scope, &b, &a, second)];
+        let ends = [end_of(scope, &a, first, (&b, second)), end_of(scope, &b, second, (&a, first))];
         let [Some(a), Some(b)] = ends else { continue };
         let segment = segment_of(scope, link, &a, &b);
         // Where an end's name is taken, those that are made up from it are too, and say nothing new.
@@ -60,9 +63,9 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
         }
         let name = name_of(link, &a, &b);
         // Two without a name that are called alike share an interface, which has been said.
-        let other = entered.iter().find(|it| it.name == name);
-        if let (Some(other), Some(span)) = (other, link.name.as_ref().map(|name| name.span)) {
-            let other = &file.links[other.index];
+        let other = *called.entry(name.clone()).or_insert(index);
+        if let (true, Some(span)) = (other != index, link.name.as_ref().map(|name| name.span)) {
+            let other = &file.links[other];
             let error = Diagnostic::error("name::duplicate", format!("two links are called `{name}`"))
                 .at(span, "the second one")
                 .at(other.name.as_ref().map_or(other.span, |name| name.span), "the first one")
@@ -80,14 +83,19 @@ const PORTS_MAX: usize = 1023;
 
 fn check_ports(scope: &mut Scope<'_>, entered: &[Entered]) {
     let file = scope.file;
+    let mut members: HashMap<&Label, Vec<usize>> = HashMap::new();
+    for Entered { index, ends, .. } in entered {
+        for bridge in ends.iter().filter_map(|end| end.bridge.as_ref()) {
+            members.entry(bridge).or_default().push(*index);
+        }
+    }
     for (label, bridge) in &file.bridges {
-        let ends = entered.iter().flat_map(|link| link.ends.iter().map(move |end| (link.index, end)));
-        let mut members = ends.filter(|(_, end)| end.bridge.as_ref() == Some(&label.value));
+        let Some(members) = members.get(&label.value) else { continue };
         let rest = PORTS_MAX.saturating_sub(bridge.ports.len());
-        if let Some((index, _)) = members.nth(rest) {
-            let count = PORTS_MAX + 1 + members.count();
+        if let Some(index) = members.get(rest) {
+            let count = PORTS_MAX - rest + members.len();
             let error = Diagnostic::error("bridge::full", format!("the bridge `{label}` would have {count} ports"))
-                .at(file.links[index].span, format!("the first of them past {PORTS_MAX}"))
+                .at(file.links[*index].span, format!("the first of them past {PORTS_MAX}"))
                 .help(format!("a bridge takes {PORTS_MAX} ports; spread them over several bridges, joined by a link"));
             scope.error(error);
         }
@@ -109,10 +117,7 @@ fn place(scope: &mut Scope<'_>, end: &Spanned<file::End>) -> Option<Where> {
             Some(Where::Namespace(label.value.clone()))
         }
         Place::Named(label) => {
-            let both = scope.namespaces.keys().chain(scope.bridges.keys());
-            let known = both.map(|label| (label.clone(), ())).collect();
-            let error = super::undefined("namespace or bridge", label, label.span, &known);
-            scope.error(error);
+            scope.neither(label);
             None
         }
     }
@@ -120,12 +125,17 @@ fn place(scope: &mut Scope<'_>, end: &Spanned<file::End>) -> Option<Where> {
 
 /// A bridge with the namespace that it lives in.
 fn bridge_place(scope: &Scope<'_>, label: Label) -> Option<Where> {
-    let key = Spanned { value: label.clone(), span: crate::model::Span::default() };
-    let namespace = scope.file.bridges.get(&key)?.namespace.as_ref().map(|name| name.value.clone());
+    let namespace = scope.bridge_spec(&label)?.namespace.as_ref().map(|name| name.value.clone());
     Some(Where::Bridge(label, namespace.unwrap_or_else(Scope::host)))
 }
 
-fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file::End>) -> Option<EnteredEnd> {
+/// An end, by its place and by what the other one is.
+fn end_of(
+    scope: &mut Scope<'_>,
+    this: &Where,
+    end: &Spanned<file::End>,
+    other: (&Where, &file::End),
+) -> Option<EnteredEnd> {
     match this {
         Where::Namespace(namespace) => {
             let Some(interface) = &end.interface else {
@@ -150,7 +160,7 @@ fn end_of(scope: &mut Scope<'_>, this: &Where, other: &Where, end: &Spanned<file
                 Some(interface) => {
                     (interface.to_string(), scope.device(namespace, interface.as_str(), interface.span)?.to_string())
                 }
-                None => made_up_port(scope, namespace, bridge, other, end)?,
+                None => made_up_port(scope, namespace, bridge, other),
             };
             Some(EnteredEnd { namespace: namespace.clone(), bridge: Some(bridge.clone()), interface, device })
         }
@@ -170,14 +180,11 @@ fn refuse_port_addresses(scope: &mut Scope<'_>, bridge: &Label, end: &Spanned<fi
 /// The port name `NS-IF`; past 15 bytes its first 8, `-` and 6 hex digits of a hash of the whole. It depends on nothing
 /// else in the file.
 fn made_up_port(
-    scope: &mut Scope<'_>,
+    scope: &Scope<'_>,
     namespace: &Label,
     bridge: &Label,
-    other: &Where,
-    end: &Spanned<file::End>,
-) -> Option<(String, String)> {
-    let other_end = scope.file.links.iter().flat_map(|link| link.endpoints.iter().zip(link.endpoints.iter().rev()));
-    let (_, far) = other_end.into_iter().find(|(this, _)| std::ptr::eq(*this, end))?;
+    (other, far): (&Where, &file::End),
+) -> (String, String) {
     let far_name = match other {
         Where::Namespace(label) | Where::Bridge(label, _) => label.as_str(),
     };
@@ -187,7 +194,7 @@ fn made_up_port(
     };
     let prefix = if namespace.as_str() == super::HOST { scope.prefix.clone() } else { String::new() };
     let device = name::made_up(&format!("{prefix}{plain}"));
-    Some((plain, device))
+    (plain, device)
 }
 
 /// The segment of a link: its bridge's, or one of its own. Two bridges with a cable between them are one segment each:
@@ -236,7 +243,7 @@ fn name_of(link: &file::Link, a: &EnteredEnd, b: &EnteredEnd) -> String {
 }
 
 /// The resources.
-pub fn build(scope: &mut Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<Link> {
+pub fn build(scope: &Scope<'_>, entered: &[Entered], rules: &Rules) -> Vec<Link> {
     let mut built = Vec::new();
     for Entered { index, name, ends } in entered {
         let link = &scope.file.links[*index];
@@ -269,11 +276,8 @@ fn build_end(
         Some(bridge) => format!("{bridge}:{}", entered.interface),
         None => format!("{}:{}", entered.namespace, entered.interface),
     };
-    let interface = scope.of(&entered.namespace).iter().find(|it| it.device.as_str() == entered.device);
-    let bridge_device = entered
-        .bridge
-        .as_ref()
-        .and_then(|bridge| scope.of(&entered.namespace).iter().find(|it| it.what == What::Bridge(bridge.clone())));
+    let interface = scope.at_device(&entered.namespace, &entered.device);
+    let bridge = entered.bridge.as_ref().and_then(|bridge| scope.find(&What::Bridge(bridge.clone())));
     // By where it lives and not by its bridge, so that a port keeps it when it moves to another.
     let place = format!("{}:{}", entered.namespace, entered.interface);
     let mac = end.mac.as_ref().map_or_else(|| stable_mac(scope, &place), |mac| mac.value);
@@ -286,7 +290,7 @@ fn build_end(
         label,
         netns: scope.netns(&entered.namespace),
         device: entered.device.clone(),
-        bridge: bridge_device.map(|it| it.device.to_string()),
+        bridge: bridge.map(|(_, it)| it.device.to_string()),
         mac: Some(mac),
         mtu: mtu::of_end(link, end),
         up: end.up.as_ref().is_none_or(|up| up.value),

@@ -1,14 +1,14 @@
 //! From the file as written to a [`Topology`]: every name looked up, every rule of the language checked, and all that
 //! is wrong said in one run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
     kind::Topology,
     model::{Diagnostic, Diagnostics, Label, Netns},
 };
 
-use super::file::File;
+use super::{file::File, reach};
 
 mod addresses;
 mod bridges;
@@ -16,14 +16,20 @@ mod checks;
 mod facing;
 mod firewall;
 mod gateways;
+mod held;
+mod index;
 mod links;
+mod listening;
 mod mtu;
 mod names;
 mod namespaces;
+mod nets;
 mod routes;
 mod scope;
 mod segments;
+mod ways;
 
+pub use held::{Held, held};
 use scope::Scope;
 
 #[cfg(test)]
@@ -35,18 +41,24 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     if file.incomplete && !file.names_known {
         return (None, scope.diagnostics);
     }
+    if let Some(error) = too_many(file) {
+        scope.error(error);
+        return (None, scope.diagnostics);
+    }
     scope.enter_names();
     let bridges = bridges::enter(&mut scope);
     let links = links::enter(&mut scope);
     let whole = !file.incomplete && !scope.diagnostics.has_errors();
     addresses::assign(&mut scope);
+    scope.settle();
     addresses::check_clashes(&mut scope);
     mtu::check(&mut scope);
     if !whole {
         // What follows goes by addresses: with names unknown or parts unread it would only repeat the same errors. The
         // names in it are looked up all the same, so that all that are undefined are told in one run.
         names::look_up(&mut scope);
-        return (None, sorted(scope.diagnostics));
+        crate::spec::tidy(&mut scope.diagnostics);
+        return (None, scope.diagnostics);
     }
     segments::check(&mut scope);
     let routes = routes::resolve(&mut scope);
@@ -61,8 +73,8 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
         prefix: scope.prefix.clone(),
         namespaces,
         host,
-        bridges: bridges::build(&mut scope, &bridges, &rules),
-        links: links::build(&mut scope, &links, &rules),
+        bridges: bridges::build(&scope, &bridges, &rules),
+        links: links::build(&scope, &links, &rules),
         routes,
         gateways,
         firewalls: rules.inputs,
@@ -72,46 +84,31 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     if scope.diagnostics.has_errors() {
         // Of an item with several undefined names the first has been told.
         names::look_up(&mut scope);
+    } else {
+        scope.diagnostics.0.extend(reach::warnings(&topology, file));
     }
-    let diagnostics = sorted(scope.diagnostics);
-    ((!diagnostics.has_errors()).then_some(topology), diagnostics)
+    crate::spec::tidy(&mut scope.diagnostics);
+    ((!scope.diagnostics.has_errors()).then_some(topology), scope.diagnostics)
 }
 
-/// In the order of the file, each once.
-fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
-    let mut seen = HashSet::new();
-    diagnostics.0.retain(|diagnostic| seen.insert(diagnostic.clone()));
-    diagnostics.sort();
-    diagnostics
-}
+/// The most that a file may ask for, counted in items of all its sections. It keeps time and memory within bounds: a lab of
+/// ten thousand namespaces has a quarter of it.
+const ITEMS_MAX: usize = 200_000;
 
-/// "did you mean": the known name nearest to `name`, where one is near.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.map(|it| (strsim::damerau_levenshtein(name, it), it));
-    scored.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, it)| it)
-}
-
-/// An undefined name with what is defined.
-fn undefined(what: &str, name: &Label, span: crate::model::Span, known: &BTreeMap<Label, ()>) -> Diagnostic {
-    let diagnostic =
-        Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(span, "not defined");
-    match nearest(name.as_str(), known.keys().map(Label::as_str)) {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None if known.is_empty() => diagnostic.help(format!("no {what} is defined in this file")),
-        None => {
-            let names: Vec<&str> = known.keys().map(Label::as_str).take(12).collect();
-            diagnostic.help(format!("defined: {}", names.join(", ")))
-        }
+fn too_many(file: &File) -> Option<Diagnostic> {
+    let routes: usize = file.namespaces.values().map(|namespace| namespace.routes.len()).sum();
+    let rules = file.gateways.len() + file.nat.len() + file.port_forwards.len() + file.checks.len();
+    let items = file.namespaces.len() + file.bridges.len() + file.links.len() + routes + rules;
+    if items <= ITEMS_MAX {
+        return None;
     }
+    let what = format!("the file asks for {items} things, and at most {ITEMS_MAX} are taken");
+    let error = Diagnostic::error("file::too_many", what).at(file.name.span, "this topology");
+    Some(error.help("namespaces, bridges, links, routes, rules and checks count; make several topologies of it"))
 }
 
 /// The kernel's namespace that the file calls `host`.
 const HOST: &str = "host";
-
-/// Whether two subnets share an address.
-fn overlap(a: &ipnet::IpNet, b: &ipnet::IpNet) -> bool {
-    a.contains(b) || b.contains(a)
-}
 
 /// Per-namespace facts that follow from rules: see [`firewall`].
 #[derive(Debug, Default)]
@@ -123,11 +120,13 @@ pub(super) struct Rules {
     /// Which families each namespace must forward, and what of the file makes it so.
     pub forwarding: BTreeMap<Label, Need>,
     /// Devices that need `route_localnet`, by namespace.
-    pub route_localnet: BTreeMap<Netns, Vec<String>>,
+    pub route_localnet: BTreeMap<Netns, BTreeSet<String>>,
     /// IPv6 gateways, which listen to no router advertisement.
-    pub ignore_ra: BTreeMap<Netns, Vec<String>>,
+    pub ignore_ra: BTreeMap<Netns, BTreeSet<String>>,
+    /// The ports that forwards of each namespace listen on.
+    pub listening: HashMap<Netns, listening::Listening>,
     /// Link ends whose bridge port needs hairpin.
-    pub hairpin: Vec<scope::EndId>,
+    pub hairpin: HashSet<scope::EndId>,
 }
 
 /// Why a namespace must forward.

@@ -1,12 +1,9 @@
 //! MTUs: whose they are where the file leaves them out, and whether IPv6 can do with them.
 
-use super::{
-    links::bridge_label,
-    scope::{Interface, Scope, What},
-};
+use super::scope::{Interface, Scope, What};
 use crate::{
     model::{Diagnostic, Label, Span},
-    spec::file::{self, Bridge, End, Link},
+    spec::file::{Bridge, End, Link},
 };
 
 /// The MTU of a veth that has none in the file: the kernel's default for Ethernet.
@@ -22,20 +19,19 @@ pub fn of_end(link: &Link, end: &End) -> u32 {
 
 /// The MTU of a bridge. One that has none in the file has the least of its ports', as the kernel would give it; where
 /// ports are not ours the kernel is left to it.
-pub fn of_bridge(file: &file::File, label: &Label, bridge: &Bridge) -> Option<u32> {
+pub fn of_bridge(scope: &Scope<'_>, label: &Label, bridge: &Bridge) -> Option<u32> {
     match &bridge.mtu {
         Some(mtu) => Some(mtu.value),
         None if bridge.ports.is_empty() => {
-            Some(ports(file, label).map(|(link, end)| of_end(link, end)).min().unwrap_or(DEFAULT))
+            Some(ports(scope, label).map(|(link, end)| of_end(link, end)).min().unwrap_or(DEFAULT))
         }
         None => None,
     }
 }
 
 /// The ends that are ports of a bridge.
-fn ports<'a>(file: &'a file::File, label: &'a Label) -> impl Iterator<Item = (&'a Link, &'a End)> {
-    let ends = file.links.iter().flat_map(|link| link.endpoints.iter().map(move |end| (link, &end.value)));
-    ends.filter(move |(_, end)| bridge_label(end) == Some(label))
+fn ports<'f>(scope: &Scope<'f>, label: &Label) -> impl Iterator<Item = (&'f Link, &'f End)> {
+    scope.ports.get(label).into_iter().flatten().copied()
 }
 
 /// An interface with an IPv6 address and an MTU that the kernel does no IPv6 with.
@@ -44,7 +40,7 @@ pub fn check(scope: &mut Scope<'_>) {
     let interfaces = scope.interfaces.values().flatten().filter(has_v6);
     let mut found = Vec::new();
     for interface in interfaces {
-        let Some((mtu, span)) = written_for(scope.file, interface).filter(|(mtu, _)| *mtu < LEAST_FOR_IPV6) else {
+        let Some((mtu, span)) = written_for(scope, interface).filter(|(mtu, _)| *mtu < LEAST_FOR_IPV6) else {
             continue;
         };
         let what = format!("`{}` has an IPv6 address and an MTU of {mtu}", interface.name);
@@ -54,24 +50,24 @@ pub fn check(scope: &mut Scope<'_>) {
             .help(format!("IPv6 needs an MTU of {LEAST_FOR_IPV6} or more; the kernel turns it off below that"));
         found.push(error);
     }
-    scope.diagnostics.0.extend(found);
+    found.into_iter().for_each(|error| scope.error(error));
 }
 
 /// An interface's MTU with the place where it is written.
-fn written_for(file: &file::File, interface: &Interface) -> Option<(u32, Span)> {
+fn written_for(scope: &Scope<'_>, interface: &Interface) -> Option<(u32, Span)> {
     let of_end = |link: &Link, end: &End| end.mtu.as_ref().or(link.mtu.as_ref()).map(|mtu| (mtu.value, mtu.span));
     match &interface.what {
         What::Loopback => None,
         What::End((index, which)) | What::Port((index, which), _) => {
-            let link = file.links.get(*index)?;
+            let link = scope.file.links.get(*index)?;
             of_end(link, &link.endpoints.get(*which)?.value)
         }
         What::Bridge(label) => {
-            let bridge = file.bridges.iter().find(|(name, _)| name.value == *label).map(|(_, bridge)| bridge)?;
+            let bridge = scope.bridge_spec(label)?;
             match &bridge.mtu {
                 Some(mtu) => Some((mtu.value, mtu.span)),
                 None if bridge.ports.is_empty() => {
-                    ports(file, label).filter_map(|(l, e)| of_end(l, e)).min_by_key(|it| it.0)
+                    ports(scope, label).filter_map(|(l, e)| of_end(l, e)).min_by_key(|it| it.0)
                 }
                 None => None,
             }

@@ -1,10 +1,60 @@
-//! The names in what is resolved last, looked up where an earlier error keeps it from being resolved.
+//! Names that are not defined: what was meant, and those in what is resolved last, looked up where an earlier error keeps
+//! it from being resolved.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::Scope;
 use crate::{
-    model::{Label, Spanned},
+    model::{Diagnostic, Label, Spanned},
     spec::file::{ForwardTo, GatewayAt, Target, Via},
 };
+
+/// How much is compared in all to find what was meant, in letters by letters: whoever writes that many wrong names is
+/// not helped by more advice.
+const EFFORT_MAX: usize = 20_000_000;
+
+/// How many of the defined names are listed where none is near.
+const LISTED: usize = 12;
+
+/// Finds the names that were meant.
+#[derive(Debug, Default)]
+pub struct Known {
+    effort: usize,
+}
+
+impl Known {
+    /// "did you mean": the known name nearest to `name`, where one is near.
+    pub fn nearest<'a>(&mut self, name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        if self.effort > EFFORT_MAX {
+            return None;
+        }
+        let most = 1 + name.len() / 4;
+        // Every letter too many or too few is a step already.
+        let alike = known.filter(|it| it.chars().count().abs_diff(name.chars().count()) <= most);
+        let affordable = alike.take_while(|it| {
+            self.effort += it.len() * name.len();
+            self.effort <= EFFORT_MAX
+        });
+        let scored = affordable.map(|it| (strsim::damerau_levenshtein(name, it), it));
+        scored.filter(|(distance, _)| *distance <= most).min().map(|(_, it)| it)
+    }
+
+    /// A name that is not among those that are defined.
+    pub fn undefined(&mut self, what: &str, name: &Spanned<Label>, known: &[&BTreeMap<Label, ()>]) -> Diagnostic {
+        let diagnostic =
+            Diagnostic::error("name::undefined", format!("there is no {what} `{name}`")).at(name.span, "not defined");
+        let mut all = known.iter().flat_map(|names| names.keys()).map(Label::as_str);
+        match self.nearest(name.as_str(), all.clone()) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None if all.next().is_none() => diagnostic.help(format!("no {what} is defined in this file")),
+            None => {
+                let first = known.iter().flat_map(|names| names.keys().take(LISTED)).map(Label::as_str);
+                let first: Vec<&str> = first.collect::<BTreeSet<_>>().into_iter().take(LISTED).collect();
+                diagnostic.help(format!("defined: {}", first.join(", ")))
+            }
+        }
+    }
+}
 
 /// Says every name that is not defined in routes, gateways, nat rules, port forwards and checks.
 pub fn look_up(scope: &mut Scope<'_>) {

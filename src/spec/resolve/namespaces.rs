@@ -82,24 +82,19 @@ fn not_by_itself(net: &IpNet) -> bool {
 
 /// The settings of a device of ours, as far as the file does not write them itself.
 pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str) -> Conf {
-    let key = Spanned { value: namespace.clone(), span: crate::model::Span::default() };
-    let spec = scope.file.namespaces.get(&key);
-    let written = |path: &str| {
-        let mut sysctls = spec.iter().flat_map(|spec| &spec.sysctls);
-        sysctls.find(|(key, _)| sysctl::path_of_key(key) == path).map(|(_, value)| sysctl::normal(value) != "0")
-    };
+    let spec = scope.spec(namespace);
+    let written = |path: &str| scope.sysctl(namespace, path).map(|value| sysctl::normal(value) != "0");
     let asked = spec.and_then(|spec| spec.forwarding.as_ref()).is_some_and(|it| it.value);
     let forwards = asked
         || rules.forwarding.get(namespace).is_some_and(|need| need.v4)
         || written(sysctl::FORWARD_V4) == Some(true);
-    let listed =
-        rules.route_localnet.get(&scope.netns(namespace)).is_some_and(|list| list.iter().any(|it| it == device));
+    let listed = rules.route_localnet.get(&scope.netns(namespace)).is_some_and(|devices| devices.contains(device));
     let own = |family: &str, what: &str| written(&format!("net/{family}/conf/{device}/{what}"));
     let of_all = ["all", "default"].iter().any(|which| written(&format!("net/ipv4/conf/{which}/forwarding")).is_some());
     // The host is never forced to 0.
     let forwarding = (forwards || namespace.as_str() != HOST).then_some(forwards);
-    let addresses = scope.of(namespace).iter().filter(|it| it.device.as_str() == device).flat_map(|it| &it.addresses);
-    let v6 = addresses.into_iter().any(|net| net.addr().is_ipv6());
+    let interface = scope.at_device(namespace, device);
+    let v6 = interface.is_some_and(|it| it.addresses.iter().any(|net| net.addr().is_ipv6()));
     let ipv6 = ipv6_of_host(scope, namespace).or_else(|| (v6 && scope.file.ipv6 != Some(false)).then_some(true));
     Conf {
         route_localnet: own("ipv4", "route_localnet").or_else(|| written(sysctl::LOCALNET_DEFAULT)).unwrap_or(listed),
@@ -119,8 +114,7 @@ pub fn ipv6_of_host(scope: &Scope<'_>, namespace: &Label) -> Option<bool> {
 
 /// Whether a device is of the file's making, so that its settings are no business of its namespace's.
 fn is_made(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
-    let mut list = scope.of(label).iter().filter(|it| it.device.as_str() == device);
-    list.any(|it| !scope.is_external(it))
+    scope.at_device(label, device).is_some_and(|it| !scope.is_external(it))
 }
 
 /// The sysctls of the file; one that contradicts what the file says elsewhere is an error.

@@ -1,11 +1,15 @@
 //! Routes: next hops looked up, devices found.
 
-use std::net::IpAddr;
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     HOST,
+    nets::NetMap,
     scope::{Scope, What},
 };
 use crate::{
@@ -21,12 +25,14 @@ use crate::{
 /// The routes of every namespace.
 pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
     let file = scope.file;
-    let mut routes: Vec<(Route, Span)> = Vec::new();
+    let mut routes = Vec::new();
     for (label, spec) in &file.namespaces {
+        let others = Others::new(&spec.routes);
+        let mut seen: HashMap<(IpNet, u32, u32), Span> = HashMap::new();
         for written in &spec.routes {
-            let Some(route) = one(scope, label, written, &spec.routes) else { continue };
-            let same = |it: &&(Route, Span)| it.0.same_key(&route.netns, &route.to, route.table, route.metric);
-            if let Some((_, first)) = routes.iter().find(same) {
+            let Some(route) = one(scope, label, written, &others) else { continue };
+            let key = (route.to, route.table, route.metric);
+            if let Some(first) = seen.get(&key) {
                 let what = format!("`{label}` has two routes to {}", route.to);
                 let error = Diagnostic::error("route::duplicate", what)
                     .at(written.to.span, "the second one")
@@ -35,18 +41,41 @@ pub fn resolve(scope: &mut Scope<'_>) -> Vec<Route> {
                 scope.error(error);
                 continue;
             }
-            routes.push((route, written.to.span));
+            seen.insert(key, written.to.span);
+            routes.push(route);
         }
     }
-    routes.into_iter().map(|(route, _)| route).collect()
+    routes
 }
 
-fn one(
-    scope: &mut Scope<'_>,
-    label: &Label,
-    written: &Spanned<file::Route>,
-    all: &[Spanned<file::Route>],
-) -> Option<Route> {
+/// The routes of one namespace, to find those that lead to an address; a default route leads to none in particular.
+struct Others<'f>(NetMap<Vec<(usize, &'f Spanned<file::Route>)>>);
+
+impl<'f> Others<'f> {
+    fn new(all: &'f [Spanned<file::Route>]) -> Self {
+        let mut nets: NetMap<Vec<_>> = NetMap::default();
+        for (place, route) in all.iter().enumerate() {
+            if let Destination::Net(net) = route.to.value
+                && net.prefix_len() > 0
+            {
+                nets.entry(&net).push((place, route));
+            }
+        }
+        Self(nets)
+    }
+
+    /// Those but `written` that lead to `address`, each with its place in the file.
+    fn covering(
+        &self,
+        written: &file::Route,
+        address: IpAddr,
+    ) -> impl Iterator<Item = &(usize, &'f Spanned<file::Route>)> {
+        let all = self.0.holding(address).flat_map(|(_, routes)| routes);
+        all.filter(move |(_, it)| !std::ptr::eq(&it.value, written))
+    }
+}
+
+fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, others: &Others<'_>) -> Option<Route> {
     let kind = written.kind.as_ref().map_or(RouteType::Unicast, |kind| kind.value);
     let hops = match (&written.nexthops, kind) {
         (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => refuse_hops(scope, written)?,
@@ -55,7 +84,7 @@ fn one(
             for hop in &list.value {
                 let onlink = hop.onlink.as_ref().is_some_and(|onlink| onlink.value);
                 let to = Towards { via: hop.via.as_ref(), dev: hop.dev.as_ref(), onlink };
-                let (mut resolved, by_route) = resolve_hop(scope, label, written, &to, all)?;
+                let (mut resolved, by_route) = resolve_hop(scope, label, written, &to, others)?;
                 resolved.weight = hop.weight.as_ref().map_or(1, |weight| weight.value);
                 hops.push((resolved, by_route));
             }
@@ -71,7 +100,7 @@ fn one(
             }
             let onlink = written.onlink.as_ref().is_some_and(|onlink| onlink.value);
             let to = Towards { via: written.via.as_ref(), dev: written.dev.as_ref(), onlink };
-            vec![resolve_hop(scope, label, written, &to, all)?]
+            vec![resolve_hop(scope, label, written, &to, others)?]
         }
     };
     let to = destination(scope, written, &hops)?;
@@ -151,7 +180,7 @@ fn refuse_hops(scope: &mut Scope<'_>, written: &file::Route) -> Option<Vec<(Hop,
 
 /// The kernel takes no route by a device that is down.
 fn refuse_down(scope: &mut Scope<'_>, label: &Label, written: &file::Route, hops: &[(Hop, bool)]) -> Option<()> {
-    let is_down = |device: &str| scope.of(label).iter().any(|it| it.device.as_str() == device && !it.up);
+    let is_down = |device: &str| scope.at_device(label, device).is_some_and(|it| !it.up);
     let Some(device) = hops.iter().find_map(|(hop, _)| hop.dev.clone().filter(|device| is_down(device))) else {
         return Some(());
     };
@@ -197,7 +226,7 @@ fn resolve_hop(
     label: &Label,
     written: &file::Route,
     to: &Towards<'_>,
-    all: &[Spanned<file::Route>],
+    others: &Others<'_>,
 ) -> Option<(Hop, bool)> {
     let Towards { via, dev, onlink } = *to;
     let family = match written.to.value {
@@ -215,7 +244,7 @@ fn resolve_hop(
     let mut hop = Hop { via: via_address, dev: named, weight: 1, onlink };
     let Some(address) = via_address else { return Some((hop, false)) };
     if let (Some(device), Some(via)) = (&hop.dev, via) {
-        let by_route = reached_by(scope, label, written, all, address, device);
+        let by_route = reached_by(scope, label, others.covering(written, address), device);
         if !by_route && !onlink {
             check_on_link(scope, label, device, address, via.span)?;
         }
@@ -226,7 +255,7 @@ fn resolve_hop(
         return Some((hop, false));
     }
     let span = via.map_or(written.to.span, |via| via.span);
-    if let Some(covering) = all.iter().find(|it| !std::ptr::eq(&it.value, written) && covers(it, address)) {
+    if let Some((_, covering)) = others.covering(written, address).min_by_key(|(place, _)| place) {
         return by_another(scope, label, hop, covering, span);
     }
     // Addresses that others give, and those of the host's own NICs, are not in the file: the kernel will know.
@@ -249,24 +278,22 @@ fn resolve_hop(
     None
 }
 
-/// Whether a route of the file that leads straight to `device` is the way to `address`.
-fn reached_by(
+/// Whether one of the routes to an address, which leads straight to `device`, is the way to it.
+fn reached_by<'r, 'f: 'r>(
     scope: &Scope<'_>,
     label: &Label,
-    written: &file::Route,
-    all: &[Spanned<file::Route>],
-    address: IpAddr,
+    covering: impl Iterator<Item = &'r (usize, &'f Spanned<file::Route>)>,
     device: &str,
 ) -> bool {
-    let others = all.iter().filter(|it| !std::ptr::eq(&it.value, written) && covers(it, address) && it.via.is_none());
-    let mut devices = others.filter_map(|it| it.dev.as_ref());
+    let straight = covering.filter(|(_, it)| it.via.is_none());
+    let mut devices = straight.filter_map(|(_, it)| it.dev.as_ref());
     devices.any(|dev| scope.interface(label, dev.as_str()).map_or(dev.as_str(), |it| it.device.as_str()) == device)
 }
 
 /// A next hop with a device has to be on a subnet of that device, as far as the file tells them all.
 fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: IpAddr, span: Span) -> Option<()> {
     let local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
-    let interface = scope.of(label).iter().find(|it| it.device.as_str() == device);
+    let interface = scope.at_device(label, device);
     let Some(interface) = interface.filter(|it| !it.unmanaged && !local) else { return Some(()) };
     if interface.addresses.iter().any(|net| net.contains(&address)) {
         return Some(());
@@ -278,10 +305,6 @@ fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: Ip
         .help(format!("it is on {}; `onlink: true` makes the kernel believe otherwise", nets.join(", ")));
     scope.error(error);
     None
-}
-
-fn covers(route: &file::Route, address: IpAddr) -> bool {
-    matches!(route.to.value, Destination::Net(net) if net.prefix_len() > 0 && net.contains(&address))
 }
 
 /// The kernel takes a next hop that another route leads to only where that route is a link's own, without a next hop.
@@ -347,9 +370,9 @@ fn device_of(scope: &mut Scope<'_>, label: &Label, dev: &Spanned<IfName>) -> Opt
     None
 }
 
-/// Whether the file gives a namespace a default route of a family, of whatever metric: a gateway gives it none then. One
-/// in another table is for packets of its own.
-pub fn has_default(routes: &[Route], netns: &Netns, family: Family) -> bool {
-    let is_default = |it: &&Route| it.to.prefix_len() == 0 && it.table == TABLE_MAIN && it.netns == *netns;
-    routes.iter().filter(is_default).any(|it| Family::of(it.to.addr()) == family)
+/// Who has a default route of a family in the file, of whatever metric: a gateway gives it none then. One in another table
+/// is for packets of its own.
+pub fn defaults(routes: &[Route]) -> HashSet<(&Netns, Family)> {
+    let defaults = routes.iter().filter(|it| it.to.prefix_len() == 0 && it.table == TABLE_MAIN);
+    defaults.map(|it| (&it.netns, Family::of(it.to.addr()))).collect()
 }

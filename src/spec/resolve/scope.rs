@@ -8,12 +8,21 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{HOST, nearest, undefined};
+use super::{
+    HOST,
+    index::{Index, Position, Settled},
+    links::bridge_label,
+    names::Known,
+};
 use crate::{
+    kind::sysctl::path_of_key,
     model::{
         Diagnostic, Diagnostics, IfName, Label, Netns, Span, Spanned, TopologyName, name::IFNAME_MAX, snapshot::Family,
     },
-    spec::file::File,
+    spec::{
+        WORDS_MAX,
+        file::{self, End, File, Link},
+    },
 };
 
 /// One end of one link: the link's place in the file, and 0 or 1.
@@ -41,7 +50,7 @@ pub struct Interface {
 }
 
 /// What an interface is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum What {
     /// The loopback.
     Loopback,
@@ -84,7 +93,13 @@ pub struct Scope<'f> {
     pub segments: Vec<Segment>,
     /// The segment of each bridge.
     pub segment_of_bridge: HashMap<Label, usize>,
-    devices: HashMap<(Label, String), Span>,
+    /// The ends that are written to plug into each bridge, in file order.
+    pub ports: HashMap<&'f Label, Vec<(&'f Link, &'f End)>>,
+    /// What the file sets by sysctls in each namespace, by their paths; of one that is set twice, the first.
+    sysctls: HashMap<Label, HashMap<String, &'f str>>,
+    known: Known,
+    index: Index,
+    settled: Settled,
 }
 
 impl<'f> Scope<'f> {
@@ -100,7 +115,11 @@ impl<'f> Scope<'f> {
             interfaces: BTreeMap::new(),
             segments: Vec::new(),
             segment_of_bridge: HashMap::new(),
-            devices: HashMap::new(),
+            ports: ports(file),
+            sysctls: sysctls(file),
+            known: Known::default(),
+            index: Index::default(),
+            settled: Settled::default(),
         }
     }
 
@@ -120,7 +139,7 @@ impl<'f> Scope<'f> {
             self.namespaces.insert(name.value.clone(), ());
         }
         for label in self.namespaces.keys() {
-            let spec = file.namespaces.get(&Spanned { value: label.clone(), span: Span::default() });
+            let spec = self.spec(label);
             let addresses = spec.and_then(|spec| spec.addresses.as_ref());
             let addresses: Option<Vec<IpNet>> = addresses.map(|list| list.iter().map(|net| net.value).collect());
             let lo = Interface {
@@ -133,6 +152,7 @@ impl<'f> Scope<'f> {
                 segment: None,
                 span: Span::default(),
             };
+            self.index.insert(label, 0, &lo);
             self.interfaces.insert(label.clone(), vec![lo]);
         }
         for name in file.bridges.keys() {
@@ -140,14 +160,14 @@ impl<'f> Scope<'f> {
                 let error = Diagnostic::error("name::reserved", "`host` is the namespace that the tool runs in")
                     .at(name.span, "a bridge cannot be called so")
                     .help("choose another name; `interface` gives the device one of its own");
-                self.diagnostics.push(error);
+                self.error(error);
             } else if let Some((other, _)) = file.namespaces.get_key_value(name) {
                 let error =
                     Diagnostic::error("name::duplicate", format!("`{}` is a namespace and a bridge", name.value))
                         .at(name.span, "the bridge")
                         .at(other.span, "the namespace")
                         .help("namespaces and bridges share one name space, since links name either; rename one");
-                self.diagnostics.push(error);
+                self.error(error);
             }
             self.bridges.insert(name.value.clone(), ());
         }
@@ -160,13 +180,20 @@ impl<'f> Scope<'f> {
         if let Err(reason) = Label::from_str(&self.prefix) {
             let error = Diagnostic::error("name::invalid", format!("the prefix `{}` {reason}", self.prefix))
                 .at(prefix.span, "not a beginning of names");
-            self.diagnostics.push(error);
+            self.error(error);
         }
     }
 
-    /// Says an error.
+    /// Says an error or a warning, unless too many have been said.
     pub fn error(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        crate::spec::report(&mut self.diagnostics, diagnostic);
+    }
+
+    /// How the file calls a namespace.
+    pub fn label(&self, netns: &Netns) -> Label {
+        let name = netns.as_str();
+        let label = name.strip_prefix(&self.prefix).and_then(|name| name.parse().ok());
+        label.filter(|label| *netns != Netns::Host && self.namespaces.contains_key(label)).unwrap_or_else(Self::host)
     }
 
     /// Where a namespace of the file is in the kernel.
@@ -174,12 +201,27 @@ impl<'f> Scope<'f> {
         if label.as_str() == HOST { Netns::Host } else { Netns::Named(format!("{}{label}", self.prefix)) }
     }
 
+    /// What the file says of a namespace.
+    pub fn spec(&self, label: &Label) -> Option<&'f file::Namespace> {
+        self.file.namespaces.get(&Spanned { value: label.clone(), span: Span::default() })
+    }
+
+    /// What the file writes into a namespace's sysctl.
+    pub fn sysctl(&self, label: &Label, path: &str) -> Option<&'f str> {
+        self.sysctls.get(label)?.get(path).copied()
+    }
+
+    /// What the file says of a bridge.
+    pub fn bridge_spec(&self, label: &Label) -> Option<&'f file::Bridge> {
+        self.file.bridges.get(&Spanned { value: label.clone(), span: Span::default() })
+    }
+
     /// Checks that `label` is a namespace.
     pub fn namespace(&mut self, label: &Spanned<Label>) -> Option<Label> {
         if self.namespaces.contains_key(&label.value) {
             return Some(label.value.clone());
         }
-        let mut error = undefined("namespace", label, label.span, &self.namespaces);
+        let mut error = self.known.undefined("namespace", label, &[&self.namespaces]);
         if self.bridges.contains_key(&label.value) {
             error.help = Some(format!("`{}` is a bridge; a namespace is needed here", label.value));
         }
@@ -192,12 +234,18 @@ impl<'f> Scope<'f> {
         if self.bridges.contains_key(&label.value) {
             return Some(label.value.clone());
         }
-        let mut error = undefined("bridge", label, label.span, &self.bridges);
+        let mut error = self.known.undefined("bridge", label, &[&self.bridges]);
         if self.namespaces.contains_key(&label.value) {
             error.help = Some(format!("`{}` is a namespace; a bridge is needed here", label.value));
         }
         self.error(error);
         None
+    }
+
+    /// Says that `label` is neither a namespace nor a bridge.
+    pub fn neither(&mut self, label: &Spanned<Label>) {
+        let error = self.known.undefined("namespace or bridge", label, &[&self.namespaces, &self.bridges]);
+        self.error(error);
     }
 
     /// The device name of an interface that the file calls `name` in `namespace`: the prefix precedes those in the host.
@@ -217,7 +265,27 @@ impl<'f> Scope<'f> {
 
     /// Whether a device of that name has been entered in a namespace.
     pub fn has_device(&self, namespace: &Label, device: &str) -> bool {
-        self.devices.contains_key(&(namespace.clone(), device.to_owned()))
+        self.at_device(namespace, device).is_some_and(|it| it.what != What::Loopback)
+    }
+
+    /// The interface that is a device.
+    pub fn at_device(&self, namespace: &Label, device: &str) -> Option<&Interface> {
+        self.of(namespace).get(self.index.device(namespace, device)?)
+    }
+
+    /// Where a bridge, or an end of a link, is: its namespace and its interface.
+    pub fn find(&self, what: &What) -> Option<(&Label, &Interface)> {
+        self.index.find(what).and_then(|position| self.at(position))
+    }
+
+    /// The same, to be changed.
+    pub fn find_mut(&mut self, what: &What) -> Option<&mut Interface> {
+        let Position { namespace, at } = self.index.find(what)?;
+        self.interfaces.get_mut(namespace)?.get_mut(*at)
+    }
+
+    fn at<'s>(&'s self, Position { namespace, at }: &'s Position) -> Option<(&'s Label, &'s Interface)> {
+        self.of(namespace).get(*at).map(|interface| (namespace, interface))
     }
 
     /// How long a name may be that has so many bytes of prefix in front.
@@ -231,25 +299,37 @@ impl<'f> Scope<'f> {
 
     /// Enters an interface; two of one name in one namespace are a clash.
     pub fn enter(&mut self, namespace: &Label, interface: Interface) {
-        let key = (namespace.clone(), interface.device.to_string());
         if interface.device.as_str() == "lo" {
             let error = Diagnostic::error("name::duplicate", format!("`{namespace}` has an interface `lo` already"))
                 .at(interface.span, "the loopback's name")
                 .help("every namespace has a loopback called `lo`; choose another name");
             return self.error(error);
         }
-        if let Some(other) = self.devices.get(&key) {
+        if let Some(other) = self.at_device(namespace, interface.device.as_str()) {
             let what = format!("two interfaces are called `{}` in `{namespace}`", interface.device);
             let made_up = matches!(interface.what, What::Port(..));
             let help = if made_up { "give one of them another name with `interface`" } else { "rename one of them" };
             let error = Diagnostic::error("name::duplicate", what)
                 .at(interface.span, "the second one")
-                .at(*other, "the first one")
+                .at(other.span, "the first one")
                 .help(help);
             return self.error(error);
         }
-        self.devices.insert(key, interface.span);
-        self.interfaces.entry(namespace.clone()).or_default().push(interface);
+        let list = self.interfaces.entry(namespace.clone()).or_default();
+        self.index.insert(namespace, list.len(), &interface);
+        list.push(interface);
+    }
+
+    /// Takes note of who is where, and has which address: from here on nothing of that changes.
+    pub fn settle(&mut self) {
+        let written = self.file.namespaces.keys().map(|key| &key.value);
+        let host = Self::host();
+        let unwritten = (!self.file.namespaces.keys().any(|label| label.value == host)).then_some(&host);
+        let mut settled = Settled::default();
+        for label in written.chain(unwritten) {
+            settled.insert(label, self.of(label));
+        }
+        self.settled = settled;
     }
 
     /// The interfaces of a namespace.
@@ -270,15 +350,16 @@ impl<'f> Scope<'f> {
 
     /// The interface that the file calls `name`.
     pub fn interface(&self, namespace: &Label, name: &str) -> Option<&Interface> {
-        self.of(namespace).iter().find(|it| it.name == name)
+        self.of(namespace).get(self.index.named(namespace, name)?)
     }
 
     /// Says that `namespace` has no interface of that name.
     pub fn no_interface(&mut self, namespace: &Label, name: &str, span: Span) {
-        let names = self.of(namespace).iter().map(|it| it.name.as_str());
-        let help = match nearest(name, names.clone()) {
+        let names = self.interfaces.get(namespace).into_iter().flatten().map(|it| it.name.as_str());
+        let help = match self.known.nearest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has: {}", names.collect::<Vec<_>>().join(", ")),
+            // More would be cut from the message.
+            None => format!("it has: {}", names.take(WORDS_MAX / 3).collect::<Vec<_>>().join(", ")),
         };
         let error = Diagnostic::error("name::undefined", format!("`{namespace}` has no interface `{name}`"));
         self.error(error.at(span, "not defined").help(help));
@@ -286,21 +367,17 @@ impl<'f> Scope<'f> {
 
     /// The interface whose own subnet holds `address`: the longest prefix, as the kernel chooses.
     pub fn toward(&self, namespace: &Label, address: IpAddr) -> Option<&Interface> {
-        let nets = self.of(namespace).iter().flat_map(|it| it.addresses.iter().map(move |net| (net, it)));
-        nets.filter(|(net, _)| net.contains(&address)).max_by_key(|(net, _)| net.prefix_len()).map(|(_, it)| it)
+        self.of(namespace).get(self.settled.toward(namespace, address)?)
     }
 
     /// The namespace and interface that has `address`.
     pub fn holder(&self, address: IpAddr) -> Option<(&Label, &Interface)> {
-        let all = self.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
-        let mut holders = all.filter(|(_, it)| it.addresses.iter().any(|net| net.addr() == address));
-        holders.next()
+        self.settled.holder(address).and_then(|position| self.at(position))
     }
 
     /// The address of `target` in a family as seen from `from`: on a shared segment first.
     pub fn seen_from(&self, from: &Label, target: &Label, family: Family) -> Vec<IpAddr> {
-        let shared =
-            |it: &&Interface| it.segment.is_some() && self.of(from).iter().any(|mine| mine.segment == it.segment);
+        let shared = |it: &&Interface| it.segment.is_some_and(|segment| self.index.is_on(from, segment));
         let addresses = |it: &Interface| it.addresses.iter().map(IpNet::addr).collect::<Vec<_>>();
         let of_family = |address: &IpAddr| Family::of(*address) == family;
         self.of(target).iter().filter(shared).flat_map(addresses).filter(of_family).collect()
@@ -313,16 +390,30 @@ impl<'f> Scope<'f> {
     }
 
     /// Everyone on a segment: namespaces with the interface that they have there, in file order of namespaces.
-    pub fn on_segment(&self, segment: usize) -> Vec<(Label, &Interface)> {
-        let in_file = self.file.namespaces.keys().map(|key| key.value.clone());
-        let mut labels: Vec<Label> = in_file.collect();
-        if !labels.iter().any(|label| label.as_str() == HOST) {
-            labels.push(Self::host());
-        }
-        let of = |label: &Label| {
-            let list = self.of(label).iter().filter(|it| it.segment == Some(segment));
-            list.map(|it| (label.clone(), it)).collect::<Vec<_>>()
-        };
-        labels.iter().flat_map(of).collect()
+    pub fn on_segment(&self, segment: usize) -> impl Iterator<Item = (&Label, &Interface)> {
+        self.settled.members(segment).iter().filter_map(|position| self.at(position))
     }
+}
+
+/// The ends that are written to plug into each bridge.
+fn ports(file: &File) -> HashMap<&Label, Vec<(&Link, &End)>> {
+    let mut ports: HashMap<&Label, Vec<(&Link, &End)>> = HashMap::new();
+    let ends = file.links.iter().flat_map(|link| link.endpoints.iter().map(move |end| (link, &end.value)));
+    for (link, end) in ends {
+        if let Some(bridge) = bridge_label(end) {
+            ports.entry(bridge).or_default().push((link, end));
+        }
+    }
+    ports
+}
+
+/// The sysctls of each namespace that has some in the file.
+fn sysctls(file: &File) -> HashMap<Label, HashMap<String, &str>> {
+    let mut sysctls = HashMap::new();
+    for (label, spec) in file.namespaces.iter().filter(|(_, spec)| !spec.sysctls.is_empty()) {
+        // Of two that are one, the first stays.
+        let paths = spec.sysctls.iter().rev().map(|(key, value)| (path_of_key(key), value.as_str()));
+        sysctls.insert(label.value.clone(), paths.collect());
+    }
+    sysctls
 }

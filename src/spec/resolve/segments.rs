@@ -12,7 +12,7 @@ pub fn check(scope: &mut Scope<'_>) {
     let mut found = loops(scope);
     found.extend(ports(scope));
     found.extend(overlaps(scope));
-    scope.diagnostics.0.extend(found);
+    found.into_iter().for_each(|diagnostic| scope.error(diagnostic));
 }
 
 /// Frames go round a loop of bridges for ever, unless the spanning tree protocol cuts it.
@@ -35,7 +35,7 @@ fn loops(scope: &Scope<'_>) -> Vec<Diagnostic> {
             found.push(error.help(help));
             continue;
         }
-        let (a, b) = (root(&roots, a), root(&roots, b));
+        let (a, b) = (root(&mut roots, a), root(&mut roots, b));
         if a == b {
             let what = "this link closes a loop of bridges";
             let warning = Diagnostic::warning("bridge::loop", what).at(link.span, "frames go round it for ever");
@@ -47,16 +47,19 @@ fn loops(scope: &Scope<'_>) -> Vec<Diagnostic> {
     found
 }
 
-fn root<'a>(roots: &HashMap<&'a Label, &'a Label>, mut label: &'a Label) -> &'a Label {
-    while let Some(next) = roots.get(label) {
+/// The bridge that stands for all that are joined to one. The way to it is halved for whoever comes next.
+fn root<'a>(roots: &mut HashMap<&'a Label, &'a Label>, mut label: &'a Label) -> &'a Label {
+    while let Some(next) = roots.get(label).copied() {
+        if let Some(after) = roots.get(next).copied() {
+            roots.insert(label, after);
+        }
         label = next;
     }
     label
 }
 
 fn stp(scope: &Scope<'_>, label: &Label) -> bool {
-    let mut bridges = scope.file.bridges.iter().filter(|(name, _)| name.value == *label);
-    bridges.any(|(_, bridge)| bridge.stp.as_ref().is_some_and(|stp| stp.value))
+    scope.bridge_spec(label).is_some_and(|bridge| bridge.stp.as_ref().is_some_and(|stp| stp.value))
 }
 
 /// `ports` names devices that are there already, each for one bridge.
@@ -67,7 +70,7 @@ fn ports(scope: &Scope<'_>) -> Vec<Diagnostic> {
         let namespace = bridge.namespace.as_ref().map_or_else(Scope::host, |it| it.value.clone());
         for port in &bridge.ports {
             let name = port.value.as_str();
-            let made = scope.of(&namespace).iter().find(|it| it.device.as_str() == name);
+            let made = scope.at_device(&namespace, name);
             let error = |what: String| Diagnostic::error("bridge::port", what).at(port.span, "not a port");
             match made.map(|it| &it.what) {
                 _ if name == "lo" => {

@@ -137,9 +137,9 @@ fn what_is_named_is_cut_where_it_is_long() {
 fn machines_get_lines_columns_and_bytes() {
     let text = "name: a\nx-é: é\nbridges: { é: 1 }\n";
     let (source, _, diagnostics) = parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    let json = crate::report::diagnostic::json(&diagnostics.0[0], &[source]);
+    let json = crate::report::diagnostic::json(&diagnostics, &[source]);
     assert_eq!(
-        serde_json::to_value(&json).unwrap(),
+        serde_json::to_value(&json[0]).unwrap(),
         serde_json::json!({
             "severity": "error",
             "code": "name::label",

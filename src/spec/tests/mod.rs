@@ -1,7 +1,7 @@
 //! A whole file at a time: the three formats, and what is said of bad ones.
 
 mod bad;
-mod mutation;
+pub mod mutation;
 mod schema;
 
 use super::*;

@@ -17,9 +17,7 @@ fn survives(bytes: &[u8], format: Format) {
     let sources = [source];
     let drawn = render(&diagnostics, &sources, Style::default());
     assert!(!drawn.contains("Failed to read contents"), "{drawn}");
-    for diagnostic in &diagnostics.0 {
-        let _ = json(diagnostic, &sources);
-    }
+    assert_eq!(json(&diagnostics, &sources).len(), diagnostics.0.len());
 }
 
 /// A file of many from one.
@@ -34,7 +32,7 @@ links:
   - { for: { s: 1..2, l: "$s..$n" }, subnet: "10.$s.${l:2x}.0/31", mtu: $mtu, endpoints: ["s$s:e$l", "l$l:e$s"] }
 "#;
 
-fn samples() -> [(Vec<u8>, Format); 4] {
+pub fn samples() -> [(Vec<u8>, Format); 4] {
     let json = serde_json::to_string_pretty(&tree_of(YAML, Format::Yaml).to_json()).unwrap();
     [(YAML.into(), Format::Yaml), (TOML.into(), Format::Toml), (json.into(), Format::Json), (MANY.into(), Format::Yaml)]
 }
@@ -100,14 +98,14 @@ const PIECES: &[&str] = &[
 ];
 
 #[derive(Debug, Clone)]
-enum Edit {
+pub enum Edit {
     Insert(usize, usize),
     Delete(usize, usize),
     Swap(usize, u8),
     Copy(usize, usize, usize),
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+pub fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         (any::<usize>(), 0..PIECES.len()).prop_map(|(at, piece)| Edit::Insert(at, piece)),
         (any::<usize>(), 1..40usize).prop_map(|(at, len)| Edit::Delete(at, len)),
@@ -116,7 +114,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn apply(bytes: &mut Vec<u8>, edit: &Edit) {
+pub fn apply(bytes: &mut Vec<u8>, edit: &Edit) {
     let at = |n: usize, bytes: &[u8]| n % (bytes.len() + 1);
     match edit {
         Edit::Insert(n, piece) => {

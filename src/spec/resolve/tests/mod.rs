@@ -84,7 +84,7 @@ nat:
 fn who_answers_a_check_is_found_behind_a_translated_prefix() {
     let topology = good(
         "name: lab
-namespaces: {web: {}, out: {}}
+namespaces: {web: {}, out: {routes: [{to: default, via: 10.1.0.1}]}}
 bridges: {br0: {addresses: [10.0.0.1/24, 'fd00::1/64']}}
 links:
   - endpoints: ['web:eth0 10.0.0.7/24', br0]

@@ -1,0 +1,114 @@
+//! What this machine does and what it does not: looked at, and tried out where nobody sees it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
+
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
+
+use super::{KernelError, link, netlink::Request, netns, sysctl};
+use crate::{
+    model::machine::{DeviceKind, Lack, RefusedValue, Trial},
+    op::NewEnd,
+};
+
+/// What can be seen without trying.
+pub fn lacks() -> Vec<Lack> {
+    let mut lacks = Vec::new();
+    if !Path::new("/proc/sys/net/ipv6/conf").exists() {
+        lacks.push(Lack::Ipv6);
+    }
+    if access("/proc/sys/net/ipv4/ip_forward", AccessFlags::W_OK) == Err(Errno::EROFS) {
+        lacks.push(Lack::WritableSysctls);
+    }
+    lacks.extend(folder());
+    lacks
+}
+
+/// How many network namespaces may be made here.
+pub fn namespace_limit() -> Option<u64> {
+    fs::read_to_string("/proc/sys/user/max_net_namespaces").ok()?.trim().parse().ok()
+}
+
+/// The folder where namespaces get their names, or the one that it is to be made in.
+fn folder() -> Option<Lack> {
+    let made = Path::new(netns::DIRECTORY);
+    let path = made.ancestors().find(|path| path.exists())?;
+    let errno = access(path, AccessFlags::W_OK).err()?;
+    let why = match errno {
+        Errno::EROFS => "it is on a file system that is read-only".to_owned(),
+        Errno::EACCES | Errno::EPERM => "this process may not write there".to_owned(),
+        other => io::Error::from(other).to_string(),
+    };
+    Some(Lack::WritableFolder(path.display().to_string(), why))
+}
+
+/// What became of a trial.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The values of sysctls; `None` where there is no such key, and nothing of what cannot be read.
+    pub sysctls: BTreeMap<String, Option<String>>,
+    /// What was written in vain.
+    pub refused: Vec<RefusedValue>,
+    /// What could not be made.
+    pub lacks: Vec<Lack>,
+}
+
+/// Tries things out in a namespace that is made for it and goes at once.
+pub fn try_out(trial: &Trial) -> Result<Outcome, KernelError> {
+    netns::in_throwaway("cannot make a namespace to try things out in", || {
+        let mut outcome = Outcome { lacks: devices(&trial.kinds)?, ..Outcome::default() };
+        for key in &trial.sysctls {
+            // Some cannot be read until they have been written.
+            let value = sysctl::read(key).ok();
+            outcome.sysctls.extend(value.map(|value| (key.clone(), value)));
+        }
+        let there = |key: &String| outcome.sysctls.get(key).is_none_or(Option::is_some);
+        let values = trial.values.iter().filter(|(key, _)| there(key));
+        outcome.refused = values.filter_map(|(key, value)| refused(key, value)).collect();
+        Ok(outcome)
+    })
+}
+
+fn refused(key: &str, value: &str) -> Option<RefusedValue> {
+    let error = sysctl::write(key, value).err()?;
+    // That nothing at all can be written is said elsewhere.
+    (!error.is(Errno::EROFS)).then(|| RefusedValue {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        why: error.reason().to_owned(),
+    })
+}
+
+fn devices(kinds: &BTreeSet<DeviceKind>) -> Result<Vec<Lack>, KernelError> {
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut socket = netns::open_socket()?;
+    let mut lacks = Vec::new();
+    for kind in kinds {
+        let requests = create(*kind)?;
+        let what = || format!("cannot try to make a {}", kind.as_str());
+        let refused = socket.send(&requests).map_err(|error| error.into_error(what()))?;
+        if let Some((_, refusal)) = refused.into_iter().next() {
+            lacks.push(Lack::Device(*kind, refusal.into_error(what()).reason().to_owned()));
+        }
+    }
+    Ok(lacks)
+}
+
+fn create(kind: DeviceKind) -> Result<Vec<Request>, KernelError> {
+    let end = |index, name: &str| {
+        let name = name.parse().map_err(|_| KernelError::message("cannot try to make a veth", "its name is none"))?;
+        Ok::<_, KernelError>(NewEnd { index, name, mac: None, mtu: None })
+    };
+    Ok(match kind {
+        DeviceKind::Veth => vec![link::create_veth(&end(2, "one")?, &end(3, "two")?, None, None)],
+        DeviceKind::Bridge => link::create_bridge(4, "bridge", None, None, None, None),
+    })
+}

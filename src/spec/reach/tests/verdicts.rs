@@ -1,0 +1,137 @@
+//! Verdicts as values.
+
+use super::*;
+use crate::model::Netns;
+
+/// The verdict on a ping, in a few words.
+fn ping(text: &str, from: &str, to: &str) -> String {
+    judge(text, from, to, Probe::Ping)
+}
+
+fn judge(text: &str, from: &str, to: &str, probe: Probe) -> String {
+    let (topology, _) = read(text);
+    match Lab::new(&topology).judge(&Netns::from(from.to_owned()), to.parse().unwrap(), probe) {
+        Verdict::Reached { there, certain, .. } => format!("{there}{}", if certain { ", surely" } else { "" }),
+        Verdict::Stopped(stop) => {
+            format!("{}{stop}", if stop.direction == Direction::Back { "back: " } else { "" })
+        }
+        Verdict::Unknown => "unknown".into(),
+    }
+}
+
+#[test]
+fn a_router_leads_there_and_back() {
+    assert_eq!(ping(ROUTED, "web", "10.2.0.2"), "web -> edge (lan0) -> db, surely");
+    assert_eq!(ping(ROUTED, "db", "10.1.0.2"), "db -> edge (lan1) -> web, surely");
+    assert_eq!(ping(ROUTED, "web", "10.2.0.1"), "web -> edge, surely");
+    assert_eq!(ping(ROUTED, "web", "10.1.0.2"), "web, surely");
+    assert_eq!(ping(ROUTED, "web", "127.0.0.1"), "web, surely");
+}
+
+#[test]
+fn a_stop_names_the_hop() {
+    assert_eq!(ping(ROUTED, "web", "10.9.0.1"), "web -> edge: stops at `edge`, which has no route to 10.9.0.1");
+    assert_eq!(ping(ROUTED, "web", "10.255.0.3"), "web -> edge: stops at `edge`, which has no route to 10.255.0.3");
+    let silent = ROUTED.replace(", routes: [{ to: 10.1.0.0/24, via: 10.2.0.1 }]", "");
+    assert_eq!(ping(&silent, "web", "10.2.0.2"), "back: db: stops at `db`, which has no route to 10.1.0.2");
+}
+
+#[test]
+fn the_longest_prefix_and_the_lowest_metric_count() {
+    let with = |routes: &str| ROUTED.replace("{ to: default, via: 10.1.0.1 }", routes);
+    let longest = with("{ to: default, type: blackhole }, { to: 10.2.0.0/24, via: 10.1.0.1 }");
+    assert_eq!(ping(&longest, "web", "10.2.0.2"), "web -> edge (lan0) -> db, surely");
+    let metric = with("{ to: 10.2.0.0/24, type: blackhole, metric: 9 }, { to: 10.2.0.0/24, via: 10.1.0.1, metric: 8 }");
+    assert_eq!(ping(&metric, "web", "10.2.0.2"), "web -> edge (lan0) -> db, surely");
+    let metric = with("{ to: 10.2.0.0/24, type: prohibit, metric: 7 }, { to: 10.2.0.0/24, via: 10.1.0.1, metric: 8 }");
+    let stops = "web: stops at `web`, where a prohibit route drops what is for 10.2.0.2";
+    assert_eq!(ping(&metric, "web", "10.2.0.2"), stops);
+}
+
+#[test]
+fn of_several_next_hops_all_must_come_to_the_same() {
+    let with = |hops: &str| {
+        ROUTED.replace("{ to: default, via: 10.1.0.1 }", &format!("{{ to: default, nexthops: [{hops}] }}"))
+    };
+    let half = with("{ via: 10.1.0.1 }, { via: 10.1.0.77 }");
+    assert_eq!(ping(&half, "web", "10.2.0.2"), "unknown");
+    let none = with("{ via: 10.1.0.78 }, { via: 10.1.0.77 }");
+    assert!(ping(&none, "web", "10.2.0.2").contains("nobody on the segment of its `eth0` has 10.1.0.78"));
+}
+
+#[test]
+fn what_the_file_does_not_decide_is_unknown() {
+    let cases = [
+        // Addresses that others give, other tables, sysctls.
+        ("db:eth0 10.2.0.2/24", "db:eth0"),
+        ("web: { routes:", "web: { sysctls: { net.ipv4.conf.all.proxy_arp: 1 }, routes:"),
+        ("web: { routes: [", "web: { routes: [{ to: 10.9.0.0/16, via: 10.1.0.1, table: 7 }, "),
+    ];
+    for (from, to) in cases {
+        assert!(ROUTED.contains(from), "{from}");
+        assert_eq!(ping(&ROUTED.replace(from, to), "web", "10.2.0.2"), "unknown", "{to}");
+    }
+    for to in ["fe80::1", "ff02::1", "224.0.0.1", "255.255.255.255", "10.1.0.255"] {
+        assert_eq!(ping(ROUTED, "web", to), "unknown", "{to}");
+    }
+    // A reverse path filter only takes away.
+    let filter = ROUTED.replace("edge: { ", "edge: { sysctls: { net.ipv4.conf.all.rp_filter: 1 }, ");
+    assert_eq!(ping(&filter, "web", "10.2.0.2"), "web -> edge (lan0) -> db");
+}
+
+/// Two namespaces behind the host, with the rest of the file to come.
+fn behind_the_host(rest: &str) -> String {
+    format!(
+        r#"name: lab
+namespaces: {{ web: {{}}, db: {{}}, out: {{}} }}
+bridges: {{ br0: {{ addresses: [10.1.0.1/24] }} }}
+links:
+  - endpoints: ["web:eth0 10.1.0.2/24", br0]
+  - endpoints: ["db:eth0 10.1.0.3/24", br0]
+  - endpoints: ["host:up0 203.0.113.1/24", "out:eth0 203.0.113.7/24"]
+{rest}
+"#
+    )
+}
+
+#[test]
+fn the_host_has_more_than_the_file_knows() {
+    let plain = behind_the_host("");
+    assert_eq!(ping(&plain, "web", "10.1.0.3"), "web -> db");
+    assert_eq!(ping(&plain, "host", "10.1.0.3"), "host -> db");
+    assert_eq!(ping(&plain, "host", "192.0.2.1"), "unknown");
+    assert!(ping(&plain, "host", "10.1.0.9").contains("nobody on the segment of its `br0` has 10.1.0.9"));
+    let gateway = behind_the_host("gateways: [{ bridge: br0 }]");
+    assert_eq!(ping(&gateway, "web", "192.0.2.1"), "unknown");
+    let back = "back: out: stops at `out`, which has no route to 10.1.0.2";
+    assert_eq!(ping(&gateway, "web", "203.0.113.7"), back);
+}
+
+#[test]
+fn nat_and_forwards_are_followed_there_and_back() {
+    let lab = behind_the_host(
+        "gateways: [{ bridge: br0 }]\nnat: [{ masquerade: 10.1.0.0/24 }]\nport_forwards: [{ listen: 8088, to: 'web:80' }]",
+    );
+    assert_eq!(ping(&lab, "web", "203.0.113.7"), "web -> host (br0) -> out");
+    assert_eq!(ping(&lab, "out", "203.0.113.1"), "out -> host");
+    let at = |from, to| judge(&lab, from, to, Probe::Tcp(8088));
+    assert_eq!(at("out", "203.0.113.1"), "out -> host (up0) -> web");
+    assert_eq!(at("host", "127.0.0.1"), "host -> web");
+    assert_eq!(at("host", "10.1.0.1"), "host -> web");
+    assert!(at("out", "10.1.0.2").contains("`out`, which has no route"));
+}
+
+#[test]
+fn bridges_that_a_cable_joins_are_one_segment() {
+    let lab = r#"name: lab
+namespaces: { a: {}, b: {}, home: {} }
+bridges: { one: { namespace: home, addresses: [10.0.0.8/24] }, two: { namespace: home, addresses: [10.0.0.9/24] } }
+links:
+  - endpoints: ["a:eth0 10.0.0.2/24", one]
+  - endpoints: ["b:eth0 10.0.0.3/24", two]
+  - endpoints: [one, two]
+"#;
+    assert_eq!(ping(lab, "a", "10.0.0.3"), "a -> b, surely");
+    let apart = lab.replace("  - endpoints: [one, two]\n", "");
+    assert!(ping(&apart, "a", "10.0.0.3").contains("nobody on the segment"));
+}

@@ -1,0 +1,285 @@
+//! One step of a packet: what the namespace where it is makes of it, and whom it is handed to.
+
+use std::net::IpAddr;
+
+use super::{
+    super::{
+        lab::{Interface, Lab, Neighbour, Node, is_link_local, slot},
+        rules::{self, NewSource},
+        table::Way,
+        verdict::{By, Direction, Why},
+    },
+    Ending, Next, Packet, Step, Tracked, Walks, is_plain,
+};
+use crate::{
+    kind::route::Hop,
+    model::snapshot::{Family, RouteType},
+};
+
+/// A packet lives for so many hops.
+const TTL: usize = 64;
+
+/// A packet in a namespace, with the addresses that it came with, and whether its destination is another one now.
+struct Visit {
+    packet: Packet,
+    node: usize,
+    came: (IpAddr, IpAddr),
+    moved: bool,
+}
+
+/// A route by which a packet may leave.
+pub(super) struct Exit<'a, 't> {
+    pub place: usize,
+    pub interface: &'a Interface<'t>,
+    pub next: IpAddr,
+    pub source: Option<IpAddr>,
+    pub by: By,
+}
+
+impl Lab<'_> {
+    /// What becomes of a packet in the namespace where it is. Of several ways out, each is followed.
+    pub(super) fn advance(&self, packet: Packet, walks: &mut Walks) {
+        let Some((node, place)) = packet.steps.last().and_then(|place| Some((self.nodes.get(place.node)?, *place)))
+        else {
+            return walks.enter(Err(Ending::Unknown));
+        };
+        let visit = match self.arrive(node, place, packet) {
+            Ok(visit) => visit,
+            Err(ending) => return walks.enter(Err(ending)),
+        };
+        if self.is_local(node, visit.packet.destination) {
+            return walks.enter(self.deliver(node, place, visit));
+        }
+        match self.exits(node, &visit.packet) {
+            Ok(exits) => exits.iter().for_each(|exit| walks.enter(self.leave(node, &visit, exit))),
+            Err(ending) => walks.enter(Err(ending)),
+        }
+    }
+
+    /// What a namespace does to a packet before it looks for a way.
+    fn arrive(&self, node: &Node<'_>, place: Step, mut packet: Packet) -> Result<Visit, Ending> {
+        packet.certain &= !node.host && !node.closes;
+        let came = (packet.source, packet.destination);
+        // What comes from outside with a source of one's own is dropped.
+        if place.by.is_some() && self.is_local(node, packet.source) {
+            return Err(Ending::Unknown);
+        }
+        let mut moved = false;
+        match packet.direction {
+            Direction::There => {
+                let local = self.is_local(node, packet.destination);
+                let new = node.rules.and_then(|it| rules::new_destination(it, local, packet.destination, packet.probe));
+                if let Some((to, probe)) = new {
+                    (packet.destination, packet.probe, packet.certain, moved) = (to, probe, false, true);
+                }
+            }
+            Direction::Back => untrack(&mut packet, node, place.node)?,
+        }
+        if !is_plain(packet.destination) {
+            return Err(Ending::Unknown);
+        }
+        let transit = place.by.is_some() && !self.is_local(node, packet.destination);
+        if transit {
+            self.may_pass(node, &packet)?;
+        }
+        Ok(Visit { packet, node: place.node, came, moved })
+    }
+
+    /// Whether what comes in here and is for another is sent on.
+    fn may_pass(&self, node: &Node<'_>, packet: &Packet) -> Result<(), Ending> {
+        let family = Family::of(packet.destination);
+        let forwards = node.forwards.get(slot(family)).copied().unwrap_or_default();
+        if forwards {
+            return Ok(());
+        }
+        if node.host || node.open || !node.v6 {
+            return Err(Ending::Unknown);
+        }
+        Err(self.stop(packet, Why::NotForwarding(family)))
+    }
+
+    /// The ways out to a packet's destination.
+    pub(super) fn exits<'a>(&'a self, node: &Node<'a>, packet: &Packet) -> Result<Vec<Exit<'a, 'a>>, Ending> {
+        let destination = packet.destination;
+        let v6 = destination.is_ipv6();
+        let open = !node.host && (node.open || (v6 && node.open_v6));
+        if open || (v6 && !node.v6) || node.edges.contains(&destination) {
+            return Err(Ending::Unknown);
+        }
+        let found = node.tables.get(slot(Family::of(destination))).and_then(|table| table.lookup(destination));
+        let Some((net, ways)) = found else {
+            if node.host {
+                return Err(Ending::Unknown);
+            }
+            let down = node.down.iter().find(|(net, _)| net.contains(&destination));
+            let down = down.and_then(|(_, interface)| self.interfaces.get(*interface));
+            let why = down.map_or(Why::NoRoute, |it| Why::DeviceDown(it.device.to_owned()));
+            return Err(self.stop(packet, why));
+        };
+        // The host has routes of its own before any default.
+        if node.host && net.prefix_len() == 0 {
+            return Err(Ending::Unknown);
+        }
+        let mut exits = Vec::new();
+        for way in ways {
+            if way.kind() != RouteType::Unicast {
+                let Way::Static(place, route) = way else { return Err(Ending::Unknown) };
+                return Err(self.stop(packet, Why::Dropped(place, route.kind)));
+            }
+            exits.extend(self.exits_of(packet, &way)?);
+        }
+        // By a device without carrier IPv6 has no routes, and so another one may lead on.
+        let dark = v6 && exits.iter().any(|exit| !exit.interface.carrier);
+        if dark || exits.is_empty() { Err(Ending::Unknown) } else { Ok(exits) }
+    }
+
+    fn exits_of<'a>(&'a self, packet: &Packet, way: &Way<'_>) -> Result<Vec<Exit<'a, 'a>>, Ending> {
+        let next = packet.destination;
+        let exit = |place: usize, next: IpAddr, source: Option<IpAddr>, by: By| {
+            let interface = self.interfaces.get(place).filter(|it| it.device != "lo").ok_or(Ending::Unknown)?;
+            Ok(Exit { place, interface, next, source, by })
+        };
+        match *way {
+            Way::Connected(place) => Ok(vec![exit(place, next, None, By::Subnet)?]),
+            Way::Gateway { place, via, interface } => Ok(vec![exit(interface, via, None, By::Gateway(place))?]),
+            Way::Static(place, route) => {
+                let node = self.node_of(&route.netns).ok_or(Ending::Unknown)?;
+                let hop = |hop: &Hop| {
+                    let out = hop.dev.as_deref().and_then(|device| self.interface_of(node, device));
+                    exit(out.ok_or(Ending::Unknown)?, hop.via.unwrap_or(next), route.src, By::Route(place))
+                };
+                route.hops.iter().map(hop).collect()
+            }
+        }
+    }
+
+    /// Sends a packet on to the next hop.
+    fn leave(&self, node: &Node<'_>, visit: &Visit, exit: &Exit<'_, '_>) -> Next {
+        let Exit { interface, next, by, .. } = *exit;
+        let packet = &visit.packet;
+        if is_link_local(next) {
+            return Err(Ending::Unknown);
+        }
+        let device = interface.device.to_owned();
+        if !interface.carrier {
+            return Err(self.stop(packet, Why::NoCarrier(device)));
+        }
+        let (to, exact) = match self.neighbour(interface, next) {
+            Neighbour::At { interface, exact } => (interface, exact),
+            Neighbour::Nobody => return Err(self.stop(packet, Why::NobodyHas { next, device, by })),
+            Neighbour::Unknown => return Err(Ending::Unknown),
+        };
+        let Some(neighbour) = self.interfaces.get(to).filter(|it| it.node != interface.node) else {
+            return Err(Ending::Unknown);
+        };
+        let step = Step { node: neighbour.node, by: Some(to) };
+        // With other addresses it may come by again; with a source of his own nobody takes it.
+        let seen = |it: &Step| *it == step || (it.by.is_none() && it.node == step.node);
+        let arrives = self.nodes.get(step.node).is_some_and(|node| self.is_local(node, packet.destination));
+        let circle = packet.tracked.is_empty() && !arrives && packet.steps.iter().any(seen);
+        if packet.steps.len() >= TTL || circle {
+            return Err(self.stop(packet, Why::Loop(by)));
+        }
+        let mut sent = packet.clone();
+        sent.certain &= exact && !self.is_doubtful(interface);
+        sent.steps.push(step);
+        if self.meets_rules(packet, exit.place, to) {
+            return Err(Ending::Unknown);
+        }
+        if packet.direction == Direction::Back {
+            return Ok(vec![sent]);
+        }
+        let sources = self.new_sources(node, visit, exit)?;
+        let with = |source: IpAddr| {
+            let mut sent = sent.clone();
+            sent.source = source;
+            sent.track(visit);
+            sent
+        };
+        Ok(sources.into_iter().map(with).collect())
+    }
+
+    /// Whether rules may change a packet while it is merely switched, which with bridge-nf they do.
+    fn meets_rules(&self, packet: &Packet, from: usize, to: usize) -> bool {
+        self.switches(from, to).any(|bridge| {
+            let Some(node) = self.nodes.get(bridge.node) else { return false };
+            let local = self.is_local(node, packet.destination);
+            let known = packet.tracked.iter().any(|it| it.node == bridge.node);
+            let mut moved = node.rules.into_iter();
+            known
+                || moved.any(|it| rules::new_destination(it, local, packet.destination, packet.probe).is_some())
+                || rules::new_source(self, node, bridge, packet.source, false) != NewSource::Kept
+        })
+    }
+
+    /// The sources that a packet may have when it has left.
+    fn new_sources(&self, node: &Node<'_>, visit: &Visit, exit: &Exit<'_, '_>) -> Result<Vec<IpAddr>, Ending> {
+        let source = visit.packet.source;
+        let outgoing = || self.sources(exit.interface, exit.next);
+        let sources = match rules::new_source(self, node, exit.interface, source, visit.moved) {
+            NewSource::Kept => vec![source],
+            NewSource::Outgoing => outgoing(),
+            // What comes from 127.0.0.1 cannot leave as it is.
+            NewSource::KeptOrOutgoing if source.is_loopback() => outgoing(),
+            NewSource::KeptOrOutgoing => [vec![source], outgoing()].concat(),
+            NewSource::Given(source) => vec![source],
+            NewSource::Unknown => Vec::new(),
+        };
+        if sources.is_empty() { Err(Ending::Unknown) } else { Ok(sources) }
+    }
+
+    /// Gives a packet to the namespace that it has come to: it answers, or has its answer.
+    fn deliver(&self, node: &Node<'_>, place: Step, visit: Visit) -> Next {
+        let mut packet = visit.packet.clone();
+        let v6 = packet.destination.is_ipv6();
+        if place.by.is_none() && !node.loopback {
+            // IPv4 goes by `lo` for itself; what IPv6 does has changed with the versions.
+            return Err(if v6 { Ending::Unknown } else { self.stop(&packet, Why::LoopbackDown) });
+        }
+        let holder = node.addresses.get(&packet.destination).and_then(|it| self.interfaces.get(*it));
+        if (v6 && !node.v6) || holder.is_some_and(|it| !it.up || (v6 && !it.carrier)) {
+            return Err(Ending::Unknown);
+        }
+        if packet.direction == Direction::Back {
+            let done = packet.tracked.is_empty()
+                && packet.there.first().is_some_and(|first| first.node == place.node)
+                && (packet.destination, packet.source) == packet.asked;
+            return Err(if done { Ending::Reached(Box::new(packet)) } else { Ending::Unknown });
+        }
+        // What it sends itself leaves by `lo`, where a rule may find it.
+        let translated = place.by.is_none() && rules::may_translate(node, packet.source);
+        if translated || (place.by.is_some() && packet.destination.is_loopback()) {
+            return Err(Ending::Unknown);
+        }
+        packet.track(&visit);
+        packet.direction = Direction::Back;
+        packet.there = std::mem::take(&mut packet.steps);
+        packet.steps.push(Step { node: place.node, by: None });
+        (packet.source, packet.destination) = (packet.destination, packet.source);
+        Ok(vec![packet])
+    }
+}
+
+impl Packet {
+    /// Remembers what a namespace has made of it.
+    fn track(&mut self, visit: &Visit) {
+        let after = (self.source, self.destination);
+        if after != visit.came {
+            self.tracked.push(Tracked { node: visit.node, before: visit.came, after });
+        }
+    }
+}
+
+/// Gives an answer the addresses that it had before this namespace changed what it answers. One that knows nothing of it
+/// and has rules may take it for something new.
+fn untrack(packet: &mut Packet, node: &Node<'_>, place: usize) -> Result<(), Ending> {
+    let mine = |it: &Tracked| it.node == place && (it.after.1, it.after.0) == (packet.source, packet.destination);
+    if let Some(at) = packet.tracked.iter().rposition(mine) {
+        let tracked = packet.tracked.remove(at);
+        (packet.source, packet.destination) = (tracked.before.1, tracked.before.0);
+        return Ok(());
+    }
+    let known = packet.there.iter().any(|step| step.node == place);
+    let quiet = node.rules.is_none_or(|rules| rules.nat.is_empty() && rules.forwards.is_empty());
+    if known || quiet { Ok(()) } else { Err(Ending::Unknown) }
+}

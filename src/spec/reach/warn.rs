@@ -1,0 +1,168 @@
+//! What is said of checks that cannot hold, and of those that hold against what they expect.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use super::{By, Direction, Lab, Stop, Trace, Verdict, Why};
+use crate::{
+    kind::{Topology, check::Expect},
+    model::{Diagnostic, Label, Netns, Span, Spanned},
+    spec::file::{self, File},
+};
+
+/// Warnings about the checks of a topology that was read from `file` without an error, so that the two are in one order.
+/// Not errors, since others may add to what the file makes.
+pub fn warnings(topology: &Topology, file: &File) -> Vec<Diagnostic> {
+    if file.checks.is_empty() {
+        return Vec::new();
+    }
+    let lab = Lab::new(topology);
+    let places = Places::new(topology, file);
+    let checks = topology.checks.iter().zip(&file.checks);
+    let said = checks.filter_map(|(check, written)| {
+        check.targets.iter().find_map(|to| match (check.expect, lab.judge(&check.from, *to, check.probe)) {
+            (Expect::Reachable, Verdict::Stopped(stop)) => Some(unreachable(&lab, &places, written, *to, &stop)),
+            (Expect::Blocked, Verdict::Reached { there, certain: true, .. }) => Some(not_blocked(written, *to, &there)),
+            (Expect::Reachable | Expect::Blocked, _) => None,
+        })
+    });
+    said.collect()
+}
+
+fn unreachable(lab: &Lab<'_>, places: &Places<'_>, check: &file::Check, to: IpAddr, stop: &Stop) -> Diagnostic {
+    let (from, at, reason) = (&check.from, stop.trace.end(), stop.reason());
+    let alone = stop.trace.hops.len() < 2;
+    let (what, way) = match stop.direction {
+        Direction::There if alone => (
+            format!("`{from}` cannot reach {to}: the packet does not leave `{at}`, {reason}"),
+            "this check cannot hold".to_owned(),
+        ),
+        Direction::There => (
+            format!("`{from}` cannot reach {to}: the packet stops at `{at}`, {reason}"),
+            format!("goes {}", stop.trace),
+        ),
+        Direction::Back if alone => (
+            format!("`{from}` gets no answer from {to}: it does not leave `{at}`, {reason}"),
+            "this check cannot hold".to_owned(),
+        ),
+        Direction::Back => (
+            format!("`{from}` gets no answer from {to}: it stops at `{at}`, {reason}"),
+            format!("the answer goes {}", stop.trace),
+        ),
+    };
+    let warning = Diagnostic::warning("check::unreachable", what).at(check.to.span, way);
+    let warning = match places.cause(stop) {
+        Some((span, text)) => warning.at(span, text),
+        None => warning,
+    };
+    warning.help(help(lab, stop))
+}
+
+fn not_blocked(check: &file::Check, to: IpAddr, there: &Trace) -> Diagnostic {
+    let what = format!("`{}` reaches {to}, which this check wants blocked", check.from);
+    let way = match there.hops.as_slice() {
+        [_] => "an address of its own".to_owned(),
+        _ => format!("goes {there}, and back"),
+    };
+    let warning = Diagnostic::warning("check::not_blocked", what).at(check.to.span, way);
+    warning.help("nothing in the file stops it: take away a route or `forwarding` on that way, unless rules of your own block it")
+}
+
+/// What to do about it.
+fn help(lab: &Lab<'_>, stop: &Stop) -> String {
+    let at = stop.trace.end();
+    let net = lab.subnet_of(stop.destination).map_or_else(|| stop.destination.to_string(), |net| net.to_string());
+    match &stop.why {
+        Why::NoRoute if !lab.is_connected(at) => format!("plug `{at}` into a bridge, or join it to a router by a link"),
+        Why::NoRoute => {
+            let back = if stop.direction == Direction::Back { "back " } else { "" };
+            format!(
+                "`{at}` needs a route {back}to {net}: give it one, or a default route, or make a gateway of a router on its segment"
+            )
+        }
+        Why::NotForwarding(_) => format!("write `forwarding: true` for `{at}`, which makes it a router"),
+        Why::Dropped(..) => format!("remove that route, or give `{at}` one to {net} that leads on"),
+        Why::NobodyHas { next, .. } if *next == stop.destination => {
+            "give the address to somebody there, or write one that is there".to_owned()
+        }
+        Why::NobodyHas { .. } => "write the address of a router that is on that segment".to_owned(),
+        Why::DeviceDown(_) | Why::NoCarrier(_) => "an interface works while both ends of its link are up".to_owned(),
+        Why::NoIpv6 => "write an IPv4 address, or let the lab have IPv6".to_owned(),
+        Why::LoopbackDown => format!("remove `loopback: false` of `{at}`: what it sends to itself goes by its lo"),
+        Why::Loop(_) => {
+            format!("two routers send it to each other: let one of them have a route to {net} that leads on")
+        }
+    }
+}
+
+/// Where the file says what a packet meets.
+struct Places<'f> {
+    file: &'f File,
+    /// By the place of a route among the topology's.
+    routes: Vec<&'f Spanned<file::Route>>,
+    /// `up: false` that takes a device's carrier, or takes it down itself.
+    down: HashMap<(&'f str, &'f str), Span>,
+}
+
+impl<'f> Places<'f> {
+    fn new(topology: &'f Topology, file: &'f File) -> Self {
+        let label = |netns: &'f Netns| match netns {
+            Netns::Host => "host",
+            Netns::Named(name) => name.strip_prefix(&*topology.prefix).unwrap_or(name),
+        };
+        let bridges = topology.bridges.iter().zip(file.bridges.values());
+        let off = |up: &Option<Spanned<bool>>| up.as_ref().filter(|up| !up.value).map(|up| up.span);
+        let bridges = bridges
+            .filter_map(|(bridge, written)| Some(((label(&bridge.netns), bridge.device.as_str()), off(&written.up)?)));
+        let mut down: HashMap<_, Span> = bridges.collect();
+        let mut ends = Vec::new();
+        for (link, written) in topology.links.iter().zip(&file.links) {
+            let [one, other] = link.ends.as_slice() else { continue };
+            let [first, second] = &written.endpoints;
+            for (near, near_written, far, far_written) in [(one, first, other, second), (other, second, one, first)] {
+                let bridge = far.bridge.as_deref().and_then(|bridge| down.get(&(label(&far.netns), bridge)).copied());
+                let span = off(&near_written.up).or_else(|| off(&far_written.up)).or(bridge);
+                ends.extend(span.map(|span| ((label(&near.netns), near.device.as_str()), span)));
+            }
+        }
+        down.extend(ends);
+        Self { file, routes: file.namespaces.values().flat_map(|it| &it.routes).collect(), down }
+    }
+
+    /// The place that explains a stop, with a few words.
+    fn cause(&self, stop: &Stop) -> Option<(Span, String)> {
+        let at = stop.trace.end();
+        let (key, spec) = self.namespace(at)?;
+        match &stop.why {
+            Why::NoRoute => Some((key, format!("has no route to {}", stop.destination))),
+            Why::NotForwarding(_) => match &spec.forwarding {
+                Some(forwarding) => Some((forwarding.span, "turned off here".to_owned())),
+                None => Some((key, "is no router".to_owned())),
+            },
+            Why::Dropped(place, _) => Some((self.routes.get(*place)?.to.span, "dropped by this route".to_owned())),
+            Why::NobodyHas { by, device, .. } => match self.down.get(&(at, device.as_str())) {
+                Some(down) => Some((*down, "down by this".to_owned())),
+                None => self.way(*by, "sent there by this"),
+            },
+            Why::Loop(by) => self.way(*by, "sent round by this, among others"),
+            Why::DeviceDown(device) | Why::NoCarrier(device) => {
+                Some((*self.down.get(&(at, device.as_str()))?, "down by this".to_owned()))
+            }
+            Why::NoIpv6 => None,
+            Why::LoopbackDown => Some((spec.loopback.as_ref()?.span, "turned off here".to_owned())),
+        }
+    }
+
+    fn way(&self, by: By, text: &str) -> Option<(Span, String)> {
+        let span = match by {
+            By::Subnet => None,
+            By::Route(place) => self.routes.get(place).map(|it| it.via.as_ref().map_or(it.to.span, |via| via.span)),
+            By::Gateway(place) => self.file.gateways.get(place).map(|it| it.span),
+        };
+        Some((span?, text.to_owned()))
+    }
+
+    fn namespace(&self, label: &str) -> Option<(Span, &'f file::Namespace)> {
+        let label = Spanned { value: label.parse::<Label>().ok()?, span: Span::default() };
+        self.file.namespaces.get_key_value(&label).map(|(key, spec)| (key.span, spec))
+    }
+}
