@@ -1,10 +1,11 @@
 # make demo   builds netwright and runs a lab in a private sandbox: plan, apply, test, destroy
 # make test   everything that CI checks
+# make bench  measures how long files of ten thousand namespaces take to read, see docs/performance.md
 # make schemas   writes schemas/ and docs/reference.md anew after a change of the types; make test fails where they are stale
 
 LAB ?= topologies/05-masquerade.yaml
 
-.PHONY: demo test lint schemas
+.PHONY: demo test lint bench schemas
 
 demo:
 	ci/setup.sh demo
@@ -18,6 +19,9 @@ lint:
 	ci/setup.sh test
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+bench:
+	cargo bench --locked --bench language
 
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --locked --test schemas

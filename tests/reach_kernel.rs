@@ -39,7 +39,7 @@ fn read(path: &str) -> Result<Topology, String> {
     let text = fs::read(path).unwrap();
     let (source, file, mut diagnostics) = spec::parse(&text, path, Format::of_path(path).unwrap());
     let topology = file.and_then(|file| {
-        let (topology, more) = resolve::resolve(&file, &resolve::Options::default());
+        let (topology, more) = resolve::resolve(&file);
         diagnostics.0.extend(more.0);
         topology
     });

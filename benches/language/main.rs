@@ -78,7 +78,7 @@ fn run(text: &str, format: Format) -> Option<Times> {
     let start = Instant::now();
     let (_, file, read) = spec::parse(text.as_bytes(), "lab", format);
     let parsed = Instant::now();
-    let (topology, resolved) = resolve::resolve(&file?, &resolve::Options::default());
+    let (topology, resolved) = resolve::resolve(&file?);
     let known = Instant::now();
     diff::check_order(&topology?).ok()?;
     let graph = known.elapsed();

@@ -2,7 +2,7 @@
 
 use super::{
     lines::{Lines, width},
-    piece::{Body, Form, Item, Items, Kind, Node, Remark},
+    piece::{Body, Form, Item, Items, Kind, Node, Remark, Trivia},
 };
 
 /// The longest line that is made where it can be made shorter, in characters.
@@ -76,7 +76,7 @@ impl Dialect {
         lines.push(joined(start, open), None);
         let inner = indent + STEP;
         for (number, item) in items.items.iter().enumerate() {
-            let lead = item.lead.strip_prefix(&[super::piece::Trivia::Blank]).filter(|_| number == 0);
+            let lead = item.lead.strip_prefix(&[Trivia::Blank]).filter(|_| number == 0);
             lines.trivia(lead.unwrap_or(&item.lead), inner);
             let comma = if number + 1 < items.items.len() { "," } else { self.last_comma };
             let prefix = format!("{:inner$}{}", "", self.key(item));
@@ -123,7 +123,7 @@ impl Dialect {
     }
 
     fn one_line_item(self, item: &Item) -> Option<String> {
-        let commented = item.lead.iter().any(|one| matches!(one, super::piece::Trivia::Comment(_)));
+        let commented = item.lead.iter().any(|one| matches!(one, Trivia::Comment(_)));
         if commented || item.remark.is_some() || item.head.is_some() {
             return None;
         }

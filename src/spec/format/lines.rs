@@ -1,5 +1,7 @@
 //! The lines of the output, with the comments at their ends.
 
+use std::collections::HashMap;
+
 use super::piece::{Remark, Trivia};
 
 /// A line that is being made.
@@ -54,25 +56,63 @@ pub fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Neighbouring comments that shared a column, and not by chance, keep it, or move right together where a line has
-/// grown past it. Others stand one blank after their line.
+/// How often columns are looked at anew before all comments stand right behind their lines.
+const ROUNDS_MAX: usize = 16;
+
+/// Comments that share a column, and not by chance, keep it: neighbours move right together where a line has grown past it,
+/// and a single one keeps it where another of the file stands in it too. Others stand one blank after their line.
 fn align(lines: &mut [Line]) {
-    let mut remarked: Vec<&mut Line> = lines.iter_mut().filter(|line| line.remark.is_some()).collect();
-    let column = |line: &&mut Line| line.remark.as_ref().and_then(|remark| remark.column);
-    let mut rest = remarked.as_mut_slice();
-    while let Some(first) = rest.first() {
-        let shared = column(first);
-        let together = rest.iter().take_while(|line| column(line) == shared).count().max(1);
-        let (group, after) = rest.split_at_mut(together);
-        let least = group.iter().map(|line| ends(&line.text)).max().unwrap_or_default() + 1;
-        let on_purpose = group.iter().any(|line| line.remark.as_ref().is_some_and(|remark| remark.spaced));
-        let place = shared.filter(|_| together > 1 && on_purpose).map(|column| column.max(least));
-        for line in group {
-            if let Some(remark) = &mut line.remark {
-                remark.column = place;
-            }
+    let mut places: Vec<Place> = lines.iter().filter_map(Place::of).collect();
+    // Where one moves away, those that stood in its column may stand there for no reason any more.
+    let settled = (0..ROUNDS_MAX).any(|_| {
+        let before = places.clone();
+        settle(&mut places);
+        places == before
+    });
+    let remarks = lines.iter_mut().filter_map(|line| line.remark.as_mut());
+    for (remark, place) in remarks.zip(places) {
+        remark.column = Some(place.column).filter(|_| settled);
+    }
+}
+
+/// Where a comment stands at the end of its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    /// The column after the line's text.
+    end: usize,
+    /// The column of the comment.
+    column: usize,
+    /// Whether its author put it there.
+    spaced: bool,
+}
+
+impl Place {
+    fn of(line: &Line) -> Option<Self> {
+        let remark = line.remark.as_ref()?;
+        let end = ends(&line.text);
+        Some(Self { end, column: remark.column.unwrap_or(end + 1), spaced: remark.spaced })
+    }
+
+    fn put(&mut self, column: usize) {
+        self.column = column;
+        self.spaced = column > self.end + 1;
+    }
+}
+
+/// Gives every comment its column, by the columns that they have.
+fn settle(places: &mut [Place]) {
+    let mut sharers: HashMap<usize, usize> = HashMap::new();
+    for place in places.iter().filter(|place| place.spaced) {
+        *sharers.entry(place.column).or_default() += 1;
+    }
+    for group in places.chunk_by_mut(|one, next| one.column == next.column) {
+        let column = group.first().map_or(0, |place| place.column);
+        let least = group.iter().map(|place| place.end).max().unwrap_or_default() + 1;
+        let on_purpose = group.iter().any(|place| place.spaced);
+        let is_shared = group.len() > 1 || column >= least && sharers.get(&column).is_some_and(|count| *count > 1);
+        for place in group {
+            place.put(if on_purpose && is_shared { column.max(least) } else { place.end + 1 });
         }
-        rest = after;
     }
 }
 
@@ -99,6 +139,8 @@ mod tests {
         assert_eq!(aligned(&[("a: 1    ", "a: 1"), ("bb: 2   ", "bb: 2")]), "a: 1    # x\nbb: 2   # x\n");
         assert_eq!(aligned(&[("a: 1  ", "a: 1"), ("bb: 2 ", "bb: \"2\"")]), "a: 1    # x\nbb: \"2\" # x\n");
         assert_eq!(aligned(&[("a: 1    ", "a: 1"), ("bb: 2     ", "bb: 2")]), "a: 1 # x\nbb: 2 # x\n");
+        let apart = [("a: 1    ", "a: 1"), ("b: 2 ", "b: 2"), ("c: 3    ", "c: 3")];
+        assert_eq!(aligned(&apart), "a: 1    # x\nb: 2 # x\nc: 3    # x\n");
         assert_eq!(aligned(&[("a: 1 ", "a: 1"), ("b: 2 ", "b: 22")]), "a: 1 # x\nb: 22 # x\n");
     }
 }

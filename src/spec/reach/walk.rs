@@ -39,6 +39,8 @@ struct Packet {
     probe: Probe,
     steps: Vec<Step>,
     tracked: Vec<Tracked>,
+    /// Whether anything has been changed of it, or of what it answers.
+    translated: bool,
     /// Of an answer: the way of what it answers, and who waits for it.
     there: Vec<Step>,
     asked: (IpAddr, IpAddr),
@@ -150,6 +152,7 @@ impl Lab<'_> {
             probe,
             steps: vec![place],
             tracked: Vec::new(),
+            translated: false,
             there: Vec::new(),
             asked: (to, to),
             certain: true,

@@ -34,7 +34,7 @@ fn unreachable(lab: &Lab<'_>, places: &Places<'_>, check: &file::Check, to: IpAd
     let (what, way) = match stop.direction {
         Direction::There if alone => (
             format!("`{from}` cannot reach {to}: the packet does not leave `{at}`, {reason}"),
-            "this check cannot hold".to_owned(),
+            "cannot hold as the file is".to_owned(),
         ),
         Direction::There => (
             format!("`{from}` cannot reach {to}: the packet stops at `{at}`, {reason}"),
@@ -42,7 +42,7 @@ fn unreachable(lab: &Lab<'_>, places: &Places<'_>, check: &file::Check, to: IpAd
         ),
         Direction::Back if alone => (
             format!("`{from}` gets no answer from {to}: it does not leave `{at}`, {reason}"),
-            "this check cannot hold".to_owned(),
+            "cannot hold as the file is".to_owned(),
         ),
         Direction::Back => (
             format!("`{from}` gets no answer from {to}: it stops at `{at}`, {reason}"),

@@ -9,7 +9,7 @@ mod typed;
 mod yaml;
 
 use self::noted::{Kept, Noted};
-use super::{Format, Refused, same, yaml::print as yaml_text};
+use super::{Format, Refused, same, toml::print as toml_printer, yaml::print as yaml_printer};
 use crate::{
     model::Diagnostic,
     spec::{Source, tree::Node},
@@ -41,8 +41,8 @@ pub fn convert(bytes: &[u8], name: &str, from: Format, to: Format) -> Result<Con
     let notes = notes::notes(&source.text, from).ok_or_else(|| super::unproved(name, "its comments cannot be told"))?;
     let noted = noted::noted(&tree, notes);
     let text = match to {
-        Format::Yaml => yaml_text::print(&yaml::document(noted)),
-        Format::Toml => super::toml::print::print(&toml::document(noted)),
+        Format::Yaml => yaml_printer::print(&yaml::document(noted)),
+        Format::Toml => toml_printer::print(&toml::document(noted)),
         Format::Json => {
             warnings.extend(without_comments(&noted));
             super::json::print(&json::root(&noted))

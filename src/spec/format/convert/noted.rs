@@ -179,5 +179,6 @@ fn printable(trivia: Trivia) -> Trivia {
 
 /// A comment without what another notation forbids in it.
 fn visible(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\t' || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}'), " ")
+    let forbidden = |c: char| c.is_control() && c != '\t' || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    text.replace(forbidden, " ").trim_end().to_owned()
 }

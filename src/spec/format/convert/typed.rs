@@ -16,13 +16,21 @@ use crate::{
 /// The tree of `text`, each scalar in it a number, a boolean or a string. What could be either is what the language can
 /// read there: `listen: 8088` is a number, and `name: 8088` is a string.
 pub fn typed(text: &str, tree: &Node) -> Node {
-    let plainly = with_styles(tree, &|scalar, _| style(scalar));
-    if plainly == *tree {
-        return plainly;
+    let mut found = with_styles(tree, &|scalar, _| style(scalar));
+    if found == *tree {
+        return found;
     }
     let before = errors(text, tree);
-    let no_numbers: HashSet<Span> = errors(text, &plainly).difference(&before).copied().collect();
-    with_styles(tree, &|scalar, span| if no_numbers.contains(&span) { Style::Text } else { style(scalar) })
+    let mut no_numbers: HashSet<Span> = HashSet::new();
+    loop {
+        let known = no_numbers.len();
+        no_numbers.extend(errors(text, &found).difference(&before));
+        // Of very many errors only some are told at a time.
+        if no_numbers.len() == known {
+            return found;
+        }
+        found = with_styles(tree, &|scalar, span| if no_numbers.contains(&span) { Style::Text } else { style(scalar) });
+    }
 }
 
 /// What a scalar is by its looks.

@@ -58,3 +58,33 @@ fn yaml_to_toml_to_yaml() {
     insta::assert_snapshot!(yaml);
     assert_eq!(warnings, [""; 0]);
 }
+
+#[test]
+fn a_scalar_is_what_its_place_can_read() {
+    let yaml = "name: 123\ndescription: true\nipv6: true\nnamespaces:\n  10: { sysctls: { a.b: 1, c.d: on } }\nbridges: { br: {} }\n\
+                links:\n  - { endpoints: [10:eth0, br], mtu: 1400 }\nport_forwards:\n  - { listen: 8088, to: 10, namespace: 10 }\n\
+                x-any: [010, 1e3, 1.5, 22:22, no, -5, 99999999999999999999]\n";
+    let (toml, _) = converted(yaml, Format::Yaml, Format::Toml);
+    insta::assert_snapshot!(toml);
+    let (json, _) = converted(&toml, Format::Toml, Format::Json);
+    assert_eq!(converted(yaml, Format::Yaml, Format::Json).0.len(), json.len());
+}
+
+#[test]
+fn anchors_are_written_out() {
+    let yaml = "name: x\nx-all: &all # shared\n  loopback: true # here\n  # tail\nnamespaces:\n  # of a\n  a: *all # as shared\n  b:\n    # merged\n    <<: *all # and\n    forwarding: true # more\n";
+    insta::assert_snapshot!(converted(yaml, Format::Yaml, Format::Toml).0);
+}
+
+#[test]
+fn a_file_in_its_own_notation_is_laid_out() {
+    assert_eq!(converted("name:   x # y\n", Format::Yaml, Format::Yaml).0, "name: x # y\n");
+}
+
+#[test]
+fn many_scalars_are_all_told_apart() {
+    let checks: String = (0..3000).map(|_| "  - { from: 10, to: 11, ping: true }\n").collect();
+    let yaml = format!("name: x\nnamespaces: {{ 10: {{}}, 11: {{}} }}\nchecks:\n{checks}");
+    let (json, _) = converted(&yaml, Format::Yaml, Format::Json);
+    assert_eq!(json.matches("\"from\": \"10\", \"to\": \"11\"").count(), 3000);
+}

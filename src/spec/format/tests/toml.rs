@@ -43,3 +43,8 @@ fn dotted_keys_and_tables_keep_their_places() {
     let text = "a.x = 1\nb = 2\na.y = 3\n\n[c.d]\n[e]\n[c.f]\n";
     toml(text, text);
 }
+
+#[test]
+fn a_key_and_its_value_come_onto_one_line() {
+    toml("a = { x # one\n = # two\n 1, y\n= 2 }\n", "a = {\n  # one\n  # two\n  x = 1,\n  y = 2,\n}\n");
+}

@@ -94,7 +94,7 @@ fn block_scalars_keep_their_text() {
 fn anchors_tags_and_merges_are_kept() {
     yaml(
         "x: &a   {b: 1}\ny:\n   <<:   *a\n   c: !!str   5\nz: &l\n- &i 1\n- *i\n- &m\n  k: 1\n-   !!map {}\nw: &d # deep\n  v: 1\n? *i\n: 2\n",
-        "x: &a { b: 1 }\ny:\n  <<: *a\n  c: !!str 5\nz: &l\n  - &i 1\n  - *i\n  - &m\n    k: 1\n  - !!map {}\nw: &d\n  # deep\n  v: 1\n*i : 2\n",
+        "x: &a { b: 1 }\ny:\n  <<: *a\n  c: !!str 5\nz: &l\n  - &i 1\n  - *i\n  - &m\n    k: 1\n  - !!map {}\nw: &d # deep\n  v: 1\n*i : 2\n",
     );
 }
 

@@ -121,10 +121,11 @@ impl Reader<'_> {
     }
 
     fn entry(&mut self) -> Option<Item> {
-        let lead = std::mem::take(&mut self.lead);
+        let mut lead = std::mem::take(&mut self.lead);
         let mut key = String::new();
         let at = self.peek()?.span().start();
         loop {
+            self.breaks_within(&mut lead);
             let event = self.take()?;
             match event.kind() {
                 EventKind::SimpleKey => key.push_str(self.slice(event)),
@@ -133,8 +134,21 @@ impl Reader<'_> {
                 _ => return None,
             }
         }
+        self.breaks_within(&mut lead);
         let value = self.value()?;
         Some(Item { lead, ..Item::new(at, Some(key), value) })
+    }
+
+    /// Passes line breaks between a key and its value, which braces allow; comments there go above the key.
+    fn breaks_within(&mut self, lead: &mut Vec<Trivia>) {
+        while let Some(event) = self.peek() {
+            match event.kind() {
+                EventKind::Newline => {}
+                EventKind::Comment => lead.push(Trivia::Comment(self.slice(event).trim_end().to_owned())),
+                _ => break,
+            }
+            self.next += 1;
+        }
     }
 
     fn value(&mut self) -> Option<Node> {

@@ -20,7 +20,7 @@ pub fn print(document: &Document) -> String {
     let root = &document.root;
     let props = &root.value.props;
     if document.marked || !props.is_empty() || !document.directives.is_empty() {
-        lines.push(joined("---", if block(root).is_some() { props } else { "" }), None);
+        lines.push(joined("---", if block(root).is_some() { props } else { "" }), root.head.as_ref());
     }
     lines.trivia(&root.lead, 0);
     match block(root) {

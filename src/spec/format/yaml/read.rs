@@ -12,11 +12,14 @@ use granit_parser::{Event, ScalarStyle, StructureStyle};
 /// Reads one document that [`crate::spec::yaml::read`] has taken; `None` where the parser does not.
 pub fn read(text: &str) -> Option<Document> {
     let (tokens, comments) = tokens(text)?;
-    Reader { text, tokens, next: 0, done: 0, comments: comments.into_iter().peekable(), swallowed: 0 }.document()
+    let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    Reader { text, lines, tokens, next: 0, done: 0, comments: comments.into_iter().peekable(), swallowed: 0 }.document()
 }
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     tokens: Vec<Token<'a>>,
     /// Which token comes next.
     next: usize,
@@ -103,6 +106,9 @@ impl<'a> Reader<'a> {
     /// Reads the value of an item, with the comments around it.
     fn value(&mut self, token: Token<'a>, item: &mut Item, column: Option<usize>) {
         if is_block(&token) {
+            if let (None, Some(last)) = (&item.head, token.props.last()) {
+                item.head = self.remark(last.end, self.following());
+            }
             item.value = self.node(&token, column).0;
             if item.key.is_none() && item.value.props.is_empty() {
                 hoist(item);
@@ -232,8 +238,9 @@ impl<'a> Reader<'a> {
     /// The comments after the last item of a block: those that are indented deeper than what is around it.
     fn tail(&mut self, parent: Option<usize>) -> Vec<Trivia> {
         // What stands behind the next dash belongs to its item.
-        let mark = scalar::mark(self.text, self.done, &['-', '?']).unwrap_or(usize::MAX);
-        let until = self.upcoming().min(mark);
+        let upcoming = self.upcoming();
+        let up_to_there = self.text.get(..upcoming).unwrap_or(self.text);
+        let until = scalar::mark(up_to_there, self.done, &['-', '?']).unwrap_or(upcoming);
         let mut tail = Vec::new();
         while let Some(comment) = self.comments.peek().cloned() {
             let outside = parent.is_some_and(|parent| self.column(comment.start) <= parent);
@@ -255,10 +262,12 @@ impl<'a> Reader<'a> {
 
     /// The comment behind byte `end` on its line, where it stands before byte `bound`.
     fn remark(&mut self, end: usize, bound: usize) -> Option<Remark> {
-        let text = self.text;
-        let comment = self.comments.next_if(|comment| {
-            comment.start < bound && text.get(end..comment.start).is_some_and(|gap| !gap.contains('\n'))
-        })?;
+        let line = self.line(end);
+        let next = self.comments.peek().cloned().filter(|next| next.start < bound && next.start >= end)?;
+        if self.line(next.start) != line {
+            return None;
+        }
+        let comment = self.comments.next()?;
         Some(Remark::behind(self.line_before(comment.start), self.slice(comment)))
     }
 
@@ -266,9 +275,15 @@ impl<'a> Reader<'a> {
         self.text.get(range).unwrap_or_default()
     }
 
+    /// The number of the line that holds a byte, counted from 1. Lines may be long, so nothing looks for their ends anew.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at)
+    }
+
     /// The text of a byte's line before it.
     fn line_before(&self, at: usize) -> &'a str {
-        self.slice(0..at).rsplit('\n').next().unwrap_or_default()
+        let start = self.line(at).checked_sub(1).and_then(|line| self.lines.get(line)).copied();
+        self.slice(start.unwrap_or(0)..at)
     }
 
     /// How many characters stand on a byte's line before it.

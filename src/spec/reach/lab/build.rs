@@ -101,8 +101,9 @@ fn host(topology: &Topology) -> Node<'_> {
         sysctls.and_then(|sysctls| sysctls.get(key)).is_some_and(|value| value != "0")
     };
     let forwards = [on(FORWARD_V4), on(FORWARD_V6)];
+    let open = topology.host.as_ref().is_some_and(|host| sysctls::effect(&host.sysctls).opens);
     let rules = topology.firewalls.get(&Netns::Host);
-    Node { host: true, closes: true, forwards, rules, ..plain("host") }
+    Node { host: true, closes: true, open, forwards, rules, ..plain("host") }
 }
 
 fn add_namespace<'t>(lab: &mut Lab<'t>, topology: &'t Topology, namespace: &'t Namespace) {
@@ -216,6 +217,12 @@ fn add_link<'t>(lab: &mut Lab<'t>, joined: &mut Joined<'t>, one: &'t End, other:
 }
 
 fn settle_segments(lab: &mut Lab<'_>, joined: &mut Joined<'_>, topology: &Topology) {
+    for interface in lab.interfaces.iter().filter(|it| it.unmanaged && it.up) {
+        // The host has more than the file knows anyway.
+        if let Some(node) = lab.nodes.get_mut(interface.node).filter(|node| !node.host) {
+            node.open = true;
+        }
+    }
     for place in 0..lab.interfaces.len() {
         let root = joined.root(place);
         let Some(interface) = lab.interfaces.get_mut(place) else { continue };
@@ -223,10 +230,9 @@ fn settle_segments(lab: &mut Lab<'_>, joined: &mut Joined<'_>, topology: &Topolo
         let node = interface.node;
         lab.members.insert((root, node), place);
         let segment: &mut Segment = lab.segments.entry(root).or_default();
-        segment.open |= interface.unmanaged && interface.up;
-        if let Some(node) = lab.nodes.get_mut(node) {
-            node.open |= interface.unmanaged && interface.up;
-        }
+        // By any of its interfaces a namespace answers for all that it has, and for others where a sysctl says so.
+        let open = lab.nodes.get(node).is_some_and(|node| node.open);
+        segment.open |= interface.up && (interface.unmanaged || open);
     }
     for bridge in &topology.bridges {
         let Some(node) = lab.by_netns.get(&bridge.netns).copied() else { continue };

@@ -15,7 +15,7 @@ use crate::{
 /// Reads a lab without an error, and draws what is said of its checks.
 fn read(text: &str) -> (Topology, String) {
     let (source, file, diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
-    let (topology, more) = resolve::resolve(&file.unwrap(), &resolve::Options::default());
+    let (topology, more) = resolve::resolve(&file.unwrap());
     let all = Diagnostics([diagnostics.0, more.0].concat());
     let topology =
         topology.unwrap_or_else(|| panic!("{}", render(&all, std::slice::from_ref(&source), Style::default())));
@@ -220,7 +220,7 @@ fn large() -> String {
 fn a_large_lab_is_judged_at_once() {
     let text = large();
     let file = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml).1.unwrap();
-    let topology = resolve::resolve(&file, &resolve::Options::default()).0.unwrap();
+    let topology = resolve::resolve(&file).0.unwrap();
     let start = std::time::Instant::now();
     assert_eq!(warnings(&topology, &file), []);
     println!("{} checks in {:?}", topology.checks.len(), start.elapsed());
@@ -231,7 +231,7 @@ fn a_large_lab_is_judged_at_once() {
     let start = std::time::Instant::now();
     let dark = text.replace("edge3: { forwarding: true", "edge3: { forwarding: false").replace("  - bridge: br3\n", "");
     let file = spec::parse(dark.as_bytes(), "lab.yaml", Format::Yaml).1.unwrap();
-    let topology = resolve::resolve(&file, &resolve::Options::default()).0.unwrap();
+    let topology = resolve::resolve(&file).0.unwrap();
     println!("read again in {:?}", start.elapsed());
     let start = std::time::Instant::now();
     assert_eq!(warnings(&topology, &file).len(), 2000);
@@ -246,7 +246,7 @@ fn nothing_is_said_of_the_labs_that_ship() {
         let path = entry.unwrap().path();
         let Some(format) = Format::of_path(path.to_str().unwrap()) else { continue };
         let (source, file, diagnostics) = spec::parse(&fs::read(&path).unwrap(), path.to_str().unwrap(), format);
-        let (topology, more) = resolve::resolve(&file.unwrap(), &resolve::Options::default());
+        let (topology, more) = resolve::resolve(&file.unwrap());
         let all = Diagnostics([diagnostics.0, more.0].concat());
         assert!(topology.is_some() && all.0.is_empty(), "{}", render(&all, &[source], Style::default()));
         count += 1;

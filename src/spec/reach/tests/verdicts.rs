@@ -71,6 +71,11 @@ fn what_the_file_does_not_decide_is_unknown() {
         assert!(ROUTED.contains(from), "{from}");
         assert_eq!(ping(&ROUTED.replace(from, to), "web", "10.2.0.2"), "unknown", "{to}");
     }
+    // A neighbour that may answer for others.
+    let nobody = ROUTED.replace("via: 10.1.0.1 }", "via: 10.1.0.9 }");
+    assert!(ping(&nobody, "web", "10.2.0.2").contains("nobody on the segment"));
+    let proxy = nobody.replace("edge: { ", "edge: { sysctls: { net.ipv4.conf.lan0.proxy_arp: 1 }, ");
+    assert_eq!(ping(&proxy, "web", "10.2.0.2"), "unknown");
     for to in ["fe80::1", "ff02::1", "224.0.0.1", "255.255.255.255", "10.1.0.255"] {
         assert_eq!(ping(ROUTED, "web", to), "unknown", "{to}");
     }
@@ -119,6 +124,28 @@ fn nat_and_forwards_are_followed_there_and_back() {
     assert_eq!(at("host", "127.0.0.1"), "host -> web");
     assert_eq!(at("host", "10.1.0.1"), "host -> web");
     assert!(at("out", "10.1.0.2").contains("`out`, which has no route"));
+}
+
+#[test]
+fn a_forward_is_met_once_by_the_port_that_it_has() {
+    let lab = ROUTED.to_owned()
+        + "port_forwards:\n  - { listen: 8088, to: '10.2.0.2:80', namespace: edge }\n  - { listen: 8088, to: '10.2.0.1:80', namespace: db }\n";
+    assert_eq!(judge(&lab, "web", "10.1.0.1", Probe::Tcp(8088)), "web -> edge (lan0) -> db");
+}
+
+#[test]
+fn an_answer_that_may_go_past_who_has_changed_the_packet_is_unknown() {
+    let lab = r#"name: lab
+namespaces: { web: {}, edge: {}, db: {} }
+bridges: { br0: { addresses: [10.1.0.1/24] } }
+links:
+  - endpoints: ["web:eth0 10.1.0.2/24", br0]
+  - endpoints: ["edge:eth0 10.1.0.3/24", br0]
+  - endpoints: ["db:eth0 10.1.0.4/24", br0]
+port_forwards: [{ listen: 8088, to: "10.1.0.2:80", namespace: edge }]
+"#;
+    assert_eq!(judge(lab, "web", "10.1.0.3", Probe::Tcp(8088)), "unknown");
+    assert_eq!(judge(lab, "db", "10.1.0.3", Probe::Tcp(8088)), "unknown");
 }
 
 #[test]

@@ -173,30 +173,35 @@ impl Lab<'_> {
             return Err(Ending::Unknown);
         };
         let step = Step { node: neighbour.node, by: Some(to) };
-        // With other addresses it may come by again; with a source of his own nobody takes it.
-        let seen = |it: &Step| *it == step || (it.by.is_none() && it.node == step.node);
-        let arrives = self.nodes.get(step.node).is_some_and(|node| self.is_local(node, packet.destination));
-        let circle = packet.tracked.is_empty() && !arrives && packet.steps.iter().any(seen);
-        if packet.steps.len() >= TTL || circle {
-            return Err(self.stop(packet, Why::Loop(by)));
+        if self.meets_rules(packet, exit.place, to) {
+            return Err(Ending::Unknown);
         }
         let mut sent = packet.clone();
         sent.certain &= exact && !self.is_doubtful(interface);
         sent.steps.push(step);
-        if self.meets_rules(packet, exit.place, to) {
-            return Err(Ending::Unknown);
-        }
-        if packet.direction == Direction::Back {
-            return Ok(vec![sent]);
-        }
-        let sources = self.new_sources(node, visit, exit)?;
+        let sources = match packet.direction {
+            Direction::There => self.new_sources(node, visit, exit)?,
+            Direction::Back => vec![packet.source],
+        };
         let with = |source: IpAddr| {
             let mut sent = sent.clone();
             sent.source = source;
-            sent.track(visit);
+            if sent.direction == Direction::There {
+                sent.track(visit);
+            }
             sent
         };
-        Ok(sources.into_iter().map(with).collect())
+        let all: Vec<Packet> = sources.into_iter().map(with).collect();
+        // With other addresses it may come by again; with a source of his own nobody takes it.
+        let seen = |it: &Step| *it == step || (it.by.is_none() && it.node == step.node);
+        let arrives = self.nodes.get(step.node).is_some_and(|node| self.is_local(node, packet.destination));
+        let circle = !arrives && packet.steps.iter().any(seen);
+        let plain = all.iter().all(|it| !it.translated);
+        match packet.steps.len() >= TTL || circle {
+            true if plain => Err(self.stop(packet, Why::Loop(by))),
+            true if packet.steps.len() >= TTL => Err(Ending::Unknown),
+            true | false => Ok(all),
+        }
     }
 
     /// Whether rules may change a packet while it is merely switched, which with bridge-nf they do.
@@ -265,6 +270,7 @@ impl Packet {
     fn track(&mut self, visit: &Visit) {
         let after = (self.source, self.destination);
         if after != visit.came {
+            self.translated = true;
             self.tracked.push(Tracked { node: visit.node, before: visit.came, after });
         }
     }
