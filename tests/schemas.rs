@@ -7,6 +7,7 @@
 mod reference;
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -15,12 +16,12 @@ use jsonschema::Validator;
 use netwright::{
     diff::Choices,
     kind::{Topology, made::NOTHING},
-    model::Snapshot,
+    model::{Diagnostics, Snapshot},
     plan::{
         self, Inputs, Plan,
         saved::{SavedPlan, Stamp, Stored},
     },
-    spec::{self, Format, resolve},
+    spec::{self, Format, Surroundings, resolve},
 };
 use serde_json::{Value as Json, json};
 
@@ -61,18 +62,22 @@ fn assert_valid(validator: &Validator, value: &Json, what: &str) {
 
 /// Every topology that ships, by path.
 fn shipped() -> Vec<(PathBuf, Format)> {
-    let files = fs::read_dir(root("topologies")).unwrap().map(|entry| entry.unwrap().path());
+    let files = ["topologies", "topologies/gallery"].map(|folder| fs::read_dir(root(folder)).unwrap());
+    let files = files.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut all: Vec<_> = files.filter_map(|path| Some((path.clone(), Format::of_path(&path)?))).collect();
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
-    assert!(all.len() > 10, "{all:?}");
+    assert!(all.len() > 25, "{all:?}");
     all
 }
 
 fn topology(path: &Path, format: Format) -> Topology {
-    let (_, file, diagnostics) = spec::parse(&fs::read(path).unwrap(), &path.to_string_lossy(), format);
-    assert!(!diagnostics.has_errors(), "{}: {diagnostics:#?}", path.display());
-    let (topology, diagnostics) = resolve::resolve(&file.unwrap());
-    topology.unwrap_or_else(|| panic!("{}: {diagnostics:#?}", path.display()))
+    let fetch = &mut |path: &Path| fs::read(path).map_err(|error| error.to_string());
+    let surroundings = Surroundings { name: None, given: BTreeMap::new(), fetch };
+    let loaded = spec::load(&fs::read(path).unwrap(), &path.to_string_lossy(), format, surroundings);
+    assert_eq!(loaded.diagnostics, Diagnostics::default(), "{}", path.display());
+    let (topology, diagnostics) = resolve::resolve(&loaded.file.unwrap());
+    assert_eq!(diagnostics, Diagnostics::default(), "{}", path.display());
+    topology.unwrap()
 }
 
 fn plan_of(topology: &Topology) -> Plan {
@@ -121,6 +126,9 @@ fn every_shipped_topology_fits_the_schema() {
         assert_valid(&validator, &tree.unwrap().to_json(), &path.display().to_string());
     }
     assert!(!validator.is_valid(&json!({ "name": "a", "namespace": {} })), "a misspelt key is refused");
+    let with_check = |check: Json| validator.is_valid(&json!({ "name": "a", "checks": [check] }));
+    assert!(with_check(json!({ "for": { "p": ["tcp", "udp"] }, "from": "a", "to": "b:80", "$p": true })));
+    assert!(!with_check(json!({ "from": "a", "to": "b:80", "tpc": true })), "a misspelt key is refused");
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn a_saved_plan_fits_the_schema_and_a_bad_one_does_not() {
     let validator = validator(&plan::schema());
     let (path, format) = &shipped()[0];
     let text = fs::read_to_string(path).unwrap();
-    let (includes, vars) = (Vec::new(), std::collections::BTreeMap::new());
+    let (includes, vars) = (Vec::new(), BTreeMap::new());
     let source = Stored { path: path.clone(), format: format.as_str().into(), text, includes, vars };
     let plan = plan_of(&topology(path, *format));
     let saved = SavedPlan { plan, source, choices: Choices::default(), stamp: Stamp::default() };

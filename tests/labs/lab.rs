@@ -44,6 +44,28 @@ impl Lab {
         self.expect("plan", &["-detailed-exitcode"], 2);
     }
 
+    /// That it can be applied, holds, is repaired after one drift that its checks have to notice, and leaves nothing.
+    pub fn prove_the_checks(&self, environment: Environment) {
+        let _running = environment.start();
+        let before = Dump::take();
+        self.apply();
+        self.is_in_sync();
+        let drift = Drift::possible().into_iter().find(|it| it.cuts).expect("a drift that the checks have to notice");
+        self.is_repaired(&drift);
+        self.expect("destroy", &["-auto-approve"], 0);
+        before.assert_restored("destroy");
+    }
+
+    /// That it can be applied, holds, and leaves nothing.
+    pub fn prove_at_rest(&self, environment: Environment) {
+        let _running = environment.start();
+        let before = Dump::take();
+        self.apply();
+        self.is_in_sync();
+        self.expect("destroy", &["-auto-approve"], 0);
+        before.assert_restored("destroy");
+    }
+
     /// Applies it.
     pub fn apply(&self) {
         self.expect("apply", &["-auto-approve"], 0);

@@ -4,13 +4,14 @@ use std::{
     fs::File,
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     process::Command,
+    sync::PoisonError,
     thread,
     time::Duration,
 };
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::{environment::Environment, lab::Lab, sandbox};
+use crate::{MACHINE, environment::Environment, lab::Lab, sandbox};
 
 /// Does something inside a namespace, on a thread of its own, since a thread cannot be trusted to find the way back.
 fn inside<T: Send + 'static>(netns: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -32,6 +33,7 @@ fn seen_source(from: &str, to: &str, address: SocketAddr) -> IpAddr {
 
 #[test]
 fn the_internet_sees_the_hosts_address() {
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     sandbox::run(|| {
         let _host = Environment::EmptyHost.start();
         Lab::new("05-masquerade.yaml").apply();
@@ -45,6 +47,7 @@ fn the_internet_sees_the_hosts_address() {
 
 #[test]
 fn the_chain_is_the_one_from_the_book() {
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     sandbox::run(|| {
         let _host = Environment::EmptyHost.start();
         Lab::new("05-masquerade.yaml").apply();

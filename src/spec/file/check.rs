@@ -28,6 +28,8 @@ pub struct Check {
     pub probe: Option<Spanned<CheckProbe>>,
     /// What must come of it.
     pub expect: Expect,
+    /// The namespace whose answer it must be.
+    pub by: Option<Spanned<Label>>,
 }
 
 /// How a check asks, as written. A port given twice is the same twice.
@@ -56,6 +58,8 @@ section! {
         udp: Option<Spanned<Port>> => "udp" { left_out: "no", example: "true" },
         /// What must come of it: `blocked` means no answer, or a refusal by the network.
         expect: Option<Expect> => "expect" { default: r#""reachable""#, example: r#""blocked""# },
+        /// The namespace that must answer: a file that lets somebody else answer is refused.
+        by: Option<Spanned<Label>> => "by" { left_out: "who has the address, or is behind its forward", example: r#""web""# },
     }
 }
 
@@ -93,7 +97,7 @@ impl Decode for Port {
 
 impl Decode for Check {
     fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
-        let RawCheck { from, to, ping, tcp, udp, expect } = section::decode(node, cx)?;
+        let RawCheck { from, to, ping, tcp, udp, expect, by } = section::decode(node, cx)?;
         let off = [
             ping.as_ref().filter(|it| !it.value).map(|it| it.span).filter(|_| to.ports.is_none()),
             tcp.as_ref().filter(|it| matches!(it.value, Port::Off)).map(|it| it.span).filter(|_| to.ports.is_some()),
@@ -117,7 +121,7 @@ impl Decode for Check {
             cx.push(error.at(off, "turned off, and no other is named").help(help));
         }
         judge_ports(&to, probe, cx);
-        Some(Self { from, to, probe, expect: expect.unwrap_or_default() })
+        Some(Self { from, to, probe, expect: expect.unwrap_or_default(), by })
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {

@@ -29,8 +29,8 @@ pub struct Link {
     pub mtu: Option<Spanned<u32>>,
     /// How many queues each end has.
     pub queues: Option<Spanned<u32>>,
-    /// The subnet that both ends get the next free address of.
-    pub subnet: Option<Spanned<IpNet>>,
+    /// The subnets that both ends get the next free address of.
+    pub subnet: Vec<Spanned<IpNet>>,
 }
 
 section! {
@@ -44,9 +44,9 @@ section! {
         mtu: Option<Spanned<u32>> => "mtu" { left_out: "1500", example: "9000", range: MTU },
         /// How many transmit and receive queues each end has.
         queues: Option<Spanned<u32>> => "queues" { left_out: "one, which is fastest to make", example: "1", range: (1, 4096) },
-        /// A subnet of which both ends get the next free address.
-        subnet: Option<Spanned<IpNet>> => "subnet" {
-            left_out: "none", example: r#""10.0.0.2/31""#, net: NetForm::Subnet
+        /// A subnet of which both ends get the next free address, or several, as for both families.
+        subnet: Vec<Spanned<IpNet>> => "subnet" {
+            default: "[]", example: r#"["10.0.0.2/31", "fd00::2/127"]"#, net: NetForm::Subnet
         },
     }
 }

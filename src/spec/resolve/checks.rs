@@ -58,6 +58,10 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwa
         return None;
     }
     let responder = responder(scope, &from, &written.to.target, &targets, probe, forwarding);
+    let responder = match &written.by {
+        Some(by) => Some(wanted(scope, written, by, responder, probe)?),
+        None => responder,
+    };
     Some(Check {
         title: title(written, probe),
         from: scope.netns(&from),
@@ -152,6 +156,38 @@ fn responder(
     }
     let label = if moved { at? } else { holder? };
     Some(Responder { netns: scope.netns(&label), label: label.to_string(), port })
+}
+
+/// Who should answer where the check says it in `by`: the same as `found`, unless nobody of the file has the address.
+fn wanted(
+    scope: &mut Scope<'_>,
+    written: &file::Check,
+    by: &Spanned<Label>,
+    found: Option<Responder>,
+    probe: Probe,
+) -> Option<Responder> {
+    let label = scope.namespace(by)?;
+    let error = match (probe, written.expect, found) {
+        (Probe::Ping, ..) => Diagnostic::error("check::by", "a ping does not tell who answers")
+            .at(by.span, "no name comes back")
+            .help("ask a port, with `tcp` or `udp`"),
+        (_, Expect::Blocked, _) => Diagnostic::error("check::by", "nobody answers a check that expects to be blocked")
+            .at(by.span, "an answer of whom?")
+            .help("leave `by` out, or `expect: blocked`"),
+        (_, _, Some(found)) if found.label == label.as_str() => return Some(found),
+        (Probe::Tcp(port) | Probe::Udp(port), _, None) => {
+            return Some(Responder { netns: scope.netns(&label), label: label.to_string(), port });
+        }
+        (_, _, Some(found)) => {
+            let what = format!("`{}` answers this check, not `{label}`", found.label);
+            Diagnostic::error("check::by", what)
+                .at(by.span, "who should answer")
+                .at(written.to.span, format!("`{}` has port {} of it", found.label, found.port))
+                .help("is a port forward missing, or one for this protocol, port or address?")
+        }
+    };
+    scope.error(error);
+    None
 }
 
 /// Where forwards and dnat rules send what is for an address.

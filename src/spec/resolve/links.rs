@@ -227,7 +227,7 @@ fn made_up_port(
 fn segment_of(scope: &mut Scope<'_>, link: &file::Link, a: &EnteredEnd, b: &EnteredEnd) -> Option<usize> {
     let bridge = a.bridge.as_ref().or(b.bridge.as_ref());
     if let Some(bridge) = bridge {
-        if let Some(subnet) = &link.subnet {
+        if let Some(subnet) = link.subnet.first() {
             let error = Diagnostic::error("address::subnet_of_port", "a link to a bridge has the bridge's subnets")
                 .at(subnet.span, "not for a bridge's port")
                 .help(format!("write it as bridges.{bridge}.subnets, or leave it out"));

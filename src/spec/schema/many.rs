@@ -1,4 +1,5 @@
-//! What "many from one" adds to the schema: `for` and `when` on every item and entry, and variables in place of any value.
+//! What "many from one" adds to the schema: `for` and `when` on every item and entry, and variables in any key and in place
+//! of any value.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -11,6 +12,11 @@ const SEVERAL: &str = "Several";
 pub fn allow(root: &mut Map<String, Json>, definitions: &mut Map<String, Json>) {
     for (name, section) in definitions.iter_mut() {
         variables_in(section);
+        if let Json::Object(section) = section
+            && section.contains_key("properties")
+        {
+            section.insert("patternProperties".into(), json!({ "[$]": true }));
+        }
         // A link has two ends, whoever makes it.
         if name == "End" {
             continue;

@@ -40,6 +40,8 @@ bad! {
     addresses_without_quotes: Yaml, "name: a\nnamespaces:\n  w: { routes: [{ to: default, via: [fd00::1] }] }\n  v: { addresses: [fd00::] }\n";
     a_listen_address_without_quotes: Yaml, "name: a\nport_forwards:\n  - listen: [fd00::3]:80\n    to: web\n";
     a_route_to_an_address_without_quotes: Yaml, "name: a\nnamespaces: { w: { routes: [{ to: fd00::, dev: x }] } }\n";
+    an_expression_without_quotes: Yaml, "name: a\nlinks:\n  - { subnet: 10.0.${2*l}.0/31, endpoints: [\"a:b\", c] }\n";
+    an_expression_without_quotes_in_a_list: Yaml, "name: a\nbridges:\n  b: { subnets: [${net}/24] }\n";
     duplicate_keys_in_yaml: Yaml, "name: a\nnamespaces:\n  web: {}\n  db: {}\n  web: {}\nname: b\n";
     duplicate_keys_in_json: Json, r#"{"name": "a", "bridges": {"b": {"mtu": 1500, "mtu": 9000}}}"#;
     duplicate_keys_in_toml: Toml, "name = 'a'\n[namespaces.web]\nloopback = true\n[bridges.b]\n[namespaces.web]\nloopback = false\nloopback = true\n[[nat]]\nmasquerade = '10.0.0.0/8'\nmasquerade = '10.0.0.0/8'\n";

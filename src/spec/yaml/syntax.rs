@@ -16,10 +16,18 @@ pub fn describe(error: &ScanError, text: &str, at: usize, source: u32) -> Diagno
     if let Some(address) = unquoted_address(text, at) {
         return diagnostic.help(format!("an IPv6 address like this needs quotes in YAML: \"{address}\""));
     }
+    if is_expression(text, at) {
+        return diagnostic.help("within `{ }` and `[ ]`, a value with `${…}` in it needs quotes in YAML");
+    }
     match help {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
+}
+
+/// Whether the bracket of a `${` stands at byte `at`.
+fn is_expression(text: &str, at: usize) -> bool {
+    text.get(at..).is_some_and(|rest| rest.starts_with('{')) && text.get(..at).is_some_and(|it| it.ends_with('$'))
 }
 
 /// What is wrong and what to do, where we can say it better than the parser.

@@ -59,6 +59,25 @@ links:
 }
 
 #[test]
+fn a_link_may_have_a_subnet_of_each_family() {
+    let topology = good(
+        r#"name: lab
+namespaces: { a: {}, b: {} }
+links:
+  - { subnet: [10.0.0.2/31, "fd00::2/127"], endpoints: ["a:e0", "b:e0"] }
+  - { subnet: ["fd00:1::/64", 10.1.0.0/24], endpoints: ["a:e1", "b:e1 10.1.0.9/24"] }
+"#,
+    );
+    let expected = [
+        "a:e0 10.0.0.2/31 fd00::2/127",
+        "b:e0 10.0.0.3/31 fd00::3/127",
+        "a:e1 10.1.0.1/24 fd00:1::1/64",
+        "b:e1 10.1.0.9/24",
+    ];
+    assert_eq!(given(&topology), expected);
+}
+
+#[test]
 fn none_is_given_where_the_file_asks_for_none_or_somebody_else_owns_the_segment() {
     let topology = good(
         r#"name: lab

@@ -105,11 +105,15 @@ links:
   - endpoints: ['out:eth0 10.1.0.2/24', 'host:up 10.1.0.1/24']
 gateways: [{bridge: br0}]
 nat: [{dnat: 203.0.113.0/28, to: 10.0.0.0/28}]
-checks: [{from: out, to: '203.0.113.7:80'}]
+checks:
+  - {from: out, to: '203.0.113.7:80', by: web}
+  - {from: out, to: '198.51.100.7:80', by: web}
+  - {from: out, to: '198.51.100.7:80'}
 ",
     );
-    let responder = topology.checks[0].responder.as_ref().unwrap();
-    assert_eq!((responder.label.as_str(), responder.port), ("web", 80));
+    let responders = topology.checks.iter().map(|it| it.responder.as_ref().map(|it| (it.label.as_str(), it.port)));
+    // An address that is not in the file is anybody's, unless the check says whose.
+    assert_eq!(responders.collect::<Vec<_>>(), [Some(("web", 80)), Some(("web", 80)), None]);
 }
 
 #[test]

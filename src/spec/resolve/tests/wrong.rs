@@ -197,6 +197,21 @@ namespaces:
 namespaces: { web: {}, db: {} }
 checks: [{ from: web, to: db }]
 "#;
+    checks_that_somebody_else_answers: r#"name: lab
+namespaces: { web: {}, out: { routes: { to: default, via: 10.1.0.1 } } }
+bridges: { br0: { addresses: [10.0.0.1/24] } }
+links:
+  - endpoints: ["web:eth0 10.0.0.2/24", br0]
+  - endpoints: ["out:eth0 10.1.0.2/24", "host:up 10.1.0.1/24"]
+gateways: [{ bridge: br0 }]
+port_forwards: [{ listen: 53, to: "web:53" }]
+checks:
+  - { from: out, to: "10.1.0.1:53", tcp: true, by: web }
+  - { from: out, to: "10.1.0.1:53", udp: true, by: web }
+  - { from: out, to: 10.1.0.1, ping: true, by: web }
+  - { from: web, to: "10.1.0.2:80", expect: blocked, by: out }
+  - { from: web, to: "10.1.0.2:80", by: uot }
+"#;
     ipv6_with_an_mtu_below_its_least: r#"name: lab
 namespaces: { web: {}, db: {}, old: {} }
 bridges: { br0: { addresses: ["fd00::1/64"] }, br1: { addresses: ["fd01::1/64"], mtu: 1000 }, br4: { addresses: [10.4.0.1/24] } }
