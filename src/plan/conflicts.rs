@@ -116,7 +116,8 @@ impl Scene<'_> {
                 Some(link) => {
                     let kind = link.kind.as_deref().unwrap_or("physical");
                     let what = format!("the external bridge `{}` is a {kind} device, not a bridge", bridge.device);
-                    found.push(Diagnostic::error("conflict::not_a_bridge", what));
+                    let help = "write the name of a bridge, or plug that device into one of yours by its `ports`";
+                    found.push(Diagnostic::error("conflict::not_a_bridge", what).help(help));
                 }
                 None => {
                     let what = format!("the external bridge `{}` is not there", bridge.device);

@@ -94,7 +94,8 @@ impl Gathering<'_, '_> {
         let Value::Scalar(Scalar { text, .. }) = &item.value else {
             if item.value != Value::Invalid {
                 let what = format!("`include` takes paths of files, not {}", item.found());
-                self.wrong(Diagnostic::error("include::path", what).at(item.span, "no path"));
+                let help = "name the file alone, such as base.yaml";
+                self.wrong(Diagnostic::error("include::path", what).at(item.span, "no path").help(help));
             }
             self.walk.lost = true;
             return None;
@@ -118,7 +119,7 @@ impl Gathering<'_, '_> {
         };
         if self.walk.env.sources.len() >= FILES_MAX {
             let error = Diagnostic::error("include::limit", format!("the file includes more than {FILES_MAX} others"));
-            self.wrong(error.at(item.span, "too many with this one"));
+            self.wrong(error.at(item.span, "too many with this one").help("put several of them into one file"));
             return None;
         }
         let bytes = match (self.fetch)(&path) {

@@ -85,10 +85,11 @@ impl Decode for [Spanned<End>; 2] {
         if ends.len() != 2 {
             let place = cx.head(node);
             let found = match ends.len() {
-                0 => "none".to_owned(),
-                count => count.to_string(),
+                0 => "is none".to_owned(),
+                1 => "is one".to_owned(),
+                count => format!("are {count}"),
             };
-            let error = Diagnostic::error("link::ends", format!("a link has two ends, and here is {found}"));
+            let error = Diagnostic::error("link::ends", format!("a link has two ends, and here {found}"));
             let help = format!("write {}, one link for each pair", cx.pair("endpoints", json!(["web:eth0", "br0"])));
             cx.push(error.at(place, "not two").help(help));
             return None;

@@ -72,10 +72,9 @@ fn value(node: &Node, cx: &mut Decoder<'_>) -> Option<Spanned<String>> {
         return None;
     };
     if text.chars().any(char::is_control) {
-        cx.wrong(
-            node,
-            Wrong::new("value::sysctl", format!("{} holds a control character", cx.here()), "one line only"),
-        );
+        let message = format!("{} holds a tab, a line break or another control character", cx.here());
+        let wrong = Wrong::new("value::sysctl", message, "one line, without tabs");
+        cx.wrong(node, wrong.help("where the kernel prints tabs between numbers, it takes spaces"));
         return None;
     }
     let text = match (style, text.as_str()) {

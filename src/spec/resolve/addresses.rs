@@ -183,17 +183,14 @@ fn without_ipv6(scope: &Scope<'_>, namespace: &Label, net: &IpNet, span: Span) -
 
 fn impossible(scope: &Scope<'_>, net: &IpNet, span: Span) -> Option<Diagnostic> {
     let wrong = |why: &str| {
-        Some(Diagnostic::error("address::impossible", format!("no interface can have {net}")).at(span, why.to_owned()))
+        let error = Diagnostic::error("address::impossible", format!("no interface can have {net}"));
+        Some(
+            error.at(span, why.to_owned()).help("take another address of the subnet, or write the right prefix length"),
+        )
     };
     if net.addr().is_ipv6() && scope.file.ipv6 == Some(false) {
         let error = Diagnostic::error("address::ipv6_off", format!("{net} is IPv6, which this lab turns off"));
         return Some(error.at(span, "an IPv6 address").help("remove `ipv6: false`, or the address"));
-    }
-    if net.addr().is_unspecified() {
-        return wrong("the address that stands for none");
-    }
-    if net.addr().is_multicast() {
-        return wrong("a multicast address");
     }
     match net {
         IpNet::V4(net) if net.prefix_len() < 31 && net.addr() == net.network() => wrong("the network's own address"),

@@ -27,15 +27,7 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwa
         return None;
     }
     let from = scope.namespace(&written.from)?;
-    let port = match written.to.ports {
-        Some((first, last)) if first != last => {
-            let error = Diagnostic::error("check::range", "a check goes to one port").at(written.to.span, "a range");
-            scope.error(error);
-            return None;
-        }
-        ports => ports.map(|(first, _)| first),
-    };
-    let probe = probe(scope, written, port)?;
+    let probe = probe(written)?;
     let targets = match &written.to.target {
         Target::Address(address) => vec![*address],
         Target::Namespace(name) => {
@@ -73,23 +65,15 @@ fn one(scope: &mut Scope<'_>, written: &Spanned<file::Check>, forwarding: &Forwa
     })
 }
 
-fn probe(scope: &mut Scope<'_>, written: &file::Check, port: Option<u16>) -> Option<Probe> {
-    let span = written.probe.as_ref().map_or(written.to.span, |probe| probe.span);
-    let help = format!("write the port behind the target, such as {}", scope.pair("to", "web:80"));
-    let ported = |given: Option<u16>, make: fn(u16) -> Probe| match given.or(port) {
-        Some(port) => Ok(make(port)),
-        None => Err(Diagnostic::error("check::no_port", "this check names no port")
-            .at(span, "to which port?")
-            .help(help.clone())),
-    };
-    let probe = match written.probe.as_ref().map(|probe| probe.value) {
-        Some(CheckProbe::Ping) => Ok(Probe::Ping),
-        Some(CheckProbe::Tcp(given)) => ported(given, Probe::Tcp),
-        Some(CheckProbe::Udp(given)) => ported(given, Probe::Udp),
-        None if port.is_some() => ported(None, Probe::Tcp),
-        None => Ok(Probe::Ping),
-    };
-    probe.map_err(|error| scope.error(error)).ok()
+/// How it asks. That a probe has one port, of its own or of `to`, has been seen to where the file was read.
+fn probe(written: &file::Check) -> Option<Probe> {
+    let port = written.to.ports.map(|(port, _)| port);
+    match written.probe.as_ref().map(|probe| probe.value) {
+        Some(CheckProbe::Ping) => Some(Probe::Ping),
+        Some(CheckProbe::Tcp(given)) => given.or(port).map(Probe::Tcp),
+        Some(CheckProbe::Udp(given)) => given.or(port).map(Probe::Udp),
+        None => Some(port.map_or(Probe::Ping, Probe::Tcp)),
+    }
 }
 
 fn title(written: &file::Check, probe: Probe) -> String {

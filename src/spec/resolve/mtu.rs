@@ -36,14 +36,14 @@ fn ports<'f>(scope: &Scope<'f>, label: &Label) -> impl Iterator<Item = (&'f Link
 
 /// An interface with an IPv6 address and an MTU that the kernel does no IPv6 with.
 pub fn check(scope: &mut Scope<'_>) {
-    let has_v6 = |it: &&Interface| it.addresses.iter().any(|net| net.addr().is_ipv6());
-    let interfaces = scope.interfaces.values().flatten().filter(has_v6);
+    let has_v6 = |it: &Interface| it.addresses.iter().any(|net| net.addr().is_ipv6());
+    let interfaces = scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
     let mut found = Vec::new();
-    for interface in interfaces {
+    for (label, interface) in interfaces.filter(|(_, it)| has_v6(it)) {
         let Some((mtu, span)) = written_for(scope, interface).filter(|(mtu, _)| *mtu < LEAST_FOR_IPV6) else {
             continue;
         };
-        let what = format!("`{}` has an IPv6 address and an MTU of {mtu}", interface.name);
+        let what = format!("`{label}:{}` has an IPv6 address and an MTU of {mtu}", interface.name);
         let error = Diagnostic::error("address::mtu", what)
             .at(span, format!("less than {LEAST_FOR_IPV6}"))
             .at(interface.span, "with an IPv6 address")

@@ -122,26 +122,25 @@ fn add_written(scope: &mut Scope<'_>, spec: &file::Namespace, sysctls: &mut BTre
     let mut seen: BTreeMap<String, crate::model::Span> = BTreeMap::new();
     for (key, value) in &spec.sysctls {
         let path = sysctl::path_of_key(key);
-        if !path.starts_with("net/") || path.split('/').any(|part| part.is_empty() || part == "..") {
-            let error =
-                Diagnostic::error("sysctl::not_net", format!("`{}` is no sysctl of a network namespace", key.value))
-                    .at(key.span, "this key")
-                    .help("only keys that begin with `net.` belong to a network namespace");
-            scope.error(error);
-            continue;
-        }
         if let Some(first) = seen.insert(path.clone(), key.span) {
             let error = Diagnostic::error("sysctl::duplicate", format!("`{}` is set twice", key.value))
                 .at(key.span, "the second time")
-                .at(first, "the first time");
+                .at(first, "the first time")
+                .help("keep one of them: both names are of one sysctl");
             scope.error(error);
+            continue;
         }
         let other = sysctls.insert(path.clone(), value.value.clone());
         if let Some(other) = other.filter(|other| sysctl::normal(other) != sysctl::normal(value)) {
             let what = format!("`{}` is {} by the rest of the file, and {} here", key.value, other, value.value);
-            let error = Diagnostic::error("sysctl::contradiction", what)
-                .at(value.span, "another value")
-                .help("say it in one place: `forwarding` and `ipv6` write sysctls too");
+            let error = Diagnostic::error("sysctl::contradiction", what).at(value.span, "another value");
+            let by_key = [FORWARD_V4, FORWARD_V6].contains(&&*path);
+            let said = spec.forwarding.as_ref().filter(|it| by_key && u8::from(it.value).to_string() == other);
+            let error = match said {
+                Some(forwarding) => error.at(forwarding.span, format!("says {other}")),
+                None => error,
+            }
+            .help("say it in one place: `forwarding` and `ipv6` write sysctls too");
             scope.error(error);
         }
     }

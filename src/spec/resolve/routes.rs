@@ -83,7 +83,8 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
     }
     let kind = written.kind.as_ref().map_or(RouteType::Unicast, |kind| kind.value);
     let hops = match (&written.nexthops, kind) {
-        (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => refuse_hops(scope, written)?,
+        // That they have no next hop, and the others one, has been seen to where the file was read.
+        (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => Vec::new(),
         (Some(list), RouteType::Unicast) => {
             let mut hops = Vec::new();
             for hop in &list.value {
@@ -97,14 +98,6 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
             hops
         }
         (None, RouteType::Unicast) => {
-            if written.via.is_none() && written.dev.is_none() {
-                let (via, dev) = (scope.pair("via", "ADDRESS"), scope.pair("dev", "INTERFACE"));
-                let error = Diagnostic::error("route::no_nexthop", "this route goes nowhere")
-                    .at(written.to.span, "no `via`, `dev` or `nexthops`")
-                    .help(format!("give it {via}, {dev}, or {}", scope.pair("type", "blackhole")));
-                scope.error(error);
-                return None;
-            }
             let onlink = written.onlink.as_ref().is_some_and(|onlink| onlink.value);
             let to = Towards { via: written.via.as_ref(), dev: written.dev.as_ref(), onlink };
             vec![resolve_hop(scope, label, written, &to, others)?]
@@ -112,17 +105,7 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
     };
     let to = destination(scope, written, &hops)?;
     refuse_down(scope, label, written, &hops)?;
-    if let Some((hop, _)) =
-        hops.iter().find(|(hop, _)| hop.via.is_some_and(|via| Family::of(via) != Family::of(to.addr())))
-    {
-        let via = hop.via.map(|via| via.to_string()).unwrap_or_default();
-        let span = written.via.as_ref().map_or(written.to.span, |via| via.span);
-        let error =
-            Diagnostic::error("address::family", format!("the route to {to} goes by {via}, of the other family"))
-                .at(span, "IPv4 and IPv6 do not mix here");
-        scope.error(error);
-        return None;
-    }
+    refuse_mixed(scope, written, &to, &hops)?;
     let table = written.table.as_ref().map_or(TABLE_MAIN, |table| table.value);
     refuse_local(scope, written)?;
     refuse_source(scope, label, written)?;
@@ -141,6 +124,21 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
         protocol: ROUTE_PROTOCOL,
         by_route,
     })
+}
+
+/// Where a next hop is an end, its family is known once the end is looked up.
+fn refuse_mixed(scope: &mut Scope<'_>, written: &file::Route, to: &IpNet, hops: &[(Hop, bool)]) -> Option<()> {
+    let several = written.nexthops.iter().flat_map(|hops| &hops.value).map(|hop| hop.via.as_ref());
+    let places = written.via.iter().map(Some).chain(several);
+    let vias = hops.iter().zip(places).filter_map(|((hop, _), place)| Some((hop.via?, place?.span)));
+    let other = vias.into_iter().find(|(via, _)| Family::of(*via) != Family::of(to.addr()));
+    let Some((via, span)) = other else { return Some(()) };
+    let error = Diagnostic::error("address::family", format!("the route to {to} goes by {via}, of the other family"))
+        .at(span, "IPv4 and IPv6 do not mix here")
+        .at(written.to.span, format!("is {to}"))
+        .help("write a route for each family");
+    scope.error(error);
+    None
 }
 
 /// The table of the kernel's own routes to itself.
@@ -187,17 +185,6 @@ fn refuse_twice(scope: &mut Scope<'_>, list: &[file::Nexthop], hops: &[(Hop, boo
         }
     }
     Some(())
-}
-
-fn refuse_hops(scope: &mut Scope<'_>, written: &file::Route) -> Option<Vec<(Hop, bool)>> {
-    let via = written.via.as_ref().map(|it| it.span);
-    let dev = written.dev.as_ref().map(|it| it.span);
-    let hops = written.nexthops.as_ref().map(|it| it.span);
-    let Some(span) = via.or(dev).or(hops) else { return Some(Vec::new()) };
-    let error = Diagnostic::error("route::nexthop_of_drop", "a route that drops packets has no next hop")
-        .at(span, "leave it out");
-    scope.error(error);
-    None
 }
 
 /// The kernel takes no route by a device that is down.

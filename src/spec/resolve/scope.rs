@@ -136,9 +136,6 @@ impl<'f> Scope<'f> {
     /// Enters namespaces and bridges: one name space for both.
     pub fn enter_names(&mut self) {
         let file = self.file;
-        if let Some(prefix) = &file.prefix {
-            self.check_prefix(prefix);
-        }
         self.namespaces.insert(Self::host(), ());
         for name in file.namespaces.keys() {
             self.namespaces.insert(name.value.clone(), ());
@@ -177,17 +174,6 @@ impl<'f> Scope<'f> {
                 self.gaps.concern_everyone();
             }
             self.bridges.insert(name.value.clone(), ());
-        }
-    }
-
-    fn check_prefix(&mut self, prefix: &Spanned<String>) {
-        if self.prefix.is_empty() {
-            return;
-        }
-        if let Err(reason) = Label::from_str(&self.prefix) {
-            let error = Diagnostic::error("name::invalid", format!("the prefix `{}` {reason}", self.prefix))
-                .at(prefix.span, "not a beginning of names");
-            self.error(error);
         }
     }
 
