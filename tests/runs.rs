@@ -41,7 +41,7 @@ fn a_destroy_that_cannot_know_what_forwarding_was_says_so() {
 fn with_json_every_error_is_a_line_too() {
     sandbox::run(|| {
         let bad = file("bad", "name: bad\nfoo: 1\nnamespaces: {a: {bar: 2}}\n");
-        let good = file("good", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        let good = file("good", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n  - endpoints: ['db:eth0', br1]\n"));
         let missing = "/run/missing.yaml".to_owned();
         for (arguments, lines) in
             [(vec!["plan", &bad, "-json"], 2), (vec!["plan", &missing, "-json"], 1), (vec!["apply", &good, "-json"], 1)]
