@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    budget::{Budget, NODE_COST},
     copies::Copies,
     env::{self, Env},
     eval::truth,
@@ -18,12 +19,8 @@ use crate::{
     },
 };
 
-/// How many turns all `for`s of a file may take.
-const TURNS_MAX: usize = 1 << 18;
-
-/// How much all copies may hold, in bytes of text with [`NODE_COST`] a value.
-const COST_MAX: usize = 64 << 20;
-const NODE_COST: usize = 64;
+/// How many variables a `for` may have, with those of the `for`s around it.
+const VARIABLES_MAX: usize = 32;
 
 /// The keys that say how often an item or entry is there.
 const FOR: &str = "for";
@@ -61,10 +58,8 @@ pub struct Walk {
     pub copies: Copies,
     /// Whether an item or entry is not there because of an error.
     pub lost: bool,
-    turns: usize,
-    cost: usize,
-    /// Where the limit was met: nothing more is made then.
-    stopped: bool,
+    /// What the `for`s made so far.
+    pub budget: Budget,
 }
 
 /// An item, or the value of an entry, that says how often it is there.
@@ -102,7 +97,7 @@ impl<'n> Body<'n> {
 impl Walk {
     /// A walk with these variables.
     pub fn new(env: Env) -> Self {
-        Self { env, copies: Copies::default(), lost: false, turns: 0, cost: 0, stopped: false }
+        Self { env, copies: Copies::default(), lost: false, budget: Budget::default() }
     }
 
     /// A value with everything put in; a map is taken as it is, without a `for` of its own.
@@ -123,12 +118,15 @@ impl Walk {
             tree::Value::Null => tree::Value::Null,
             tree::Value::Invalid => tree::Value::Invalid,
         };
-        self.spend(0);
+        self.spend(NODE_COST);
         Node { span, value }
     }
 
     /// An item of a list: none, one or many.
     pub fn item(&mut self, node: &Node, out: &mut Vec<Node>) {
+        if self.is_stopped(node.span) {
+            return;
+        }
         let Some(body) = Body::of(node) else {
             out.push(self.node(node, Keys::Words));
             return;
@@ -150,6 +148,9 @@ impl Walk {
     }
 
     fn entry(&mut self, entry: &Entry, keys: Keys, out: &mut MapBuilder) {
+        if self.is_stopped(entry.key.span) {
+            return;
+        }
         let below = keys.below(&entry.key.value);
         let Some(body) = Body::of(&entry.value) else {
             if let Some(key) = self.key(&entry.key) {
@@ -171,6 +172,7 @@ impl Walk {
             return;
         }
         if body.each.is_some() && !template::is_template(&entry.key.value) {
+            self.budget.look(entry.key.value.len());
             let what = format!("the copies of `{}` would all have one name", entry.key.value);
             let error = Diagnostic::error("for::name", what)
                 .at(self.here(entry.key.span), "the same for every copy")
@@ -206,7 +208,7 @@ impl Walk {
                 for entry in entries.iter().filter(|entry| !matches!(entry.key.value.as_str(), FOR | WHEN)) {
                     self.entry(entry, keys, &mut made);
                 }
-                self.spend(0);
+                self.spend(NODE_COST);
                 Node { span: self.here(node.span), value: tree::Value::Map(made.finish()) }
             }
         }
@@ -214,12 +216,15 @@ impl Walk {
 
     fn key(&mut self, key: &Spanned<String>) -> Option<Spanned<String>> {
         let span = self.here(key.span);
-        self.spend(key.value.len());
+        self.spend(NODE_COST + key.value.len());
         if !template::is_template(&key.value) {
             return Some(Spanned { value: key.value.clone(), span });
         }
         match self.env.fill(&key.value) {
-            Ok(Filled::Text(value)) => Some(Spanned { value, span }),
+            Ok(Filled::Text(value)) => {
+                self.spend(value.len());
+                Some(Spanned { value, span })
+            }
             Ok(Filled::Value(Value::List(_))) => {
                 let wrong = Wrong::new("vars::value", "a list cannot be a name", "a list");
                 self.fault(&Node::scalar(key.span, key.value.as_str(), Style::Plain), wrong.into())
@@ -238,10 +243,12 @@ impl Walk {
     /// A scalar with variables in it. What comes of it is read as a word without quotes: a number where one is wanted, else text.
     fn scalar(&mut self, node: &Node, scalar: &tree::Scalar) -> Node {
         let span = self.here(node.span);
+        self.spend(NODE_COST);
+        self.budget.look(scalar.text.len());
         let text = match self.env.fill(&scalar.text) {
             Ok(Filled::Text(text)) => text,
             Ok(Filled::Value(Value::List(items))) => {
-                self.spend(items.len() * NODE_COST);
+                items.iter().for_each(|item| self.spend(NODE_COST + item.cost()));
                 let items = items.iter().map(|item| Node::scalar(span, item.to_string(), Style::Plain)).collect();
                 return Node { span, value: tree::Value::List(items) };
             }
@@ -257,6 +264,7 @@ impl Walk {
 
     /// Takes every turn of a body for which its `when` holds.
     fn each(&mut self, body: &Body<'_>, make: &mut dyn FnMut(&mut Self)) {
+        self.budget.look(0);
         let variables = match body.each {
             None => Vec::new(),
             Some(each) => match self.variables(each) {
@@ -280,6 +288,12 @@ impl Walk {
             self.env.diagnostics.push(error.help(format!("write `{example}`, and $l where the number is meant")));
             return None;
         };
+        if self.env.turns.len() + entries.len() > VARIABLES_MAX {
+            let what = format!("a `for` with those around it has at most {VARIABLES_MAX} variables");
+            let error = Diagnostic::error("for::limit", what).at(self.here(each.span), "too many with these");
+            self.env.diagnostics.push(error);
+            return None;
+        }
         for (index, entry) in entries.iter().enumerate() {
             let name = entry.key.value.as_str();
             let around = self.env.turns.iter().any(|(turn, _)| turn == name);
@@ -304,7 +318,9 @@ impl Walk {
         let Some(((name, values), rest)) = variables.split_first() else {
             let around = self.env.copy;
             if body.each.is_some() {
-                self.env.copy = self.copies.add(around, self.env.turns.get(own..).unwrap_or_default());
+                let bindings = self.env.turns.get(own..).unwrap_or_default();
+                bindings.iter().for_each(|(_, value)| self.budget.spend(value.cost()));
+                self.env.copy = self.copies.add(around, bindings);
             }
             if self.holds(body.when) {
                 make(self);
@@ -317,8 +333,8 @@ impl Walk {
             return;
         };
         for value in values {
-            self.turns += 1;
-            if self.is_stopped(body) {
+            self.budget.turn();
+            if self.is_stopped(body.each.map_or(Span::default(), |each| each.span)) {
                 return;
             }
             self.env.turns.push(((*name).to_owned(), value));
@@ -327,58 +343,14 @@ impl Walk {
         }
     }
 
-    fn is_stopped(&mut self, body: &Body<'_>) -> bool {
-        if self.stopped {
-            return true;
+    /// Whether nothing more is made, since a limit was met; says so at `place` where it has just been.
+    fn is_stopped(&mut self, place: Span) -> bool {
+        if let Some(what) = self.budget.passed() {
+            self.lost = true;
+            let error = Diagnostic::error("for::limit", what).at(self.here(place), "too many with this one");
+            self.env.diagnostics.push(error.help("is a range too long? no network of one machine has that many parts"));
         }
-        let what = match (self.turns > TURNS_MAX, self.cost > COST_MAX) {
-            (false, false) => return false,
-            (true, _) => format!("the `for`s of this file take more than {TURNS_MAX} turns"),
-            (false, true) => format!("the copies that `for` makes hold more than {} MiB", COST_MAX >> 20),
-        };
-        self.stopped = true;
-        self.lost = true;
-        let place = body.each.map_or(Span::default(), |each| self.here(each.span));
-        let error = Diagnostic::error("for::limit", what).at(place, "too many with this one");
-        self.env.diagnostics.push(error.help("is a range too long? no network of one machine has that many parts"));
-        true
-    }
-
-    /// The values that a variable of a `for` takes.
-    fn values(&mut self, node: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
-        match &node.value {
-            tree::Value::Null => return Some(Box::new(std::iter::empty())),
-            tree::Value::List(items) => {
-                let lists: Vec<_> = items.iter().map(|item| self.items(item)).collect();
-                let lists: Vec<_> = lists.into_iter().collect::<Option<_>>()?;
-                return Some(Box::new(lists.into_iter().flatten()));
-            }
-            tree::Value::Scalar(_) | tree::Value::Map(_) | tree::Value::Invalid => {}
-        }
-        let value = self.env.value(node)?;
-        let wrong = match &value {
-            Value::List(items) => return Some(Box::new(items.clone().into_iter())),
-            Value::Text(text) => match env::range(text) {
-                Some(Ok((first, last))) => return Some(Box::new((first..=last).map(Value::Int))),
-                Some(Err(wrong)) => wrong,
-                None => no_values(&value),
-            },
-            Value::Int(_) | Value::Bool(_) => no_values(&value),
-        };
-        self.env.report(node, Wrong { code: "for::values", ..wrong });
-        None
-    }
-
-    /// One item of a list of values: itself, or a range that it stands for.
-    fn items(&mut self, item: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
-        let is_range = |scalar: &tree::Scalar| scalar.text.contains("..");
-        match &item.value {
-            tree::Value::Scalar(scalar) if is_range(scalar) => self.values(item),
-            _ => self.env.value(item).map(|value| match value {
-                Value::List(items) => Box::new(items.into_iter()) as Box<dyn Iterator<Item = Value>>,
-                other => Box::new(std::iter::once(other)),
-            }),
-        }
+        self.budget.stopped
     }
 
     /// Whether an item is to be there.
@@ -386,6 +358,7 @@ impl Walk {
         let Some(node) = when else { return true };
         let verdict = match &node.value {
             tree::Value::Scalar(scalar) => {
+                self.budget.look(scalar.text.len());
                 expr::whole(&scalar.text, Words::Text).map_err(Into::into).and_then(|expr| truth(&expr, &mut self.env))
             }
             _ => {
@@ -407,19 +380,10 @@ impl Walk {
         Span { copy: self.env.copy, ..span }
     }
 
-    /// Counts what copies hold.
-    fn spend(&mut self, text: usize) {
+    /// Counts what copies hold. What stands once is bounded by the size of the file.
+    fn spend(&mut self, cost: usize) {
         if self.env.copy != 0 {
-            self.cost += NODE_COST + text;
+            self.budget.spend(cost);
         }
-    }
-}
-
-fn no_values(value: &Value) -> Wrong {
-    let message = format!("a `for` goes through a range or a list, and this is {}: `{value}`", value.kind());
-    let wrong = Wrong::new("for::values", message, "neither a range nor a list");
-    match value {
-        Value::Int(number) => wrong.help(format!("write 1..{number}, or [{number}]")),
-        _ => wrong.help(format!("write 1..4, or [{value}] for this one alone")),
     }
 }
