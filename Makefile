@@ -2,10 +2,13 @@
 # make test   everything that CI checks
 # make bench  measures how long files of ten thousand namespaces take to read, see docs/performance.md
 # make schemas   writes schemas/ and docs/reference.md anew after a change of the types; make test fails where they are stale
+# make fuzz   an hour of random input for the reader of topologies, on one core; SECONDS=n for another time
 
 LAB ?= topologies/05-masquerade.yaml
 
-.PHONY: demo test lint bench schemas
+SECONDS ?= 3600
+
+.PHONY: demo test lint bench schemas fuzz
 
 demo:
 	ci/setup.sh demo
@@ -25,3 +28,6 @@ bench:
 
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --locked --test schemas
+
+fuzz:
+	ci/fuzz.sh $(SECONDS)

@@ -160,7 +160,9 @@ pub fn part(source: &str, node: &Node, range: std::ops::Range<usize>) -> Span {
     // Quotes stand on both sides; an escape makes the source longer still. Only the part is compared: a text may be long.
     let offset = written.len().saturating_sub(text.len()) / 2;
     let quotes = written.get(..offset).is_some_and(|quotes| quotes.bytes().all(|b| matches!(b, b'"' | b'\'')));
-    let same = written.get(offset + range.start..offset + range.end) == text.get(range.clone());
+    let part = written.get(offset + range.start..offset + range.end);
+    // A range that cuts a character is that of another text.
+    let same = part.is_some() && part == text.get(range.clone());
     if quotes && same && written.len() == text.len() + 2 * offset {
         node.span.with_range(start + offset + range.start..start + offset + range.end)
     } else {

@@ -27,7 +27,7 @@ impl Copies {
         let mut bindings = Vec::new();
         let mut next = copy;
         while let Some(made) = next.checked_sub(1).and_then(|index| self.0.get(index as usize)) {
-            bindings.extend(made.bindings.iter().rev().map(|(name, value)| format!("{name} = {value}")));
+            bindings.extend(made.bindings.iter().rev().map(|(name, value)| format!("{name} = {}", value.shown())));
             next = made.within;
         }
         bindings.reverse();

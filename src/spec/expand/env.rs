@@ -7,7 +7,6 @@ use serde_json::Value as Json;
 use super::{
     Given,
     eval::{Fault, Lookup},
-    expr::wrong,
     template::{self, Filled},
     value::{self, Value, is_name},
 };
@@ -23,6 +22,18 @@ use crate::{
 /// The variable that holds the topology's name.
 pub const NAME: &str = "name";
 
+/// The longest name of a variable, in bytes.
+const NAME_MAX: usize = 64;
+
+/// How much all uses of variables may come to, in bytes: of what is made of itself twice there is soon more than fits anywhere.
+const USES_MAX: usize = 64 << 20;
+
+/// How deep variables may be made of others.
+const DEPTH_MAX: usize = 64;
+
+/// Among how many variables the one that was meant is looked for, and for how many errors.
+const SUGGESTIONS_MAX: usize = 200;
+
 /// All variables that are known at one place of a file.
 pub struct Env {
     variables: BTreeMap<String, Variable>,
@@ -35,6 +46,12 @@ pub struct Env {
     pub sources: Vec<Source>,
     /// What was found wrong.
     pub diagnostics: Gathered,
+    /// What all uses of variables came to so far.
+    used: usize,
+    /// How many variables are being worked out, each for the one before.
+    depth: usize,
+    /// For how many errors it was looked up what may have been meant.
+    suggested: usize,
 }
 
 /// A variable of `vars`.
@@ -63,8 +80,17 @@ impl Env {
         let state = name.map_or(State::Failed, |name| State::Known(Value::Text(name.to_owned())));
         let title = Variable { place: Span::default(), state, given: None, used: true };
         let variables = BTreeMap::from([(NAME.to_owned(), title)]);
-        let (sources, diagnostics) = (Vec::new(), Gathered::default());
-        Self { variables, given, turns: Vec::new(), copy: 0, sources, diagnostics }
+        Self {
+            variables,
+            given,
+            turns: Vec::new(),
+            copy: 0,
+            sources: Vec::new(),
+            diagnostics: Gathered::default(),
+            used: 0,
+            depth: 0,
+            suggested: 0,
+        }
     }
 
     /// Takes up the topology's name as a file writes it, unless it is known already.
@@ -154,18 +180,35 @@ impl Env {
         }
     }
 
-    /// The value of a scalar, or a list of scalars.
+    /// The value of a scalar, or of a list of scalars. A variable in a list that holds a list stands for its items.
     pub fn value(&mut self, node: &Node) -> Option<Value> {
+        let tree::Value::List(nodes) = &node.value else {
+            return self.single(node, "a variable holds a number, text, true or false, or a list");
+        };
+        let mut items = Vec::with_capacity(nodes.len());
+        let mut whole = true;
+        for node in nodes {
+            match self.item(node) {
+                Some(Value::List(more)) => items.extend(more),
+                Some(item) => items.push(item),
+                None => whole = false,
+            }
+        }
+        whole.then_some(Value::List(items))
+    }
+
+    /// The value of an item of a list.
+    pub fn item(&mut self, node: &Node) -> Option<Value> {
+        self.single(node, "a list of values holds numbers, text, true and false")
+    }
+
+    /// The value of a scalar; `expected` says what may stand there.
+    fn single(&mut self, node: &Node, expected: &str) -> Option<Value> {
         let value = match &node.value {
             tree::Value::Scalar(scalar) => self.scalar(scalar),
-            tree::Value::List(items) => {
-                let items: Vec<_> = items.iter().map(|item| self.value(item)).collect();
-                return items.into_iter().collect::<Option<_>>().map(Value::List);
-            }
             tree::Value::Invalid => return None,
-            tree::Value::Null | tree::Value::Map(_) => {
-                let message =
-                    format!("a variable holds a number, text, true or false, or a list, not {}", node.found());
+            tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {
+                let message = format!("{expected}, not {}", node.found());
                 Err(Fault::Wrong(Wrong::new("vars::value", message, "no value of a variable")))
             }
         };
@@ -192,6 +235,17 @@ impl Env {
         template::fill(text, self)
     }
 
+    /// The value of a variable of `vars` that is used at `range` of a text.
+    fn variable(&mut self, name: &str, range: &Range<usize>) -> Result<Value, Fault> {
+        let Some(variable) = self.variables.get_mut(name) else { return Err(self.undefined(name, range)) };
+        variable.used = true;
+        if self.depth >= DEPTH_MAX && matches!(variable.state, State::Written(_)) {
+            let message = format!("variables are made of others more than {DEPTH_MAX} deep");
+            return Err(Wrong::new("vars::limit", message, "too deep with this one").range(range.clone()).into());
+        }
+        self.work_out(name)
+    }
+
     fn work_out(&mut self, name: &str) -> Result<Value, Fault> {
         let Some(variable) = self.variables.get_mut(name) else { return Err(Fault::Said) };
         match &variable.state {
@@ -211,12 +265,14 @@ impl Env {
         };
         // A variable of the file knows nothing of the `for`s around the place where it is used.
         let (turns, copy) = (std::mem::take(&mut self.turns), std::mem::take(&mut self.copy));
+        self.depth += 1;
         let value = match (&default.value, given) {
             (tree::Value::Null, None) => self.missing(name, place),
             (tree::Value::Null, Some(given)) => Some(Value::of_text(&given)),
             (_, None) => self.value(&default),
             (_, Some(given)) => self.value(&default).and_then(|default| self.set(name, place, &given, &default)),
         };
+        self.depth -= 1;
         (self.turns, self.copy) = (turns, copy);
         if let Some(variable) = self.variables.get_mut(name) {
             variable.state = value.clone().map_or(State::Failed, State::Known);
@@ -248,15 +304,18 @@ impl Env {
         };
         if value.is_none() {
             let what = format!("`{given}` is given for `{name}`, which is {} here", default.kind());
-            let error = Diagnostic::error("vars::kind", what).at(place, format!("{name} = {default}"));
+            let error = Diagnostic::error("vars::kind", what).at(place, format!("{name} = {}", default.shown()));
             self.diagnostics.push(error.help("give a value of the same kind as the default"));
         }
         value
     }
 
-    fn undefined(&self, name: &str, range: &Range<usize>) -> Fault {
+    fn undefined(&mut self, name: &str, range: &Range<usize>) -> Fault {
+        // Whoever has that many errors is not helped by a suggestion, and each costs a look at every variable.
+        self.suggested += 1;
+        let looked_at = if self.suggested > SUGGESTIONS_MAX { 0 } else { SUGGESTIONS_MAX };
         let turns = self.turns.iter().map(|(name, _)| name.as_str());
-        let known: Vec<&str> = turns.chain(self.variables.keys().map(String::as_str)).collect();
+        let known: Vec<&str> = turns.chain(self.variables.keys().map(String::as_str)).take(looked_at).collect();
         let shorter = known.iter().filter(|known| name.starts_with(**known)).max_by_key(|known| known.len());
         let error = Wrong::new("vars::undefined", format!("there is no variable `{name}`"), "not defined");
         let error = error.range(range.clone());
@@ -273,14 +332,16 @@ impl Env {
 
 impl Lookup for Env {
     fn get(&mut self, name: &str, range: &Range<usize>) -> Result<Value, Fault> {
-        if let Some((_, value)) = self.turns.iter().rev().find(|(turn, _)| turn == name) {
-            return Ok(value.clone());
+        if self.used > USES_MAX {
+            return Err(Fault::Said);
         }
-        match self.variables.get_mut(name) {
-            Some(variable) => variable.used = true,
-            None => return Err(self.undefined(name, range)),
-        }
-        self.work_out(name)
+        let turn = self.turns.iter().rev().find(|(turn, _)| turn == name);
+        let value = match turn.map(|(_, value)| value.clone()) {
+            Some(value) => value,
+            None => self.variable(name, range)?,
+        };
+        self.used += value.cost();
+        if self.used <= USES_MAX { Ok(value) } else { Err(used_up(range)) }
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -288,11 +349,18 @@ impl Lookup for Env {
     }
 }
 
+fn used_up(range: &Range<usize>) -> Fault {
+    let message = format!("the uses of variables come to more than {} MiB", USES_MAX >> 20);
+    let wrong = Wrong::new("vars::limit", message, "too much with this one").range(range.clone());
+    wrong.help("is a variable made of others that are made of others, more often than was meant?").into()
+}
+
 /// Refuses what no variable can be called.
 pub fn name_of_variable(name: &str) -> Result<(), Wrong> {
     let error = |message: String| Err(Wrong::new("vars::name", message, "not the name of a variable"));
     match name {
         NAME => error("`name` is the topology's name, in every file".to_owned()),
+        _ if name.len() > NAME_MAX => error(format!("a variable's name has at most {NAME_MAX} letters")),
         _ if is_name(name) && !matches!(name, "true" | "false") => Ok(()),
         _ => error(format!("`{}` cannot be a variable: a name has letters, digits and `_`", name.escape_debug())),
     }
@@ -304,7 +372,8 @@ pub fn range(text: &str) -> Option<Result<(i64, i64), Wrong>> {
     let ends = [first.trim(), last.trim()].map(value::integer);
     Some(match ends {
         [Some(first), Some(last)] => Ok((first, last)),
-        _ => Err(wrong(format!("`{text}` is no range of numbers"), "not a range", 0..text.len())
+        // The text may have come of variables: where in the file its parts stand is not known.
+        _ => Err(Wrong::new("for::values", format!("`{}` is no range of numbers", value::shown(text)), "not a range")
             .help("write 1..4, both ends included; a variable in it needs its dollar sign: 1..$n")),
     })
 }

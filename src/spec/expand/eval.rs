@@ -67,7 +67,7 @@ fn int(expr: &Expr, scope: &mut dyn Lookup) -> Result<i64, Fault> {
 }
 
 fn unfit(expr: &Expr, expected: &str, found: &Value) -> Fault {
-    let message = format!("{expected} is expected, and this is {}: `{found}`", found.kind());
+    let message = format!("{expected} is expected, and this is {}: `{}`", found.kind(), found.shown());
     wrong(message, format!("expected {expected}"), expr.range.clone()).into()
 }
 

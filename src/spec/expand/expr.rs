@@ -8,6 +8,9 @@ use crate::spec::de::text::Wrong;
 /// How deep brackets and signs may nest.
 const DEPTH_MAX: usize = 32;
 
+/// How many operators an expression may have: each makes its tree one level deeper.
+const OPERATORS_MAX: usize = 200;
+
 /// An expression with the bytes of the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
@@ -91,7 +94,7 @@ pub enum Words {
 
 /// Reads a whole text as one expression.
 pub fn whole(text: &str, words: Words) -> Result<Expr, Wrong> {
-    let mut parser = Parser { text, at: 0, words, depth: 0 };
+    let mut parser = Parser { text, at: 0, words, depth: 0, operators: 0 };
     let expr = parser.level(0)?;
     parser.blanks();
     if parser.at < text.len() { Err(parser.unexpected("an operator")) } else { Ok(expr) }
@@ -99,7 +102,7 @@ pub fn whole(text: &str, words: Words) -> Result<Expr, Wrong> {
 
 /// Reads the expression that begins at byte `at` of `text`, as far as it goes; also says where it ends.
 pub fn part(text: &str, at: usize) -> Result<(Expr, usize), Wrong> {
-    let mut parser = Parser { text, at, words: Words::Variables, depth: 0 };
+    let mut parser = Parser { text, at, words: Words::Variables, depth: 0, operators: 0 };
     let expr = parser.level(0)?;
     parser.blanks();
     Ok((expr, parser.at))
@@ -115,6 +118,7 @@ struct Parser<'t> {
     at: usize,
     words: Words,
     depth: usize,
+    operators: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -167,6 +171,13 @@ impl<'t> Parser<'t> {
         loop {
             self.blanks();
             let Some((_, operator)) = operators.iter().find(|(sign, _)| self.take(sign)) else { return Ok(left) };
+            self.operators += 1;
+            if self.operators > OPERATORS_MAX {
+                let message = format!("the expression has more than {OPERATORS_MAX} operators");
+                return Err(
+                    wrong(message, "too long here", self.at..self.at).help("give parts of it names under `vars`")
+                );
+            }
             let right = self.level(level + 1)?;
             let range = left.range.start..right.range.end;
             left = Expr { term: Term::Binary(*operator, Box::new(left), Box::new(right)), range };

@@ -1,6 +1,9 @@
 //! `include`: other files, whose parts come before those of the file that includes them.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Component, Path, PathBuf},
+};
 
 use super::{
     Fetch,
@@ -9,7 +12,7 @@ use super::{
 use crate::{
     model::{Diagnostic, Span, diagnostic::Gathered},
     spec::{
-        Format, Source, read_tree,
+        Format, Source, read_tree, text,
         tree::{Entry, Node, Scalar, Value, duplicate_key},
     },
 };
@@ -24,7 +27,7 @@ const MAPS: [&str; 2] = ["namespaces", "bridges"];
 /// The keys that hold lists: one after the other.
 const LISTS: [&str; 5] = ["links", "gateways", "nat", "port_forwards", "checks"];
 
-/// How many files a topology may be made of.
+/// How many others a file may include.
 const FILES_MAX: usize = 256;
 
 /// The entries of a file with all that it includes. `None` where the file is no map, which whoever reads it says.
@@ -35,8 +38,8 @@ pub fn gather(walk: &mut Walk, source: Source, root: &Node, fetch: &mut Fetch<'_
     };
     let path = PathBuf::from(&source.name);
     walk.env.sources.push(source);
-    let mut gathering = Gathering { walk, fetch, around: vec![tidy(&path)], seen: vec![tidy(&path)] };
-    Some(gathering.file(&path, entries))
+    let (around, seen) = (vec![tidy(&path)], HashSet::from([tidy(&path)]));
+    Some(Gathering { walk, fetch, around, seen, full: false }.file(&path, entries))
 }
 
 struct Gathering<'a, 'f> {
@@ -44,8 +47,10 @@ struct Gathering<'a, 'f> {
     fetch: &'a mut Fetch<'f>,
     /// The files that include the one that is being read, the first one first.
     around: Vec<PathBuf>,
-    /// All files that were read so far.
-    seen: Vec<PathBuf>,
+    /// All files that were asked for so far.
+    seen: HashSet<PathBuf>,
+    /// Whether a limit was met: no more files are read then.
+    full: bool,
 }
 
 impl Gathering<'_, '_> {
@@ -60,7 +65,7 @@ impl Gathering<'_, '_> {
                 _ => {}
             }
         }
-        let mut merged = Vec::new();
+        let mut merged = Merged::default();
         let includes = entries.iter().filter(|entry| entry.key.value == INCLUDE);
         for entry in includes.filter(|entry| entry.value.value != Value::Null) {
             for item in self.items(&entry.value) {
@@ -68,12 +73,12 @@ impl Gathering<'_, '_> {
                     self.around.push(tidy(&path));
                     let included = self.file(&path, &entries);
                     self.around.pop();
-                    beside(&mut merged, included, &mut self.walk.env.diagnostics);
+                    merged.beside(included, &mut self.walk.env.diagnostics);
                 }
             }
         }
-        over(&mut merged, entries.iter().filter(|entry| entry.key.value != INCLUDE).cloned());
-        merged
+        merged.over(entries.iter().filter(|entry| entry.key.value != INCLUDE).cloned());
+        merged.entries
     }
 
     /// What an `include` names, its variables put in.
@@ -91,6 +96,9 @@ impl Gathering<'_, '_> {
 
     /// Reads one file that the file at `from` includes.
     fn open(&mut self, from: &Path, item: &Node) -> Option<(PathBuf, Vec<Entry>)> {
+        if self.full {
+            return None;
+        }
         let Value::Scalar(Scalar { text, .. }) = &item.value else {
             if item.value != Value::Invalid {
                 let what = format!("`include` takes paths of files, not {}", item.found());
@@ -108,19 +116,16 @@ impl Gathering<'_, '_> {
             return None;
         }
         // What several files need is read once, as if the first one had included it alone.
-        if self.seen.contains(&tidy(&path)) {
+        if !self.seen.insert(tidy(&path)) {
             return None;
         }
-        self.seen.push(tidy(&path));
         let Some(format) = Format::of_path(&path) else {
             let error = Diagnostic::error("include::format", format!("the ending of `{path_shown}` tells no format"));
             self.wrong(error.at(item.span, "which format?").help("name it .yaml, .toml or .json"));
             return None;
         };
-        if self.walk.env.sources.len() >= FILES_MAX {
-            let error = Diagnostic::error("include::limit", format!("the file includes more than {FILES_MAX} others"));
-            self.wrong(error.at(item.span, "too many with this one").help("put several of them into one file"));
-            return None;
+        if self.seen.len() > 1 + FILES_MAX {
+            return self.limit(item.span, format!("the file includes more than {FILES_MAX} others"));
         }
         let bytes = match (self.fetch)(&path) {
             Ok(bytes) => bytes,
@@ -131,7 +136,20 @@ impl Gathering<'_, '_> {
                 return None;
             }
         };
+        let before: usize = self.walk.env.sources.iter().map(|source| source.text.len()).sum();
+        if before + bytes.len() > text::SIZE_MAX && bytes.len() <= text::SIZE_MAX {
+            return self.limit(
+                item.span,
+                format!("the file and what it includes have more than {} MiB", text::SIZE_MAX >> 20),
+            );
+        }
         self.tree(item.span, path, format, &bytes)
+    }
+
+    fn limit(&mut self, at: Span, what: String) -> Option<(PathBuf, Vec<Entry>)> {
+        self.full = true;
+        self.wrong(Diagnostic::error("include::limit", what).at(at, "too many with this one"));
+        None
     }
 
     fn tree(&mut self, at: Span, path: PathBuf, format: Format, bytes: &[u8]) -> Option<(PathBuf, Vec<Entry>)> {
@@ -139,7 +157,11 @@ impl Gathering<'_, '_> {
         let (source, tree, found) = read_tree(index, bytes, &path.to_string_lossy(), format);
         self.walk.env.sources.push(source);
         self.walk.lost |= found.has_errors();
-        found.0.into_iter().for_each(|found| self.walk.env.diagnostics.push(found));
+        for found in found.0 {
+            // What is no text has no place of its own.
+            let found = if found.labels.is_empty() { found.at(at, "included here") } else { found };
+            self.walk.env.diagnostics.push(found);
+        }
         match tree.map(|tree| tree.value) {
             Some(Value::Map(entries)) => Some((path, entries)),
             Some(Value::Invalid) | None => None,
@@ -157,30 +179,48 @@ impl Gathering<'_, '_> {
     }
 }
 
-/// Adds what another included file has. Where both say the same thing, neither is the one that is meant.
-fn beside(merged: &mut Vec<Entry>, entries: Vec<Entry>, diagnostics: &mut Gathered) {
-    for entry in entries {
-        let key = entry.key.value.as_str();
-        match merged.iter_mut().find(|it| it.key.value == key) {
-            Some(there) if is_shared(key) => join(there, entry),
-            Some(there) if !matches!(key, "name" | "description" | VARS) && !super::is_for_others(key) => {
-                let error = duplicate_key(key, entry.key.span, Some(there.key.span));
-                diagnostics.push(error.help("two included files say it: say it in the file that includes them"));
-            }
-            Some(_) => {}
-            None => merged.push(entry),
-        }
-    }
+/// The entries of several files, and where each key stands among them.
+#[derive(Default)]
+struct Merged {
+    entries: Vec<Entry>,
+    places: HashMap<String, usize>,
 }
 
-/// Adds what the including file has itself, which goes before what it includes.
-fn over(merged: &mut Vec<Entry>, entries: impl Iterator<Item = Entry>) {
-    for entry in entries {
-        match merged.iter_mut().find(|it| it.key.value == entry.key.value) {
-            Some(there) if is_shared(&entry.key.value) => join(there, entry),
-            Some(there) => *there = entry,
-            None => merged.push(entry),
+impl Merged {
+    /// Adds what another included file has. Where both say the same thing, neither is the one that is meant.
+    fn beside(&mut self, entries: Vec<Entry>, diagnostics: &mut Gathered) {
+        for entry in entries {
+            let key = entry.key.value.as_str();
+            match self.at(key) {
+                Some(there) if is_shared(key) => join(there, entry),
+                Some(there) if !matches!(key, "name" | "description" | VARS) && !super::is_for_others(key) => {
+                    let error = duplicate_key(key, entry.key.span, Some(there.key.span));
+                    diagnostics.push(error.help("two included files say it: say it in the file that includes them"));
+                }
+                Some(_) => {}
+                None => self.push(entry),
+            }
         }
+    }
+
+    /// Adds what the including file has itself, which goes before what it includes.
+    fn over(&mut self, entries: impl Iterator<Item = Entry>) {
+        for entry in entries {
+            match self.at(&entry.key.value) {
+                Some(there) if is_shared(&entry.key.value) => join(there, entry),
+                Some(there) => *there = entry,
+                None => self.push(entry),
+            }
+        }
+    }
+
+    fn at(&mut self, key: &str) -> Option<&mut Entry> {
+        self.places.get(key).and_then(|place| self.entries.get_mut(*place))
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.places.insert(entry.key.value.clone(), self.entries.len());
+        self.entries.push(entry);
     }
 }
 

@@ -1,7 +1,6 @@
 //! From the tree of a file to the tree that it stands for: other files included, variables put in, and as many of each item
 //! as `for` and `when` say. What comes out is written as by hand, and every place in it knows which copy it is.
 
-mod body;
 mod budget;
 mod copies;
 mod env;
@@ -9,10 +8,12 @@ mod eval;
 mod expr;
 mod include;
 mod template;
-mod turns;
 mod value;
+mod values;
 mod walk;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;
 

@@ -71,14 +71,16 @@ impl Hole {
     fn written(&self, value: &Value) -> Result<String, Fault> {
         let error = |message: String| Fault::Wrong(wrong(message, "here", self.range.clone()));
         match (value, self.format) {
-            (Value::List(_), _) => Err(error(format!("a list cannot stand within text: `{value}`"))),
+            (Value::List(_), _) => Err(error(format!("a list cannot stand within text: `{}`", value.shown()))),
             (_, None) => Ok(value.to_string()),
             (Value::Int(number), Some(Format { hex: true, .. })) if *number < 0 => {
                 Err(error(format!("{number} is negative, and has no hexadecimal digits")))
             }
             (Value::Int(number), Some(Format { width, hex: true })) => Ok(format!("{number:0width$x}")),
             (Value::Int(number), Some(Format { width, hex: false })) => Ok(format!("{number:0width$}")),
-            (_, Some(_)) => Err(error(format!("only a number has a width or hexadecimal digits, not `{value}`"))),
+            (_, Some(_)) => {
+                Err(error(format!("only a number has a width or hexadecimal digits, not `{}`", value.shown())))
+            }
         }
     }
 }

@@ -4,6 +4,14 @@ use std::fmt;
 
 use crate::spec::tree::{Scalar, Style};
 
+/// What a value costs beside its text, and an item of a list beside that, in bytes.
+const VALUE_COST: usize = 8;
+const ITEM_COST: usize = 24;
+
+/// How much of a text and of a list an error shows.
+const SHOWN_CHARS: usize = 60;
+const SHOWN_ITEMS: usize = 8;
+
 /// The value of a variable, or of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -13,7 +21,7 @@ pub enum Value {
     Text(String),
     /// True or false.
     Bool(bool),
-    /// Several of these, for a `for` to go through.
+    /// Several of these, for a `for` to go through; none of them is a list.
     List(Vec<Self>),
 }
 
@@ -47,6 +55,30 @@ impl Value {
             Self::List(_) => "a list",
         }
     }
+
+    /// What a copy of it costs, in bytes.
+    pub fn cost(&self) -> usize {
+        match self {
+            Self::Int(_) | Self::Bool(_) => VALUE_COST,
+            Self::Text(text) => VALUE_COST + text.len(),
+            Self::List(items) => VALUE_COST + items.iter().map(|item| ITEM_COST + item.cost()).sum::<usize>(),
+        }
+    }
+
+    /// It, cut to what an error has room for.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Int(_) | Self::Bool(_) => self.to_string(),
+            Self::Text(text) => shown(text),
+            Self::List(items) => {
+                let mut shown: Vec<String> = items.iter().take(SHOWN_ITEMS).map(Self::shown).collect();
+                if items.len() > SHOWN_ITEMS {
+                    shown.push("…".to_owned());
+                }
+                format!("[{}]", shown.join(", "))
+            }
+        }
+    }
 }
 
 impl fmt::Display for Value {
@@ -55,11 +87,17 @@ impl fmt::Display for Value {
             Self::Int(number) => number.fmt(f),
             Self::Text(text) => f.write_str(text),
             Self::Bool(truth) => truth.fmt(f),
-            Self::List(items) => {
-                let items: Vec<String> = items.iter().map(Self::to_string).collect();
-                write!(f, "[{}]", items.join(", "))
-            }
+            // No text has a list in it.
+            Self::List(_) => f.write_str(&self.shown()),
         }
+    }
+}
+
+/// Text, cut to what an error has room for.
+pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -96,6 +134,14 @@ mod tests {
         for word in ["010", "1e3", "+4", "0x10", "1_000", "", "-", "99999999999999999999", "no", "22:22", "1.5"] {
             assert_eq!(Value::of_text(word), Value::Text(word.to_owned()));
         }
+    }
+
+    #[test]
+    fn what_an_error_shows_is_short() {
+        let items = vec![Value::Text("é".repeat(100)); 100];
+        assert_eq!(Value::List(vec![Value::Int(1), Value::Text("a".to_owned())]).shown(), "[1, a]");
+        assert_eq!(Value::List(items.clone()).shown().matches('…').count(), SHOWN_ITEMS + 1);
+        assert!(Value::List(items).to_string().len() < 2000);
     }
 
     #[test]

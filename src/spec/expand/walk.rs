@@ -1,10 +1,13 @@
 //! The walk through a tree that puts in what variables hold, and makes what `for` and `when` say of each item and entry.
 
+use serde_json::json;
+
 use super::{
-    body::{Body, FOR, Rest, WHEN},
-    budget::Budget,
+    budget::{Budget, NODE_COST},
     copies::Copies,
-    env::Env,
+    env::{self, Env},
+    eval::truth,
+    expr::{self, Words},
     template::{self, Filled},
     value::Value,
 };
@@ -15,6 +18,15 @@ use crate::{
         tree::{self, Entry, MapBuilder, Node, Style, duplicate_key},
     },
 };
+
+/// How many variables a `for` may have, with those of the `for`s around it.
+const VARIABLES_MAX: usize = 32;
+
+/// The keys that say how often an item or entry is there.
+const FOR: &str = "for";
+const WHEN: &str = "when";
+/// The key of an item that is no map itself, beside `for` and `when`.
+const VALUE: &str = "value";
 
 /// What the keys of a map are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +58,40 @@ pub struct Walk {
     pub copies: Copies,
     /// Whether an item or entry is not there because of an error.
     pub lost: bool,
-    /// How much more may be made.
-    pub(super) budget: Budget,
+    /// What the `for`s made so far.
+    pub budget: Budget,
+}
+
+/// An item, or the value of an entry, that says how often it is there.
+struct Body<'n> {
+    each: Option<&'n Node>,
+    when: Option<&'n Node>,
+    rest: Rest<'n>,
+}
+
+enum Rest<'n> {
+    /// All entries of a map but `for` and `when`.
+    Map(&'n Node, &'n [Entry]),
+    /// What stands under `value`.
+    Value(&'n Node),
+}
+
+impl<'n> Body<'n> {
+    fn of(node: &'n Node) -> Option<Self> {
+        let tree::Value::Map(entries) = &node.value else { return None };
+        let find = |key: &str| entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
+        let (each, when) = (find(FOR), find(WHEN));
+        if each.is_none() && when.is_none() {
+            return None;
+        }
+        let keys = entries.len() - usize::from(each.is_some()) - usize::from(when.is_some());
+        let rest = match find(VALUE) {
+            Some(value) if keys == 1 => Rest::Value(value),
+            _ => Rest::Map(node, entries),
+        };
+        let is_there = |node: &&Node| node.value != tree::Value::Null;
+        Some(Self { each: each.filter(is_there), when: when.filter(is_there), rest })
+    }
 }
 
 impl Walk {
@@ -74,12 +118,15 @@ impl Walk {
             tree::Value::Null => tree::Value::Null,
             tree::Value::Invalid => tree::Value::Invalid,
         };
-        self.spend(0);
+        self.spend(NODE_COST);
         Node { span, value }
     }
 
     /// An item of a list: none, one or many.
     pub fn item(&mut self, node: &Node, out: &mut Vec<Node>) {
+        if self.is_stopped(node.span) {
+            return;
+        }
         let Some(body) = Body::of(node) else {
             out.push(self.node(node, Keys::Words));
             return;
@@ -101,6 +148,9 @@ impl Walk {
     }
 
     fn entry(&mut self, entry: &Entry, keys: Keys, out: &mut MapBuilder) {
+        if self.is_stopped(entry.key.span) {
+            return;
+        }
         let below = keys.below(&entry.key.value);
         let Some(body) = Body::of(&entry.value) else {
             if let Some(key) = self.key(&entry.key) {
@@ -122,6 +172,7 @@ impl Walk {
             return;
         }
         if body.each.is_some() && !template::is_template(&entry.key.value) {
+            self.budget.look(entry.key.value.len());
             let what = format!("the copies of `{}` would all have one name", entry.key.value);
             let error = Diagnostic::error("for::name", what)
                 .at(self.here(entry.key.span), "the same for every copy")
@@ -157,7 +208,7 @@ impl Walk {
                 for entry in entries.iter().filter(|entry| !matches!(entry.key.value.as_str(), FOR | WHEN)) {
                     self.entry(entry, keys, &mut made);
                 }
-                self.spend(0);
+                self.spend(NODE_COST);
                 Node { span: self.here(node.span), value: tree::Value::Map(made.finish()) }
             }
         }
@@ -165,12 +216,15 @@ impl Walk {
 
     fn key(&mut self, key: &Spanned<String>) -> Option<Spanned<String>> {
         let span = self.here(key.span);
-        self.spend(key.value.len());
+        self.spend(NODE_COST + key.value.len());
         if !template::is_template(&key.value) {
             return Some(Spanned { value: key.value.clone(), span });
         }
         match self.env.fill(&key.value) {
-            Ok(Filled::Text(value)) => Some(Spanned { value, span }),
+            Ok(Filled::Text(value)) => {
+                self.spend(value.len());
+                Some(Spanned { value, span })
+            }
             Ok(Filled::Value(Value::List(_))) => {
                 let wrong = Wrong::new("vars::value", "a list cannot be a name", "a list");
                 self.fault(&Node::scalar(key.span, key.value.as_str(), Style::Plain), wrong.into())
@@ -189,10 +243,12 @@ impl Walk {
     /// A scalar with variables in it. What comes of it is read as a word without quotes: a number where one is wanted, else text.
     fn scalar(&mut self, node: &Node, scalar: &tree::Scalar) -> Node {
         let span = self.here(node.span);
+        self.spend(NODE_COST);
+        self.budget.look(scalar.text.len());
         let text = match self.env.fill(&scalar.text) {
             Ok(Filled::Text(text)) => text,
             Ok(Filled::Value(Value::List(items))) => {
-                self.budget.spend(items.len(), 0);
+                items.iter().for_each(|item| self.spend(NODE_COST + item.cost()));
                 let items = items.iter().map(|item| Node::scalar(span, item.to_string(), Style::Plain)).collect();
                 return Node { span, value: tree::Value::List(items) };
             }
@@ -206,14 +262,128 @@ impl Walk {
         Node::scalar(span, text, Style::Plain)
     }
 
-    pub(super) fn here(&self, span: Span) -> Span {
+    /// Takes every turn of a body for which its `when` holds.
+    fn each(&mut self, body: &Body<'_>, make: &mut dyn FnMut(&mut Self)) {
+        self.budget.look(0);
+        let variables = match body.each {
+            None => Vec::new(),
+            Some(each) => match self.variables(each) {
+                Some(variables) => variables,
+                None => {
+                    self.lost = true;
+                    return;
+                }
+            },
+        };
+        let own = self.env.turns.len();
+        self.turn(&variables, own, body, make);
+    }
+
+    /// The variables of a `for` with where their values come from.
+    fn variables<'n>(&mut self, each: &'n Node) -> Option<Vec<(&'n str, &'n Node)>> {
+        let tree::Value::Map(entries) = &each.value else {
+            let what = format!("a `for` is a map from variables to their values, not {}", each.found());
+            let error = Diagnostic::error("for::shape", what).at(self.here(each.span), "no variable");
+            let example = self.env.pair(each.span, FOR, &json!({ "l": "1..4" }));
+            self.env.diagnostics.push(error.help(format!("write `{example}`, and $l where the number is meant")));
+            return None;
+        };
+        if self.env.turns.len() + entries.len() > VARIABLES_MAX {
+            let what = format!("a `for` with those around it has at most {VARIABLES_MAX} variables");
+            let error = Diagnostic::error("for::limit", what).at(self.here(each.span), "too many with these");
+            self.env.diagnostics.push(error);
+            return None;
+        }
+        for (index, entry) in entries.iter().enumerate() {
+            let name = entry.key.value.as_str();
+            let around = self.env.turns.iter().any(|(turn, _)| turn == name);
+            let before = around || entries.iter().take(index).any(|other| other.key.value == name);
+            let judged = env::name_of_variable(name).and_then(|()| match self.env.place(name) {
+                None if !before => Ok(()),
+                _ => {
+                    let wrong = Wrong::new("vars::name", format!("there is a variable `{name}` already"), "again here");
+                    Err(wrong.help("give this one another name, so that nobody takes the one for the other"))
+                }
+            });
+            if let Err(wrong) = judged {
+                self.env.report(&Node::scalar(entry.key.span, name, Style::Plain), wrong);
+                return None;
+            }
+        }
+        Some(entries.iter().map(|entry| (entry.key.value.as_str(), &entry.value)).collect())
+    }
+
+    /// Gives the first of `variables` each of its values, and goes on with the rest. The `for`'s own begin at `own`.
+    fn turn(&mut self, variables: &[(&str, &Node)], own: usize, body: &Body<'_>, make: &mut dyn FnMut(&mut Self)) {
+        let Some(((name, values), rest)) = variables.split_first() else {
+            let around = self.env.copy;
+            if body.each.is_some() {
+                let bindings = self.env.turns.get(own..).unwrap_or_default();
+                bindings.iter().for_each(|(_, value)| self.budget.spend(value.cost()));
+                self.env.copy = self.copies.add(around, bindings);
+            }
+            if self.holds(body.when) {
+                make(self);
+            }
+            self.env.copy = around;
+            return;
+        };
+        let Some(values) = self.values(values) else {
+            self.lost = true;
+            return;
+        };
+        for value in values {
+            self.budget.turn();
+            if self.is_stopped(body.each.map_or(Span::default(), |each| each.span)) {
+                return;
+            }
+            self.env.turns.push(((*name).to_owned(), value));
+            self.turn(rest, own, body, make);
+            self.env.turns.pop();
+        }
+    }
+
+    /// Whether nothing more is made, since a limit was met; says so at `place` where it has just been.
+    fn is_stopped(&mut self, place: Span) -> bool {
+        if let Some(what) = self.budget.passed() {
+            self.lost = true;
+            let error = Diagnostic::error("for::limit", what).at(self.here(place), "too many with this one");
+            self.env.diagnostics.push(error.help("is a range too long? no network of one machine has that many parts"));
+        }
+        self.budget.stopped
+    }
+
+    /// Whether an item is to be there.
+    fn holds(&mut self, when: Option<&Node>) -> bool {
+        let Some(node) = when else { return true };
+        let verdict = match &node.value {
+            tree::Value::Scalar(scalar) => {
+                self.budget.look(scalar.text.len());
+                expr::whole(&scalar.text, Words::Text).map_err(Into::into).and_then(|expr| truth(&expr, &mut self.env))
+            }
+            _ => {
+                let message = format!("a `when` is true, false or a comparison, not {}", node.found());
+                let example = self.env.pair(node.span, WHEN, &json!("$l != 2"));
+                Err(Wrong::new("vars::expression", message, "no comparison")
+                    .help(format!("such as `{example}`"))
+                    .into())
+            }
+        };
+        verdict.unwrap_or_else(|fault| {
+            self.lost = true;
+            self.env.fault(node, fault);
+            false
+        })
+    }
+
+    fn here(&self, span: Span) -> Span {
         Span { copy: self.env.copy, ..span }
     }
 
-    /// Counts what copies hold.
-    fn spend(&mut self, text: usize) {
+    /// Counts what copies hold. What stands once is bounded by the size of the file.
+    fn spend(&mut self, cost: usize) {
         if self.env.copy != 0 {
-            self.budget.spend(1, text);
+            self.budget.spend(cost);
         }
     }
 }
