@@ -66,6 +66,16 @@ pub struct Behind {
     pub addresses: Vec<IpNet>,
 }
 
+impl Gateway {
+    /// Who has a default route by it, or will have once the kernel has told its addresses.
+    pub fn served(&self) -> impl Iterator<Item = (&Netns, Family)> {
+        let members = self.members.iter().map(|it| (&it.netns, Family::of(it.to.addr())));
+        let addresses = |it: &Behind| it.addresses.iter().map(|net| Family::of(net.addr())).collect::<Vec<_>>();
+        members
+            .chain(self.behind.iter().flat_map(move |it| addresses(it).into_iter().map(|family| (&it.netns, family))))
+    }
+}
+
 /// The default route of a family.
 fn default_of(family: Family) -> IpNet {
     match family {

@@ -58,7 +58,10 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway], wr
             scope.gaps.drop_rule();
             continue;
         };
-        warn_of_no_way_back(scope, &list, written, &answers);
+        let hidden = |to: IpAddr| nat.get(&label).is_some_and(|rules| rules.iter().any(|rule| hides_others(rule, to)));
+        warn_of_no_way_back(scope, (&label, &list), written, &|netns, forward| {
+            answers.contains(&(netns, forward.family())) || hidden(forward.to)
+        });
         for forward in list {
             need(&mut rules, &label, forward.family(), "a port forward", written.span);
             let others = forwards.entry(label.clone()).or_default();
@@ -270,22 +273,29 @@ fn no_target<T>(scope: &mut Scope<'_>, label: &Label, written: &file::PortForwar
 /// Who has a route beyond its own subnets, in which family.
 fn beyond_their_subnets<'a>(routes: &'a [Route], gateways: &'a [Gateway]) -> HashSet<(&'a Netns, Family)> {
     let routes = routes.iter().map(|it| (&it.netns, Family::of(it.to.addr())));
-    let members = gateways.iter().flat_map(|gateway| &gateway.members);
-    routes.chain(members.map(|it| (&it.netns, Family::of(it.to.addr())))).collect()
+    routes.chain(gateways.iter().flat_map(Gateway::served)).collect()
+}
+
+/// Whether a rule puts an address of the forwarding namespace in the place of others', so that a target answers to that.
+fn hides_others(rule: &NatRule, target: IpAddr) -> bool {
+    match &rule.kind {
+        NatKind::Masquerade(range) | NatKind::Snat(range, _) => !range.contains(&target),
+        NatKind::Dnat(..) => false,
+    }
 }
 
 /// A target answers from where it is: without a route beyond its own subnets, only those on them and the forwarding
 /// namespace itself, whose address it sees, get an answer.
 fn warn_of_no_way_back(
     scope: &mut Scope<'_>,
-    forwards: &[Forward],
+    (at, forwards): (&Label, &[Forward]),
     written: &file::PortForward,
-    answers: &HashSet<(&Netns, Family)>,
+    is_answered: &dyn Fn(&Netns, &Forward) -> bool,
 ) {
     let outside = forwards.iter().filter(|it| it.listen.is_none_or(|listen| !listen.is_loopback()));
     let mut lost = outside.filter_map(|forward| {
-        let (label, _) = scope.holder(forward.to).filter(|(label, _)| label.as_str() != HOST)?;
-        let answered = answers.contains(&(&scope.netns(label), forward.family()));
+        let (label, _) = scope.holder(forward.to).filter(|(label, _)| label.as_str() != HOST && *label != at)?;
+        let answered = is_answered(&scope.netns(label), forward);
         (!answered && scope.gaps.knows_routes(label)).then(|| (label.clone(), forward.family()))
     });
     let Some((label, family)) = lost.next() else { return };

@@ -132,7 +132,14 @@ fn overlaps(scope: &Scope<'_>) -> Vec<Diagnostic> {
                     let warning = Diagnostic::warning("address::overlap", what)
                         .at(one.span, net.to_string())
                         .at(other.span, around.to_string());
-                    found.push(warning.help("the kernel reaches what is on one of them only; take another subnet"));
+                    let help = match net == around {
+                        true => "the kernel reaches what is on one of them only; take another subnet",
+                        false => {
+                            "neighbours on the wider one take what is on the narrower one for theirs, and ask for it in \
+                             vain; take another subnet"
+                        }
+                    };
+                    found.push(warning.help(help));
                 }
                 Some(_) => {}
                 None => outer = Some((net, at)),

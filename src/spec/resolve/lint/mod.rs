@@ -94,10 +94,9 @@ impl<'a> Index<'a> {
             }
             index.routed.insert(key);
         }
-        for member in lab.gateways.0.iter().flat_map(|gateway| &gateway.members) {
-            let key = (member.netns.clone(), Family::of(member.to.addr()));
-            index.defaults.insert(key.clone());
-            index.routed.insert(key);
+        for (netns, family) in lab.gateways.0.iter().flat_map(Gateway::served) {
+            index.defaults.insert((netns.clone(), family));
+            index.routed.insert((netns.clone(), family));
         }
         index
     }

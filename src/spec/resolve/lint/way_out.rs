@@ -34,6 +34,12 @@ fn one(lab: &Lab<'_>, index: &Index<'_>, rule: &Spanned<Nat>, addresses: &[Holde
     let from = addresses.partition_point(|(address, ..)| *address < range.network());
     let to = addresses.partition_point(|(address, ..)| *address <= range.broadcast());
     let translator = rule.namespace.as_ref().map_or(HOST, |label| label.as_str());
+    // Whoever asks for a published port is on a subnet of the translator, and needs no route beyond it.
+    let mut published =
+        lab.scope.file.port_forwards.iter().map(|it| it.namespace.as_ref().map_or(HOST, |at| at.as_str()));
+    if rule.out.is_some() && published.any(|at| at == translator) {
+        return None;
+    }
     let inside = addresses.get(from..to)?.iter().filter(|(_, label, _)| label.as_str() != translator);
     let has_way =
         |label: &Label| !lab.scope.gaps.knows_routes(label) || index.routed.contains(&(lab.scope.netns(label), family));

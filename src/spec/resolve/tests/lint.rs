@@ -304,3 +304,16 @@ nat = [{ masquerade = "10.0.0.0/24", namespace = "edge" }]
     let helps: Vec<_> = diagnostics.0.into_iter().filter_map(|it| it.help).collect();
     assert_eq!(helps, [r#"add `gateways = [{ bridge = "br0" }]`, or give them default routes"#]);
 }
+
+lint! {
+    a_target_that_cannot_answer: warned
+        "name: u\nnamespaces: { a: {} }\nbridges: { br0: { addresses: [10.0.0.1/24] } }\nlinks: [{ endpoints: ['a:e', br0] }]\nport_forwards: [{ listen: 80, to: 'a:80' }]\n",
+        // The gateway's addresses are the kernel's to tell, but it has some.
+        right "name: u\nnamespaces: { a: {} }\nbridges: { ext0: { external: true } }\nlinks: [{ endpoints: ['a:e 172.30.0.2/24', ext0] }]\n\
+               gateways: [{ bridge: ext0 }]\nnat: [{ masquerade: 172.30.0.0/24 }]\nport_forwards: [{ listen: 8081, to: 'a:80' }]\n",
+        // Who asks is hidden from the target, and the second target is the router itself.
+        "name: u\nnamespaces: { c: {}, r: {}, a: {} }\nlinks:\n  - endpoints: ['c:e 10.1.0.2/24', 'r:w 10.1.0.1/24']\n  - endpoints: ['a:e 10.0.0.2/24', 'r:l 10.0.0.1/24']\n\
+         nat: [{ masquerade: 10.1.0.0/24, namespace: r, out: l }]\n\
+         port_forwards: [{ listen: 80, namespace: r, to: 'a:80' }, { listen: 81, namespace: r, to: '10.0.0.1:8080' }]\n\
+         checks: [{ from: c, to: '10.1.0.1:80', by: a }]\n";
+}
