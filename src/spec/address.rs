@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::de::{NetForm, text::Wrong};
+use super::de::{NetForm, meant, text::Wrong};
 
 const CODE: &str = "address::invalid";
 
@@ -208,7 +208,8 @@ pub fn port(text: &str) -> Result<u16, Wrong> {
         Ok(port) if plain && port > 0 => Ok(port),
         _ => {
             let message = format!("`{}` is not a port, which is a number from 1 to 65535", text.escape_debug());
-            Err(Wrong::new("port::invalid", message, "not a port"))
+            let help = meant::advice(text).filter(|_| text.bytes().any(|b| b != b'0'));
+            Err(Wrong { help, ..Wrong::new("port::invalid", message, "not a port") })
         }
     }
 }

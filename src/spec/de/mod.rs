@@ -1,6 +1,7 @@
 //! From the spanned tree to typed values, every error collected: one bad value never hides another.
 
 mod decoder;
+pub mod meant;
 pub mod section;
 pub mod suggest;
 pub mod text;

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Decode, Decoder, Key, NetForm, Step, or_null,
+    Decode, Decoder, Key, NetForm, Step, meant, or_null,
     text::{Text, Wrong},
 };
 use crate::{
@@ -136,11 +136,9 @@ impl Decode for bool {
 /// How to write the boolean that a scalar was meant to be.
 fn truth(node: &Node) -> Option<String> {
     let Value::Scalar(Scalar { text, .. }) = &node.value else { return None };
-    match text.to_lowercase().as_str() {
-        word @ ("true" | "false") => Some(format!("write {word} without quotes")),
-        "yes" | "on" | "1" => Some("write true".into()),
-        "no" | "off" | "0" => Some("write false".into()),
-        _ => None,
+    match text.as_str() {
+        "true" | "false" => Some(format!("write {text} without quotes")),
+        _ => meant::truth(text).map(|truth| format!("write {truth}")),
     }
 }
 
@@ -154,19 +152,20 @@ fn number<'n>(node: &'n Node, key: &Key, cx: &mut Decoder<'n>) -> Option<u64> {
     };
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        let help = meant::advice(text);
         match text.parse::<f64>() {
             Ok(_) => {
                 let message = format!("{} must be {expected}, not {text}", cx.here());
-                cx.wrong(node, Wrong::new("type::wrong", message, format!("expected {expected}")));
+                let wrong = Wrong::new("type::wrong", message, format!("expected {expected}"));
+                cx.wrong(node, Wrong { help, ..wrong });
             }
-            Err(_) => cx.wrong_type(node, expected, None),
+            Err(_) => cx.wrong_type(node, expected, help),
         }
         return None;
     }
-    if digits.len() > 1 && digits.starts_with('0') {
-        let bare = digits.trim_start_matches('0');
+    if meant::begins_with_zero(digits) {
         let wrong = Wrong::new("value::number", format!("{} begins with a zero", cx.here()), "octal or decimal?");
-        cx.wrong(node, wrong.help(format!("write {}", if bare.is_empty() { "0" } else { bare })));
+        cx.wrong(node, Wrong { help: meant::advice(digits), ..wrong });
         return None;
     }
     match text.parse::<u64>() {

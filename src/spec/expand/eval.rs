@@ -2,9 +2,9 @@
 
 use super::{
     expr::{Expr, Operator, Term, wrong},
-    value::Value,
+    value::{self, Value},
 };
-use crate::spec::de::text::Wrong;
+use crate::spec::de::{meant, text::Wrong};
 
 /// Why there is no value.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub trait Lookup {
     /// Whether there is a variable of that name.
     fn knows(&self, name: &str) -> bool;
 }
+
+/// What a condition comes to.
+const TRUTH: &str = "true or false";
 
 /// The value of an expression.
 pub fn eval(expr: &Expr, scope: &mut dyn Lookup) -> Result<Value, Fault> {
@@ -55,7 +58,7 @@ pub fn eval(expr: &Expr, scope: &mut dyn Lookup) -> Result<Value, Fault> {
 pub fn truth(expr: &Expr, scope: &mut dyn Lookup) -> Result<bool, Fault> {
     match eval(expr, scope)? {
         Value::Bool(truth) => Ok(truth),
-        other => Err(unfit(expr, "true or false", &other)),
+        other => Err(unfit(expr, TRUTH, &other)),
     }
 }
 
@@ -68,11 +71,33 @@ fn int(expr: &Expr, scope: &mut dyn Lookup) -> Result<i64, Fault> {
 
 fn unfit(expr: &Expr, expected: &str, found: &Value) -> Fault {
     let message = format!("{expected} is expected, and this is {}: `{}`", found.kind(), found.shown());
-    wrong(message, format!("expected {expected}"), expr.range.clone()).into()
+    let wrong = wrong(message, format!("expected {expected}"), expr.range.clone());
+    let help = match found {
+        Value::Text(text) if expected == TRUTH => meant::truth(text).map(|truth| format!("write {truth}")),
+        Value::Text(text) => meant::advice(text),
+        Value::Int(_) | Value::Bool(_) | Value::List(_) => None,
+    };
+    Wrong { help, ..wrong }.into()
 }
 
 fn too_large(expr: &Expr) -> Fault {
     wrong("the result is too large for a number", "too large", expr.range.clone()).into()
+}
+
+/// Refuses to compare a number, or true or false, with text that only looks like one: it would never be equal.
+fn never_equal(whole: &Expr, a: &Value, b: &Value) -> Option<Wrong> {
+    let (text, other) = match (a, b) {
+        (Value::Text(text), other @ (Value::Int(_) | Value::Bool(_))) => (text, other),
+        (other @ (Value::Int(_) | Value::Bool(_)), Value::Text(text)) => (text, other),
+        _ => return None,
+    };
+    let meant = match other {
+        Value::Int(_) if value::integer(text).is_some() => Some("write both with quotes, or both without".to_owned()),
+        Value::Int(_) => meant::advice(text),
+        _ => meant::truth(text).map(|truth| format!("write {truth}, without quotes")),
+    };
+    let message = format!("{} is compared with text: `{text}`", other.kind());
+    meant.map(|help| wrong(message, "never equal", whole.range.clone()).help(help))
 }
 
 fn binary(
@@ -87,8 +112,11 @@ fn binary(
         And => Ok(Value::Bool(truth(left, scope)? && truth(right, scope)?)),
         Or => Ok(Value::Bool(truth(left, scope)? || truth(right, scope)?)),
         Equal | Unequal => {
-            let same = eval(left, scope)? == eval(right, scope)?;
-            Ok(Value::Bool(same == (operator == Equal)))
+            let (a, b) = (eval(left, scope)?, eval(right, scope)?);
+            if let Some(error) = never_equal(whole, &a, &b) {
+                return Err(error.into());
+            }
+            Ok(Value::Bool((a == b) == (operator == Equal)))
         }
         Less | AtMost | Greater | AtLeast => {
             let order = int(left, scope)?.cmp(&int(right, scope)?);

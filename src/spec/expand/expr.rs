@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::value::{integer, name_length};
-use crate::spec::de::text::Wrong;
+use crate::spec::de::{meant, text::Wrong};
 
 /// How deep brackets and signs may nest.
 const DEPTH_MAX: usize = 32;
@@ -260,7 +260,10 @@ impl<'t> Parser<'t> {
             Some(number) => Ok(Term::Int(number)),
             // A word such as `2nd` is text where words are.
             None if self.words == Words::Text => Ok(Term::Word(digits.to_owned())),
-            None => Err(wrong(format!("`{digits}` is no whole number"), "not a number", start..self.at)),
+            None => {
+                let wrong = wrong(format!("`{digits}` is no whole number"), "not a number", start..self.at);
+                Err(Wrong { help: meant::advice(digits), ..wrong })
+            }
         }
     }
 

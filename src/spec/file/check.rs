@@ -11,6 +11,7 @@ use crate::{
         de::{
             Decode, Decoder, Key,
             section::{self, section},
+            text::Wrong,
         },
         schema::Definitions,
         tree::{Node, Scalar, Style, Value},
@@ -79,12 +80,14 @@ impl Decode for Port {
             Value::Scalar(Scalar { text, style: Style::Number | Style::Plain }) => match address::port(text) {
                 Ok(port) => Some(Self::Number(port)),
                 Err(wrong) => {
-                    cx.wrong(node, wrong.help("write a port, or true for that of `to`"));
+                    let help = wrong.help.unwrap_or_else(|| "write a port, or true for that of `to`".to_owned());
+                    cx.wrong(node, Wrong { help: Some(help), ..wrong });
                     None
                 }
             },
             _ => {
-                cx.wrong_type(node, "true or a port", None);
+                let quoted = matches!(&node.value, Value::Scalar(scalar) if address::port(&scalar.text).is_ok());
+                cx.wrong_type(node, "true or a port", quoted.then(|| "write it without quotes".to_owned()));
                 None
             }
         }

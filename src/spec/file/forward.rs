@@ -45,6 +45,14 @@ pub struct Listen {
     pub ports: (u16, u16),
 }
 
+/// `8080:80`, as Docker writes a forward.
+fn two_ports(text: &str, listened: (u16, u16), ports: (u16, u16)) -> Wrong {
+    let shown = |(first, last): (u16, u16)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let message = format!("`{text}` is a port of both ends, and `listen` is that of one");
+    let help = format!("write {} here, and NAME:{} under `to`", shown(listened), shown(ports));
+    Wrong::new("port::invalid", message, "two ports").help(help)
+}
+
 impl Text for Listen {
     const WHAT: &'static str = "a port, or ADDRESS:PORT";
     const NUMBERS: bool = true;
@@ -52,6 +60,9 @@ impl Text for Listen {
     fn read(text: &str, _: &Key) -> Result<Self, Wrong> {
         let cut = address::host_ports(text)?;
         if let Some(ports) = cut.read_ports()? {
+            if let Ok(listened) = address::ports(cut.host) {
+                return Err(two_ports(text, listened, ports));
+            }
             let address = cut.read_ip()?;
             if address == IpAddr::V6(Ipv6Addr::LOCALHOST) {
                 let message = "a forward cannot listen on ::1: the kernel has no route_localnet for IPv6";

@@ -6,7 +6,7 @@ use super::Map;
 use crate::{
     model::{Span, Spanned},
     spec::{
-        de::{Decode, Decoder, Key, Step, text::Wrong},
+        de::{Decode, Decoder, Key, Step, meant, text::Wrong},
         schema::Definitions,
         tree::{Entry, Node, Scalar, Style, Value, duplicate_key},
     },
@@ -84,9 +84,23 @@ fn value(node: &Node, cx: &mut Decoder<'_>) -> Option<Spanned<String>> {
         }
         (Style::Bool | Style::Plain, "true") => "1",
         (Style::Bool | Style::Plain, "false") => "0",
+        (Style::Plain | Style::Number, text) if let Some(help) = trap(text) => {
+            let message = format!("{} is {text}, which the kernel takes for something else or not at all", cx.here());
+            cx.wrong(node, Wrong::new("value::sysctl", message, "what is meant?").help(help));
+            return None;
+        }
         (_, text) => text,
     };
     Some(Spanned { value: text.to_owned(), span: node.span })
+}
+
+/// How to write a value whose meaning depends on whom one asks: `yes`, `010`, `1e3`. In quotes it is written as it stands.
+fn trap(text: &str) -> Option<String> {
+    let is_plain = matches!(text, "0" | "1");
+    let meant = meant::truth(text).filter(|_| !is_plain).map(|truth| format!("write {truth}"));
+    meant
+        .or_else(|| meant::advice(text))
+        .map(|help| format!("{help}, or put it in quotes to have it written as it stands"))
 }
 
 /// Whether `key` names a file below /proc/sys/net and nothing else.

@@ -3,6 +3,7 @@
 mod bad;
 pub mod mutation;
 mod schema;
+mod traps;
 
 use super::*;
 use crate::report::diagnostic::{Style, render};
