@@ -13,7 +13,7 @@ mod values;
 mod walk;
 
 #[cfg(test)]
-mod hostile;
+mod hostile_tests;
 #[cfg(test)]
 mod tests;
 
