@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{Index, Lab};
+use super::{Hopping, Index, Lab};
 use crate::{
     kind::route::Hop,
     model::{Diagnostic, Label, Span},
@@ -14,15 +14,9 @@ use crate::{
 
 pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (route, written) in lab.routes() {
-        let vias = written.via.iter().map(|via| via.span);
-        let hops = written.nexthops.iter().flat_map(|hops| &hops.value);
-        let spans: Vec<Span> = vias.chain(hops.filter_map(|hop| hop.via.as_ref()).map(|via| via.span)).collect();
-        let Ok(label) = route.label.parse::<Label>() else { continue };
-        for (hop, span) in route.hops.iter().filter(|hop| hop.via.is_some()).zip(spans) {
-            let router = router(lab, index, &label, hop);
-            found.extend(router.and_then(|router| warning(lab, &label, router, &route.to, span)));
-        }
+    for Hopping { label, route, hop, span } in lab.hops() {
+        let router = router(lab, index, &label, hop);
+        found.extend(router.and_then(|router| warning(lab, &label, router, &route.to, span)));
     }
     found
 }

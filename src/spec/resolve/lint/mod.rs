@@ -21,7 +21,11 @@ use super::{
     scope::{Interface, Scope, What},
 };
 use crate::{
-    kind::{gateway::Gateway, route::Route, sysctl},
+    kind::{
+        gateway::Gateway,
+        route::{Hop, Route},
+        sysctl,
+    },
     model::{Diagnostic, Label, Netns, Span, Spanned, snapshot::Family},
     spec::file,
 };
@@ -102,10 +106,32 @@ impl<'a> Index<'a> {
     }
 }
 
+/// A next hop of a route.
+struct Hopping<'a> {
+    /// Whose route it is.
+    label: Label,
+    route: &'a Route,
+    hop: &'a Hop,
+    /// Where its address is written.
+    span: Span,
+}
+
 impl Lab<'_> {
     /// The routes, each with how it is written.
     fn routes(&self) -> impl Iterator<Item = (&Route, &file::Route)> {
         self.routes.0.iter().zip(self.routes.1.iter().copied())
+    }
+
+    /// The next hops that are addresses, of all routes.
+    fn hops(&self) -> impl Iterator<Item = Hopping<'_>> {
+        self.routes().filter_map(|(route, written)| Some((route.label.parse().ok()?, route, written))).flat_map(
+            |(label, route, written): (Label, _, _)| {
+                let several = written.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
+                let places = written.via.iter().chain(several).map(|via| via.span);
+                let hops = route.hops.iter().filter(|hop| hop.via.is_some());
+                hops.zip(places).map(move |(hop, span)| Hopping { label: label.clone(), route, hop, span })
+            },
+        )
     }
 
     /// The gateways, each with how it is written.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Index, Lab};
+use super::{Hopping, Index, Lab};
 use crate::{
     model::{Diagnostic, Label, Span},
     spec::{
@@ -23,17 +23,11 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    for (route, written) in lab.routes() {
-        let vias = written.via.iter().map(|via| via.span);
-        let hops = written.nexthops.iter().flat_map(|hops| &hops.value);
-        let spans: Vec<Span> = vias.chain(hops.filter_map(|hop| hop.via.as_ref()).map(|via| via.span)).collect();
-        let Ok(label) = route.label.parse::<Label>() else { continue };
-        let hops = route.hops.iter().filter_map(|hop| hop.via.zip(hop.dev.as_ref()));
-        for ((address, device), span) in hops.zip(spans) {
-            let interface = lab.scope.at_device(&label, device);
-            let interface = interface.filter(|it| it.addresses.iter().any(|net| net.contains(&address)));
-            found.extend(interface.and_then(|it| next_hop(lab, index, &label, it, address, span)));
-        }
+    for Hopping { label, hop, span, .. } in lab.hops() {
+        let Some((address, device)) = hop.via.zip(hop.dev.as_ref()) else { continue };
+        let interface = lab.scope.at_device(&label, device);
+        let interface = interface.filter(|it| it.addresses.iter().any(|net| net.contains(&address)));
+        found.extend(interface.and_then(|it| next_hop(lab, index, &label, it, address, span)));
     }
     for forward in &lab.scope.file.port_forwards {
         let Target::Address(address) = forward.to.target else { continue };
