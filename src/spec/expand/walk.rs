@@ -114,7 +114,7 @@ impl Walk {
                 items.iter().for_each(|item| self.item(item, &mut made));
                 tree::Value::List(made)
             }
-            tree::Value::Map(entries) => tree::Value::Map(self.map(entries, keys)),
+            tree::Value::Map(entries) => tree::Value::Map(self.map(entries.iter(), keys)),
             tree::Value::Null => tree::Value::Null,
             tree::Value::Invalid => tree::Value::Invalid,
         };
@@ -139,11 +139,9 @@ impl Walk {
     }
 
     /// The entries of a map.
-    pub fn map(&mut self, entries: &[Entry], keys: Keys) -> Vec<Entry> {
+    fn map<'n>(&mut self, entries: impl Iterator<Item = &'n Entry>, keys: Keys) -> Vec<Entry> {
         let mut made = MapBuilder::default();
-        for entry in entries {
-            self.entry(entry, keys, &mut made);
-        }
+        entries.for_each(|entry| self.entry(entry, keys, &mut made));
         made.finish()
     }
 
@@ -204,12 +202,10 @@ impl Walk {
         match rest {
             Rest::Value(node) => self.node(node, keys),
             Rest::Map(node, entries) => {
-                let mut made = MapBuilder::default();
-                for entry in entries.iter().filter(|entry| !matches!(entry.key.value.as_str(), FOR | WHEN)) {
-                    self.entry(entry, keys, &mut made);
-                }
+                let others = entries.iter().filter(|entry| !matches!(entry.key.value.as_str(), FOR | WHEN));
+                let made = self.map(others, keys);
                 self.spend(NODE_COST);
-                Node { span: self.here(node.span), value: tree::Value::Map(made.finish()) }
+                Node { span: self.here(node.span), value: tree::Value::Map(made) }
             }
         }
     }
