@@ -26,7 +26,7 @@ pub const NAME: &str = "name";
 const NAME_MAX: usize = 64;
 
 /// How much all uses of variables may come to, in bytes: of what is made of itself twice there is soon more than fits anywhere.
-const USES_MAX: usize = 64 << 20;
+const USES_MAX: usize = 48 << 20;
 
 /// How deep variables may be made of others.
 const DEPTH_MAX: usize = 64;

@@ -77,7 +77,11 @@ impl Gathering<'_, '_> {
                 }
             }
         }
-        merged.over(entries.iter().filter(|entry| entry.key.value != INCLUDE).cloned());
+        let own = entries.iter().filter(|entry| entry.key.value != INCLUDE).cloned();
+        if merged.entries.is_empty() {
+            return own.collect();
+        }
+        merged.over(own);
         merged.entries
     }
 
