@@ -1,6 +1,8 @@
 //! Desired, observed → the pairs that belong together, and what is to be done about each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
 
 use crate::{
     graph::{Cycle, Graph},
@@ -177,7 +179,7 @@ fn pass_on(graph: &Graph, place: usize, drafts: &mut [Draft<'_>]) {
 
 /// Names of devices that another device bears afterwards than before, with why.
 fn renewed(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
-    let mut renewed = HashMap::new();
+    let mut renewed = HashMap::default();
     for draft in drafts {
         let anew = match draft.action {
             Some(Action::Create) => Some(format!("{} is created", draft.address)),
@@ -234,7 +236,7 @@ fn follow(renewed: &HashMap<(Netns, String), String>, draft: &mut Draft<'_>) {
 
 /// Devices that go, with why; their routes go with them.
 fn gone(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
-    let mut gone = HashMap::new();
+    let mut gone = HashMap::default();
     for draft in drafts.iter().filter(|draft| draft.action == Some(Action::Delete)) {
         let why = format!("{} goes", draft.address);
         match &draft.pair {

@@ -1,7 +1,6 @@
 //! Resources → a petgraph: an edge from what gives a thing to what needs it.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use petgraph::{
     Direction,
     graph::{DiGraph, NodeIndex},
@@ -35,7 +34,7 @@ impl Graph {
     pub fn new(pairs: &[Pair<'_>]) -> Self {
         let mut graph = DiGraph::with_capacity(pairs.len(), pairs.len() * 2);
         let nodes: Vec<NodeIndex> = (0..pairs.len()).map(|place| graph.add_node(place)).collect();
-        let mut givers: HashMap<Thing, Vec<NodeIndex>> = HashMap::new();
+        let mut givers: HashMap<Thing, Vec<NodeIndex>> = HashMap::default();
         for (pair, node) in pairs.iter().zip(&nodes) {
             for thing in pair.gives() {
                 givers.entry(thing).or_default().push(*node);
@@ -43,7 +42,7 @@ impl Graph {
         }
         for (pair, node) in pairs.iter().zip(&nodes) {
             // `update_edge` would look at all edges of a namespace for each link in it.
-            let mut seen = HashSet::from([*node]);
+            let mut seen: HashSet<_> = HashSet::from_iter([*node]);
             for giver in pair.needs().iter().filter_map(|thing| givers.get(thing)).flatten() {
                 if seen.insert(*giver) {
                     graph.add_edge(*giver, *node, ());

@@ -156,7 +156,7 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
 fn label_of(netns: &Netns, state: &NetnsState) -> String {
     match netns {
         Netns::Host => "host".to_owned(),
-        Netns::Named(name) => state.mark().map_or_else(|| name.clone(), |mark| mark.address.rest().to_owned()),
+        Netns::Named(name) => state.mark().map_or_else(|| name.to_string(), |mark| mark.address.rest().to_owned()),
     }
 }
 

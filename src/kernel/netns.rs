@@ -216,7 +216,7 @@ pub fn prepare_directory() -> Result<(), KernelError> {
 /// [`prepare_directory`] must have run.
 pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelError> {
     let path = path(name)?;
-    let netns = Netns::Named(name.to_owned());
+    let netns = Netns::Named(name.into());
     on_thread(|| {
         let fail = |error| KernelError::io(format!("cannot create namespace `{name}`"), error);
         unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()).hint(why_none_is_made(errno)))?;

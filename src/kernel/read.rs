@@ -44,7 +44,7 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
     let request = &with_borrowed(request, &snapshot);
     let mut places = vec![Netns::Host];
-    places.extend(netns::names()?.into_iter().map(Netns::Named));
+    places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into())));
     let (mut present, mut readings) = (Vec::new(), Vec::new());
     for (place, found) in places.iter().zip(read_all(host, &places, Some(request))?) {
         match (place, found) {
@@ -54,7 +54,7 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
             }
             // What a killed run of ours left behind stands in nobody's way.
             (Netns::Named(name), Found::Stale) if netns::is_left_behind(name) => {}
-            (Netns::Named(name), Found::Stale) => snapshot.stale_netns.push(name.clone()),
+            (Netns::Named(name), Found::Stale) => snapshot.stale_netns.push(name.to_string()),
             (_, Found::Stale | Found::Gone) => {}
         }
     }
@@ -103,7 +103,7 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
         let label = readings[places[0]].state.mark().map(|mark| mark.address.rest().to_owned());
         let fits = |place: &&usize| match &present[**place] {
             Netns::Host => 3,
-            Netns::Named(name) if Some(name) == label.as_ref() => 2,
+            Netns::Named(name) if Some(name.as_str()) == label.as_deref() => 2,
             // A prefix stands before it.
             Netns::Named(name) => u8::from(label.as_ref().is_some_and(|label| name.ends_with(&**label))),
         };
@@ -111,7 +111,7 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
         let others = places.iter().filter(|place| *place != first).map(|place| present[*place].to_string());
         aliases.extend(others.map(|name| (name, present[*first].clone())));
     }
-    let is_alias = |netns: &Netns| matches!(netns, Netns::Named(name) if aliases.contains_key(name));
+    let is_alias = |netns: &Netns| matches!(netns, Netns::Named(name) if aliases.contains_key(name.as_str()));
     let both = std::mem::take(present).into_iter().zip(std::mem::take(readings));
     (*present, *readings) = both.filter(|(netns, _)| !is_alias(netns)).unzip();
     aliases
@@ -120,7 +120,7 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
 /// The links of the host and of every named namespace, peers found, and nothing else.
 pub fn links(host: &OwnedFd) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
     let mut places = vec![Netns::Host];
-    places.extend(netns::names()?.into_iter().map(Netns::Named));
+    places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into())));
     let found = read_all(host, &places, None)?;
     let (mut present, mut readings): (Vec<_>, Vec<_>) = places
         .into_iter()

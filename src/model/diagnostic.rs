@@ -1,7 +1,8 @@
 //! What is wrong with a file or a plan, and where: data only, worded once, drawn by `report`.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
+use foldhash::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::hash::stable_hash;
 
@@ -11,13 +12,14 @@ use super::hash::stable_hash;
 #[error("{0}")]
 pub struct NameError(String);
 
-/// Declares a checked newtype over `String` with the usual conversions.
+/// Declares a checked newtype over a string with the usual conversions. Names are short, and copied by the thousand: they lie in
+/// place, without a piece of memory of their own.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The name as text.
@@ -29,20 +31,20 @@ macro_rules! name_type {
         impl FromStr for $name {
             type Err = NameError;
             fn from_str(text: &str) -> Result<Self, NameError> {
-                $check(text).map(|()| Self(text.to_owned()))
+                $check(text).map(|()| Self(SmolStr::new(text)))
             }
         }
 
         impl TryFrom<String> for $name {
             type Error = NameError;
             fn try_from(text: String) -> Result<Self, NameError> {
-                $check(&text).map(|()| Self(text))
+                $check(&text).map(|()| Self(text.into()))
             }
         }
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0
+                name.0.into()
             }
         }
 
@@ -124,14 +126,14 @@ fn check_interface(text: &str) -> Result<(), NameError> {
 impl Label {
     /// The namespace that the tool runs in.
     pub fn host() -> Self {
-        Self("host".into())
+        Self(SmolStr::new_static("host"))
     }
 }
 
 impl IfName {
     /// The loopback device, which every namespace has.
     pub fn lo() -> Self {
-        Self("lo".into())
+        Self(SmolStr::new_static("lo"))
     }
 }
 
@@ -142,7 +144,7 @@ pub enum Netns {
     /// The one that the tool runs in.
     Host,
     /// The one bound at `/run/netns/NAME`. The name carries the topology's prefix.
-    Named(String),
+    Named(SmolStr),
 }
 
 impl Netns {
@@ -157,7 +159,7 @@ impl Netns {
 
 impl From<String> for Netns {
     fn from(text: String) -> Self {
-        if text == "host" { Self::Host } else { Self::Named(text) }
+        if text == "host" { Self::Host } else { Self::Named(text.into()) }
     }
 }
 
@@ -165,7 +167,7 @@ impl From<Netns> for String {
     fn from(netns: Netns) -> String {
         match netns {
             Netns::Host => "host".into(),
-            Netns::Named(name) => name,
+            Netns::Named(name) => name.into(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Subnets of the topology on the host that the host reaches another way already. What lies inside namespaces alone is in
 //! nobody's way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::holder;

@@ -37,7 +37,7 @@ pub(super) async fn settle() {
 fn namespaces() -> Vec<Netns> {
     let entries = std::fs::read_dir(Path::new("/run/netns")).into_iter().flatten();
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    std::iter::once(Netns::Host).chain(names.map(Netns::Named)).collect()
+    std::iter::once(Netns::Host).chain(names.map(|name| Netns::Named(name.into()))).collect()
 }
 
 /// Whether detection runs in the namespace that this is called in. On an interface without carrier it waits, perhaps

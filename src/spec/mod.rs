@@ -18,17 +18,14 @@ pub mod yaml;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    ops::Range,
-    path::Path,
-};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use self::{
     de::{Decode, Decoder, Key},
     tree::{Node, Value},
 };
 use crate::model::{Diagnostic, Diagnostics, Severity, diagnostic::ERRORS_MAX};
+use foldhash::HashSet;
 
 pub use expand::{Copies, Given, Surroundings};
 pub use schema::schema;
@@ -98,7 +95,7 @@ fn tidy(diagnostics: &mut Diagnostics) {
         shorten(&mut diagnostic.message);
         diagnostic.help.as_mut().map(shorten);
     }
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     diagnostics.0.retain(|diagnostic| seen.insert(diagnostic.clone()));
     diagnostics.sort();
     if more {

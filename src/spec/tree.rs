@@ -1,7 +1,7 @@
 //! What a file says before anybody knows what it means: scalars, lists and maps, each with its place. The three formats
 //! all come down to this.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use crate::model::{Diagnostic, Span, Spanned};
 

@@ -1,7 +1,8 @@
 //! Wanted tables against live ones: what is missing, what is too much, and whose it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashMap;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::{
@@ -197,11 +198,11 @@ impl Scene<'_> {
         let there = live.map_or(&[][..], |live| live.rules.as_slice());
         let (missing, extra) = differences(&wanted.rules, there);
         // What is on both sides has only changed its place.
-        let mut displaced: HashMap<&str, usize> = HashMap::new();
+        let mut displaced: HashMap<&str, usize> = HashMap::default();
         for index in &extra {
             *displaced.entry(&there[*index]).or_default() += 1;
         }
-        let mut moved: HashMap<&str, usize> = HashMap::new();
+        let mut moved: HashMap<&str, usize> = HashMap::default();
         for index in missing {
             let rule = wanted.rules[index].as_str();
             let address = self.composed.owner(self.family, kind, index);

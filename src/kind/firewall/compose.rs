@@ -281,7 +281,7 @@ fn lines(scope: &Scope<'_>, kind: ChainKind) -> Vec<Line> {
         ChainKind::Dnat => nat::dnat(scope),
         ChainKind::Post => nat::post(scope),
     };
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = foldhash::HashSet::default();
     all.into_iter().filter(|line| seen.insert(line.text.clone())).collect()
 }
 

@@ -1,7 +1,6 @@
 //! The walk down a tree: where it is, and what was found wrong on the way.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use serde_json::Value as Json;
 
 use super::text::Wrong;
@@ -62,8 +61,8 @@ impl<'n> Decoder<'n> {
             diagnostics: Gathered::default(),
             unread: false,
             names_unread: false,
-            losses: HashSet::new(),
-            torn: HashSet::new(),
+            losses: HashSet::default(),
+            torn: HashSet::default(),
             lost: 0,
             found: 0,
         }

@@ -57,7 +57,7 @@ impl<T: Decode> Decode for Vec<T> {
     }
 
     fn absent() -> Option<Self> {
-        Some(Self::new())
+        Some(Self::default())
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {
@@ -73,7 +73,7 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
             cx.wrong_type(node, &format!("a map by {}", K::WHAT.trim_start_matches("a ")), help);
             return None;
         };
-        let mut out = Self::with_capacity(entries.len());
+        let mut out = Self::with_capacity_and_hasher(entries.len(), Default::default());
         for entry in entries {
             let name = match K::read(&entry.key.value, key) {
                 Ok(name) => Some(Spanned { value: name, span: entry.key.span }),
@@ -95,7 +95,7 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
     }
 
     fn absent() -> Option<Self> {
-        Some(Self::new())
+        Some(Self::default())
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {

@@ -1,9 +1,8 @@
 //! `include`: other files, whose parts come before those of the file that includes them.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::{Component, Path, PathBuf},
-};
+use std::path::{Component, Path, PathBuf};
+
+use foldhash::{HashMap, HashSet};
 
 use super::{
     Fetch,
@@ -38,7 +37,7 @@ pub fn gather(walk: &mut Walk, source: Source, root: &Node, fetch: &mut Fetch<'_
     };
     let path = PathBuf::from(&source.name);
     walk.env.sources.push(source);
-    let (around, seen) = (vec![tidy(&path)], HashSet::from([tidy(&path)]));
+    let (around, seen) = (vec![tidy(&path)], HashSet::from_iter([tidy(&path)]));
     Some(Gathering { walk, fetch, around, seen, full: false }.file(&path, entries))
 }
 

@@ -1,6 +1,6 @@
 //! What of a file could not be read, so that nobody is judged by what may stand there.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::{Bridge, Map};
 use crate::{

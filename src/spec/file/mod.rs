@@ -44,7 +44,7 @@ use super::{
 use crate::model::{Label, Span, Spanned, TopologyName, diagnostic::ERRORS_MAX};
 
 /// Entries of a map in the order of the file, keys with their places. `KEY:` with nothing after it is left out.
-pub type Map<K, V> = IndexMap<Spanned<K>, V>;
+pub type Map<K, V> = IndexMap<Spanned<K>, V, foldhash::fast::RandomState>;
 
 /// What stands for the name of a topology that has none, or one that is no name.
 pub const UNNAMED: &str = "unnamed";

@@ -18,13 +18,13 @@ impl Decode for Map<String, Spanned<String>> {
             cx.wrong_type(node, "a map from sysctls to their values", None);
             return None;
         };
-        let mut out = Self::new();
+        let mut out = Self::default();
         collect("", entries, cx, &mut out);
         Some(out)
     }
 
     fn absent() -> Option<Self> {
-        Some(Self::new())
+        Some(Self::default())
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {

@@ -1,6 +1,6 @@
 //! The lines of the output, with the comments at their ends.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::piece::{Remark, Trivia};
 
@@ -101,7 +101,7 @@ impl Place {
 
 /// Gives every comment its column, by the columns that they have.
 fn settle(places: &mut [Place]) {
-    let mut sharers: HashMap<usize, usize> = HashMap::new();
+    let mut sharers: HashMap<usize, usize> = HashMap::default();
     for place in places.iter().filter(|place| place.spaced) {
         *sharers.entry(place.column).or_default() += 1;
     }

@@ -1,7 +1,8 @@
 //! A routing table: the longest prefix that holds an address, and of several routes those with the lowest metric.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use crate::{kind::route::Route, model::snapshot::RouteType};

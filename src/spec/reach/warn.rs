@@ -1,6 +1,8 @@
 //! What is said of checks that cannot hold, and of those that hold against what they expect.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
+
+use foldhash::HashMap;
 
 use super::{By, Direction, Lab, Stop, Trace, Verdict, Why};
 use crate::{

@@ -1,10 +1,8 @@
 //! Addresses: the automatic ones, and clashes of those that are written.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
+use foldhash::{HashMap, HashSet};
 use ipnet::{IpAddrRange, IpNet};
 
 use super::{
@@ -109,8 +107,8 @@ fn hosts(subnet: &IpNet) -> IpAddrRange {
 pub fn check_clashes(scope: &mut Scope<'_>, networks: &Networks) {
     let written = written(scope);
     let mut errors = Vec::new();
-    let mut by_network: HashMap<(Network, IpAddr), (Span, usize)> = HashMap::new();
-    let mut by_namespace: HashMap<(Label, IpAddr), Span> = HashMap::new();
+    let mut by_network: HashMap<(Network, IpAddr), (Span, usize)> = HashMap::default();
+    let mut by_namespace: HashMap<(Label, IpAddr), Span> = HashMap::default();
     for Written { namespace, segment, net, span } in written {
         errors.extend(impossible(scope, &net, span));
         errors.extend(without_ipv6(scope, &namespace, &net, span));

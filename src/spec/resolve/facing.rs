@@ -1,10 +1,8 @@
 //! What a namespace's interfaces are to its packet filter: who is behind each, and which targets.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::{
@@ -48,7 +46,7 @@ impl Facts<'_> {
         let own: NetMap<()> = seen.iter().flat_map(|(_, subnets)| subnets).collect();
         let elsewhere = targets.iter().filter(|target| own.around(**target).next().is_none());
         let routed: Vec<Routed> = elsewhere.flat_map(|target| self.routed(&netns, target)).collect();
-        let mut beyond: HashMap<&str, Vec<Beyond>> = HashMap::new();
+        let mut beyond: HashMap<&str, Vec<Beyond>> = HashMap::default();
         for it in &routed {
             beyond.entry(&it.device).or_default().push(it.beyond);
         }
@@ -105,7 +103,7 @@ impl Facts<'_> {
 
     /// The sources that are translated, by the interface that they leave by.
     fn sources(&self) -> HashMap<Option<&IfName>, NetMap<()>> {
-        let mut sources: HashMap<_, NetMap<()>> = HashMap::new();
+        let mut sources: HashMap<_, NetMap<()>> = HashMap::default();
         for rule in &self.nat {
             match &rule.kind {
                 NatKind::Masquerade(range) | NatKind::Snat(range, _) => {

@@ -1,10 +1,9 @@
 //! NAT and port forwards: what each namespace's packet filter must do, and what follows for forwarding, loopback
 //! routing and hairpin.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
+
+use foldhash::{HashMap, HashSet};
 
 use super::{HOST, Need, Rules, facing::Facts, scope::Scope, ways::Ways};
 use crate::{
@@ -23,10 +22,10 @@ pub fn resolve(scope: &mut Scope<'_>, routes: &[Route], gateways: &[Gateway], wr
     let mut rules = Rules::default();
     let ways = Ways::new(routes, gateways);
     let answers = beyond_their_subnets(routes, gateways);
-    let mut nat: HashMap<Label, Vec<NatRule>> = HashMap::new();
+    let mut nat: HashMap<Label, Vec<NatRule>> = HashMap::default();
     let mut firsts = Firsts::default();
-    let mut forwards: HashMap<Label, Vec<Forward>> = HashMap::new();
-    let mut places: HashMap<Address, Span> = HashMap::new();
+    let mut forwards: HashMap<Label, Vec<Forward>> = HashMap::default();
+    let mut places: HashMap<Address, Span> = HashMap::default();
     for (gateway, written) in gateways.iter().zip(written) {
         need_for_gateway(scope, gateway, written.span, &mut rules);
     }

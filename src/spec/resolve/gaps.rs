@@ -1,7 +1,7 @@
 //! Of whom not everything is known, because a part of the file could not be read or names nobody. What would follow from
 //! that alone is not said: once the first error is mended, it is known.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::scope::Scope;
 use crate::{
@@ -26,8 +26,8 @@ impl<'f> Gaps<'f> {
         Self {
             lost,
             everyone: lost.everyone,
-            concerned: HashSet::new(),
-            routes: HashSet::new(),
+            concerned: HashSet::default(),
+            routes: HashSet::default(),
             gateways: lost.gateways,
             rules: lost.rules,
         }

@@ -1,10 +1,8 @@
 //! Gateways: who their members are, and by which address.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::{
@@ -23,9 +21,9 @@ use crate::{
 /// The gateways, and of each how it is written.
 pub fn resolve<'f>(scope: &mut Scope<'f>, routes: &[Route]) -> (Vec<Gateway>, Vec<&'f file::Gateway>) {
     let file = scope.file;
-    let mut given: HashMap<(Netns, Family), Span> = HashMap::new();
+    let mut given: HashMap<(Netns, Family), Span> = HashMap::default();
     let (mut gateways, mut all_written) = (Vec::new(), Vec::new());
-    let mut places: HashMap<String, Span> = HashMap::new();
+    let mut places: HashMap<String, Span> = HashMap::default();
     let defaults = routes::defaults(routes);
     for written in &file.gateways {
         if scope.gaps.tear(written.span) {
@@ -131,7 +129,7 @@ fn behind(
     // Of an external bridge only the kernel knows the addresses.
     let own: BTreeSet<IpAddr> = place.interface.addresses.iter().map(IpNet::addr).collect();
     let leads = |net: &IpNet| own.is_empty() || own.range(net.network()..=net.broadcast()).next().is_some();
-    let mut given: HashSet<(Netns, Family)> = HashSet::new();
+    let mut given: HashSet<(Netns, Family)> = HashSet::default();
     let mut behind = Vec::new();
     for (label, interface) in on_segment(scope, place) {
         // By a device that is down the kernel takes no route.
@@ -161,7 +159,7 @@ fn on_segment<'s>(scope: &'s Scope<'_>, place: &GatewayPlace) -> impl Iterator<I
 fn wanted(scope: &mut Scope<'_>, written: &file::Gateway, place: &GatewayPlace) -> Option<HashSet<Label>> {
     let members = written.members.as_ref()?;
     let there: HashSet<Label> = on_segment(scope, place).map(|(label, _)| label.clone()).collect();
-    let mut wanted = HashSet::new();
+    let mut wanted = HashSet::default();
     for label in members {
         let Some(known) = scope.namespace(label) else {
             // Whoever is meant has its default route by it.

@@ -1,6 +1,6 @@
 //! Links: which namespace and device each end is, and what the two say of each other.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{
     Rules,
@@ -46,7 +46,7 @@ pub fn bridge_label(end: &file::End) -> Option<&Label> {
 pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
     let file = scope.file;
     let mut entered: Vec<Entered> = Vec::new();
-    let mut called: HashMap<String, usize> = HashMap::new();
+    let mut called: HashMap<String, usize> = HashMap::default();
     for (index, link) in file.links.iter().enumerate() {
         let [first, second] = &link.endpoints;
         let places = [place(scope, first), place(scope, second)];
@@ -93,7 +93,7 @@ const PORTS_MAX: usize = 1023;
 
 fn check_ports(scope: &mut Scope<'_>, entered: &[Entered]) {
     let file = scope.file;
-    let mut members: HashMap<&Label, Vec<usize>> = HashMap::new();
+    let mut members: HashMap<&Label, Vec<usize>> = HashMap::default();
     for Entered { index, ends, .. } in entered {
         for bridge in ends.iter().filter_map(|end| end.bridge.as_ref()) {
             members.entry(bridge).or_default().push(*index);

@@ -1,9 +1,8 @@
 //! Which forward listens on which port.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
+
+use foldhash::HashMap;
 
 use crate::{
     kind::firewall::{Forward, Protocol},

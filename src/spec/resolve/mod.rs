@@ -1,7 +1,9 @@
 //! From the file as written to a [`Topology`]: every name looked up, every rule of the language checked, and all that
 //! is wrong said in one run.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::{HashMap, HashSet};
 
 use crate::{
     kind::Topology,

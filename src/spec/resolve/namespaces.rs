@@ -1,6 +1,9 @@
 //! Namespaces: forwarding, sysctls, and what of the host is borrowed.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::IpNet;
 
@@ -77,20 +80,25 @@ fn has_ipv6(scope: &Scope<'_>, label: &Label) -> bool {
 
 /// 127.0.0.1/8 and ::1/128 are on every lo that is up.
 fn not_by_itself(net: &IpNet) -> bool {
-    !matches!(net.to_string().as_str(), "127.0.0.1/8" | "::1/128")
+    match net {
+        IpNet::V4(net) => net.addr() != Ipv4Addr::LOCALHOST || net.prefix_len() != 8,
+        IpNet::V6(net) => net.addr() != Ipv6Addr::LOCALHOST || net.prefix_len() != 128,
+    }
 }
 
 /// The settings of a device of ours, as far as the file does not write them itself.
 pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str) -> Conf {
     let spec = scope.spec(namespace);
-    let written = |path: &str| scope.sysctl(namespace, path).map(|value| sysctl::normal(value) != "0");
+    let sysctls = scope.sysctls(namespace);
+    let written = |path: &str| sysctls?.get(path).map(|value| sysctl::normal(value) != "0");
     let asked = spec.and_then(|spec| spec.forwarding.as_ref()).is_some_and(|it| it.value);
     let forwards = asked
         || rules.forwarding.get(namespace).is_some_and(|need| need.v4)
         || written(sysctl::FORWARD_V4) == Some(true);
     let listed = rules.route_localnet.get(&scope.netns(namespace)).is_some_and(|devices| devices.contains(device));
-    let own = |family: &str, what: &str| written(&format!("net/{family}/conf/{device}/{what}"));
-    let of_all = ["all", "default"].iter().any(|which| written(&format!("net/ipv4/conf/{which}/forwarding")).is_some());
+    let own = |family: &str, what: &str| sysctls.and_then(|_| written(&format!("net/{family}/conf/{device}/{what}")));
+    let of_all = ["net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding"];
+    let of_all = of_all.into_iter().any(|path| written(path).is_some());
     // The host is never forced to 0.
     let forwarding = (forwards || namespace.as_str() != HOST).then_some(forwards);
     let interface = scope.at_device(namespace, device);

@@ -1,7 +1,7 @@
 //! Layer-2 networks: a segment, or several whose bridges are joined by links. Members of a gateway, automatic addresses and
 //! targets are looked for on one segment; what may be there once only, on the whole network.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 use super::{
     links::bridge_label,
@@ -41,7 +41,7 @@ impl Networks {
             }
         }
         let of_segment: Vec<Network> = (0..next.len()).map(|segment| root(&mut next, segment)).collect();
-        let mut of_end = HashMap::new();
+        let mut of_end = HashMap::default();
         for interface in scope.interfaces.values().flatten() {
             let segment = match &interface.what {
                 What::Port(_, bridge) => scope.segment_of_bridge.get(bridge).copied(),

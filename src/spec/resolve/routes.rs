@@ -1,10 +1,8 @@
 //! Routes: next hops looked up, devices found.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
+use foldhash::{HashMap, HashSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{HOST, names, nets::NetMap, scope::Scope};
@@ -24,7 +22,7 @@ pub fn resolve<'f>(scope: &mut Scope<'f>) -> (Vec<Route>, Vec<&'f file::Route>) 
     let (mut routes, mut all_written) = (Vec::new(), Vec::new());
     for (label, spec) in &file.namespaces {
         let others = Others::new(&spec.routes);
-        let mut seen: HashMap<(IpNet, u32, u32), Span> = HashMap::new();
+        let mut seen: HashMap<(IpNet, u32, u32), Span> = HashMap::default();
         for written in &spec.routes {
             let Some(route) = one(scope, label, written, &others) else {
                 scope.gaps.drop_route(label);
@@ -172,7 +170,7 @@ fn refuse_source(scope: &mut Scope<'_>, label: &Label, written: &file::Route) ->
 
 /// IPv6 refuses a next hop that is there twice (`EEXIST`); IPv4 takes it as one of twice the weight.
 fn refuse_twice(scope: &mut Scope<'_>, list: &[file::Nexthop], hops: &[(Hop, bool)]) -> Option<()> {
-    let mut seen: HashMap<(IpAddr, Option<&str>), Span> = HashMap::new();
+    let mut seen: HashMap<(IpAddr, Option<&str>), Span> = HashMap::default();
     for (written, (hop, _)) in list.iter().zip(hops) {
         let Some((via, place)) = hop.via.zip(written.via.as_ref()).filter(|(via, _)| via.is_ipv6()) else { continue };
         if let Some(first) = seen.insert((via, hop.dev.as_deref()), place.span) {

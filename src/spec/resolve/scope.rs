@@ -1,12 +1,11 @@
 //! What is known while a file is resolved: names, interfaces and the segments that they are on.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
+use foldhash::HashMap;
+use indexmap::IndexMap;
 use ipnet::IpNet;
+use smol_str::format_smolstr;
 
 use super::{
     HOST,
@@ -90,8 +89,8 @@ pub struct Scope<'f> {
     pub namespaces: BTreeMap<Label, ()>,
     /// Bridges of the file.
     pub bridges: BTreeMap<Label, ()>,
-    /// Interfaces by namespace, in file order.
-    pub interfaces: BTreeMap<Label, Vec<Interface>>,
+    /// Interfaces by namespace, in the order of names; those of each in file order.
+    pub interfaces: IndexMap<Label, Vec<Interface>, foldhash::fast::RandomState>,
     /// All segments.
     pub segments: Vec<Segment>,
     /// The segment of each bridge.
@@ -117,9 +116,9 @@ impl<'f> Scope<'f> {
             gaps: Gaps::new(&file.lost),
             namespaces: BTreeMap::new(),
             bridges: BTreeMap::new(),
-            interfaces: BTreeMap::new(),
+            interfaces: IndexMap::default(),
             segments: Vec::new(),
-            segment_of_bridge: HashMap::new(),
+            segment_of_bridge: HashMap::default(),
             ports: ports(file),
             sysctls: sysctls(file),
             known: Known::default(),
@@ -154,7 +153,6 @@ impl<'f> Scope<'f> {
                 segment: None,
                 span: Span::default(),
             };
-            self.index.insert(label, 0, &lo);
             self.interfaces.insert(label.clone(), vec![lo]);
         }
         for name in file.bridges.keys() {
@@ -196,7 +194,7 @@ impl<'f> Scope<'f> {
 
     /// Where a namespace of the file is in the kernel.
     pub fn netns(&self, label: &Label) -> Netns {
-        if label.as_str() == HOST { Netns::Host } else { Netns::Named(format!("{}{label}", self.prefix)) }
+        if label.as_str() == HOST { Netns::Host } else { Netns::Named(format_smolstr!("{}{label}", self.prefix)) }
     }
 
     /// What the file says of a namespace.
@@ -204,9 +202,9 @@ impl<'f> Scope<'f> {
         self.file.namespaces.get(&Spanned { value: label.clone(), span: Span::default() })
     }
 
-    /// What the file writes into a namespace's sysctl.
-    pub fn sysctl(&self, label: &Label, path: &str) -> Option<&'f str> {
-        self.sysctls.get(label)?.get(path).copied()
+    /// What the file writes into the sysctls of a namespace, by their paths, where it writes any.
+    pub fn sysctls(&self, label: &Label) -> Option<&HashMap<String, &'f str>> {
+        self.sysctls.get(label)
     }
 
     /// What the file says of a bridge.
@@ -274,22 +272,32 @@ impl<'f> Scope<'f> {
 
     /// The interface that is a device.
     pub fn at_device(&self, namespace: &Label, device: &str) -> Option<&Interface> {
-        self.of(namespace).get(self.index.device(namespace, device)?)
+        let here = self.numbered(namespace)?;
+        here.1.get(self.index.device(here, device)?)
     }
 
     /// Where a bridge, or an end of a link, is: its namespace and its interface.
     pub fn find(&self, what: &What) -> Option<(&Label, &Interface)> {
-        self.index.find(what).and_then(|position| self.at(position))
+        let found = self.index.find(what).and_then(|position| self.at(position));
+        // An end's number is a port's too.
+        found.filter(|(_, interface)| interface.what == *what)
     }
 
     /// The same, to be changed.
     pub fn find_mut(&mut self, what: &What) -> Option<&mut Interface> {
         let Position { namespace, at } = self.index.find(what)?;
-        self.interfaces.get_mut(namespace)?.get_mut(*at)
+        let (_, interfaces) = self.interfaces.get_index_mut(namespace)?;
+        interfaces.get_mut(at).filter(|interface| interface.what == *what)
     }
 
-    fn at<'s>(&'s self, Position { namespace, at }: &'s Position) -> Option<(&'s Label, &'s Interface)> {
-        self.of(namespace).get(*at).map(|interface| (namespace, interface))
+    fn at(&self, Position { namespace, at }: Position) -> Option<(&Label, &Interface)> {
+        let (label, interfaces) = self.interfaces.get_index(namespace)?;
+        interfaces.get(at).map(|interface| (label, interface))
+    }
+
+    /// A namespace's number, with its interfaces.
+    fn numbered(&self, namespace: &Label) -> Option<(usize, &[Interface])> {
+        self.interfaces.get_full(namespace).map(|(number, _, interfaces)| (number, interfaces.as_slice()))
     }
 
     /// How long a name may be that has so many bytes of prefix in front.
@@ -321,9 +329,11 @@ impl<'f> Scope<'f> {
             self.gaps.concern(namespace);
             return self.error(error);
         }
-        let list = self.interfaces.entry(namespace.clone()).or_default();
-        self.index.insert(namespace, list.len(), &interface);
+        let entry = self.interfaces.entry(namespace.clone());
+        let number = entry.index();
+        let list = entry.or_default();
         list.push(interface);
+        self.index.insert(number, list);
     }
 
     /// Takes note of who is where, and has which address: from here on nothing of that changes.
@@ -332,8 +342,8 @@ impl<'f> Scope<'f> {
         let host = Self::host();
         let unwritten = (!self.file.namespaces.keys().any(|label| label.value == host)).then_some(&host);
         let mut settled = Settled::default();
-        for label in written.chain(unwritten) {
-            settled.insert(label, self.of(label));
+        for (number, interfaces) in written.chain(unwritten).filter_map(|label| self.numbered(label)) {
+            settled.insert(number, interfaces);
         }
         self.settled = settled;
     }
@@ -364,7 +374,8 @@ impl<'f> Scope<'f> {
 
     /// The interface that the file calls `name`.
     pub fn interface(&self, namespace: &Label, name: &str) -> Option<&Interface> {
-        self.of(namespace).get(self.index.named(namespace, name)?)
+        let here = self.numbered(namespace)?;
+        here.1.get(self.index.named(here, name)?)
     }
 
     /// Says that `namespace` has no interface of that name.
@@ -384,7 +395,8 @@ impl<'f> Scope<'f> {
 
     /// The interface whose own subnet holds `address`: the longest prefix, as the kernel chooses.
     pub fn toward(&self, namespace: &Label, address: IpAddr) -> Option<&Interface> {
-        self.of(namespace).get(self.settled.toward(namespace, address)?)
+        let here = self.numbered(namespace)?;
+        here.1.get(self.settled.toward(here, address)?)
     }
 
     /// The namespace and interface that has `address`.
@@ -394,7 +406,9 @@ impl<'f> Scope<'f> {
 
     /// The address of `target` in a family as seen from `from`: on a shared segment first.
     pub fn seen_from(&self, from: &Label, target: &Label, family: Family) -> Vec<IpAddr> {
-        let shared = |it: &&Interface| it.segment.is_some_and(|segment| self.index.is_on(from, segment));
+        let from = self.numbered(from);
+        let is_on = |segment| from.is_some_and(|from| self.index.is_on(from, segment));
+        let shared = |it: &&Interface| it.segment.is_some_and(is_on);
         let addresses = |it: &Interface| it.addresses.iter().map(IpNet::addr).collect::<Vec<_>>();
         let of_family = |address: &IpAddr| Family::of(*address) == family;
         self.of(target).iter().filter(shared).flat_map(addresses).filter(of_family).collect()
@@ -408,13 +422,13 @@ impl<'f> Scope<'f> {
 
     /// Everyone on a segment: namespaces with the interface that they have there, in file order of namespaces.
     pub fn on_segment(&self, segment: usize) -> impl Iterator<Item = (&Label, &Interface)> {
-        self.settled.members(segment).iter().filter_map(|position| self.at(position))
+        self.settled.members(segment).iter().filter_map(|position| self.at(*position))
     }
 }
 
 /// The ends that are written to plug into each bridge.
 fn ports(file: &File) -> HashMap<&Label, Vec<(&Link, &End)>> {
-    let mut ports: HashMap<&Label, Vec<(&Link, &End)>> = HashMap::new();
+    let mut ports: HashMap<&Label, Vec<(&Link, &End)>> = HashMap::default();
     let ends = file.links.iter().flat_map(|link| link.endpoints.iter().map(move |end| (link, &end.value)));
     for (link, end) in ends {
         if let Some(bridge) = bridge_label(end) {
@@ -426,7 +440,7 @@ fn ports(file: &File) -> HashMap<&Label, Vec<(&Link, &End)>> {
 
 /// The sysctls of each namespace that has some in the file.
 fn sysctls(file: &File) -> HashMap<Label, HashMap<String, &str>> {
-    let mut sysctls = HashMap::new();
+    let mut sysctls = HashMap::default();
     for (label, spec) in file.namespaces.iter().filter(|(_, spec)| !spec.sysctls.is_empty()) {
         // Of two that are one, the first stays.
         let paths = spec.sysctls.iter().rev().map(|(key, value)| (path_of_key(key), value.as_str()));

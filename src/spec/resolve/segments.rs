@@ -1,7 +1,6 @@
 //! What cannot be, or can hardly be meant, of bridges and subnets as a whole.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::scope::{Scope, What};
@@ -18,7 +17,7 @@ pub fn check(scope: &mut Scope<'_>) {
 /// Frames go round a loop of bridges for ever, unless the spanning tree protocol cuts it.
 fn loops(scope: &Scope<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut roots: HashMap<&Label, &Label> = HashMap::new();
+    let mut roots: HashMap<&Label, &Label> = HashMap::default();
     for link in &scope.file.links {
         let ends = link.endpoints.iter();
         let mut ends = ends
@@ -70,7 +69,7 @@ fn stp(scope: &Scope<'_>, label: &Label) -> bool {
 /// `ports` names devices that are there already, each for one bridge.
 fn ports(scope: &Scope<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut seen: HashMap<(Label, &str), Span> = HashMap::new();
+    let mut seen: HashMap<(Label, &str), Span> = HashMap::default();
     for bridge in scope.file.bridges.values() {
         let namespace = bridge.namespace.as_ref().map_or_else(Scope::host, |it| it.value.clone());
         for port in &bridge.ports {

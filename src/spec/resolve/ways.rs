@@ -1,7 +1,8 @@
 //! By which way each namespace reaches what is not on its own subnets, and where gateways are.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::nets::NetMap;

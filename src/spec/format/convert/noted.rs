@@ -1,9 +1,8 @@
 //! The tree of a file with its comments, free of the notation that it was read from.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
+
+use foldhash::HashMap;
 
 use super::notes::{Note, Notes};
 use crate::spec::{
@@ -75,7 +74,7 @@ impl Noted {
 pub fn noted(tree: &Node, notes: Notes) -> Noted {
     let mut starts = BTreeMap::new();
     gather(tree, &mut starts);
-    let mut placing = Placing { above: HashMap::new(), behind: HashMap::new(), tails: HashMap::new() };
+    let mut placing = Placing { above: HashMap::default(), behind: HashMap::default(), tails: HashMap::default() };
     let mut end = Vec::new();
     for (range, note) in notes.notes {
         placing.place(&starts, &range, note, &mut end);

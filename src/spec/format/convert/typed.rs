@@ -1,6 +1,6 @@
 //! YAML's scalars without quotes, as what the language takes each for where it stands.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::same::is_whole;
 use crate::{
@@ -21,7 +21,7 @@ pub fn typed(text: &str, tree: &Node) -> Node {
         return found;
     }
     let before = errors(text, tree);
-    let mut no_numbers: HashSet<Span> = HashSet::new();
+    let mut no_numbers: HashSet<Span> = HashSet::default();
     loop {
         let known = no_numbers.len();
         no_numbers.extend(errors(text, &found).difference(&before));

@@ -1,7 +1,6 @@
 //! From a topology to the model.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::{
@@ -38,14 +37,14 @@ pub(super) fn build(topology: &Topology) -> Lab<'_> {
     let mut lab = Lab {
         nodes: vec![host(topology)],
         interfaces: Vec::new(),
-        by_netns: HashMap::from([(&Netns::Host, HOST)]),
-        by_label: HashMap::new(),
-        by_device: HashMap::new(),
-        segments: HashMap::new(),
-        neighbours: HashMap::new(),
-        holders: HashMap::new(),
-        members: HashMap::new(),
-        facing: HashMap::new(),
+        by_netns: HashMap::from_iter([(&Netns::Host, HOST)]),
+        by_label: HashMap::default(),
+        by_device: HashMap::default(),
+        segments: HashMap::default(),
+        neighbours: HashMap::default(),
+        holders: HashMap::default(),
+        members: HashMap::default(),
+        facing: HashMap::default(),
     };
     for namespace in &topology.namespaces {
         add_namespace(&mut lab, topology, namespace);
@@ -87,9 +86,9 @@ fn plain(label: &str) -> Node<'_> {
         v6: true,
         forwards: [false; 2],
         interfaces: Vec::new(),
-        addresses: HashMap::new(),
+        addresses: HashMap::default(),
         down: Vec::new(),
-        edges: HashSet::new(),
+        edges: HashSet::default(),
         tables: [Table::default(), Table::default()],
         rules: None,
     }
@@ -165,7 +164,7 @@ struct Joined<'t> {
 impl<'t> Joined<'t> {
     fn new(bridges: &'t [Bridge]) -> Self {
         let up = bridges.iter().map(|it| ((&it.netns, it.device.as_str()), it.up));
-        Self { parents: HashMap::new(), bridges: up.collect() }
+        Self { parents: HashMap::default(), bridges: up.collect() }
     }
 
     /// The interface that stands for the segment of one.

@@ -1,6 +1,6 @@
 //! A namespace that nothing reaches.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::Lab;
 use crate::{
@@ -18,7 +18,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     if file.links.is_empty() || !lab.scope.gaps.are_none() || lab.scope.diagnostics.has_errors() {
         return Vec::new();
     }
-    let mut checked: HashSet<&Label> = HashSet::new();
+    let mut checked: HashSet<&Label> = HashSet::default();
     for check in &file.checks {
         checked.insert(&check.from.value);
         if let Target::Namespace(label) = &check.to.target {

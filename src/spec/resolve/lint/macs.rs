@@ -1,6 +1,6 @@
 //! A hardware address that is written twice on one network.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::Lab;
 use crate::{
@@ -31,7 +31,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
             written.push((network, mac.value, owner, mac.span));
         }
     }
-    let mut first: HashMap<(Network, Mac), (Owner<'_>, Span)> = HashMap::new();
+    let mut first: HashMap<(Network, Mac), (Owner<'_>, Span)> = HashMap::default();
     let mut found = Vec::new();
     for (network, mac, owner, span) in written {
         let (holder, at) = *first.entry((network, mac)).or_insert((owner, span));

@@ -1,6 +1,8 @@
 //! Members of a gateway's segment to whom it is no gateway, since it is on no subnet of theirs.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::net::IpAddr;
+
+use foldhash::HashSet;
 
 use super::{Index, Lab};
 use crate::{

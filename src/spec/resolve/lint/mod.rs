@@ -10,10 +10,9 @@ mod mtus;
 mod nobody;
 mod way_out;
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
+
+use foldhash::{HashMap, HashSet};
 
 use super::{
     Rules,
@@ -74,11 +73,11 @@ struct Index<'a> {
 impl<'a> Index<'a> {
     fn new(lab: &Lab<'a>) -> Self {
         let mut index = Self {
-            holders: HashMap::new(),
-            on_segment: HashMap::new(),
-            open: HashSet::new(),
-            routed: HashSet::new(),
-            defaults: HashSet::new(),
+            holders: HashMap::default(),
+            on_segment: HashMap::default(),
+            open: HashSet::default(),
+            routed: HashSet::default(),
+            defaults: HashSet::default(),
         };
         let all = lab.scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
         for (label, interface) in all.filter(|(_, it)| !matches!(it.what, What::Loopback | What::Port(..))) {
