@@ -1,7 +1,10 @@
 //! The copies that `for` makes of one part of a file: which is which, so that an error can say in which of them it is.
 
 use super::value::Value;
-use crate::model::{Diagnostics, diagnostic::Gathered};
+use crate::{
+    model::{Diagnostics, diagnostic::Gathered},
+    spec::tree::{self, Node},
+};
 
 /// All copies of a file, by the number that their spans bear.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,5 +58,21 @@ impl Copies {
                 }
             }
         }
+    }
+}
+
+/// Takes all copies away, and leaves what the file has once. Of a `for` that met a limit only some are there: nothing can be
+/// told by them.
+pub fn drop_from(node: &mut Node) {
+    match &mut node.value {
+        tree::Value::List(items) => {
+            items.retain(|item| item.span.copy == 0);
+            items.iter_mut().for_each(drop_from);
+        }
+        tree::Value::Map(entries) => {
+            entries.retain(|entry| entry.key.span.copy == 0);
+            entries.iter_mut().for_each(|entry| drop_from(&mut entry.value));
+        }
+        tree::Value::Null | tree::Value::Scalar(_) | tree::Value::Invalid => {}
     }
 }

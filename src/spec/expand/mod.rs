@@ -84,10 +84,13 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
     }
     let mut walk = Walk::new(Env::new(name.map(TopologyName::as_str), given));
     let entries = include::gather(&mut walk, source, &root, fetch);
-    let root = match entries {
+    let mut root = match entries {
         Some(entries) => Node { span: root.span, value: tree::Value::Map(top(&mut walk, &entries)) },
         None => root,
     };
+    if walk.budget.stopped {
+        copies::drop_from(&mut root);
+    }
     let vars = walk.env.finish();
     let Walk { env, copies, lost, .. } = walk;
     Expanded { root, sources: env.sources, copies, vars, lost, diagnostics: Diagnostics(env.diagnostics.finish()) }

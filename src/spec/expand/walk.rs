@@ -124,7 +124,7 @@ impl Walk {
 
     /// An item of a list: none, one or many.
     pub fn item(&mut self, node: &Node, out: &mut Vec<Node>) {
-        if self.is_stopped(node.span) {
+        if !self.goes_on(node.span) {
             return;
         }
         let Some(body) = Body::of(node) else {
@@ -146,7 +146,7 @@ impl Walk {
     }
 
     fn entry(&mut self, entry: &Entry, keys: Keys, out: &mut MapBuilder) {
-        if self.is_stopped(entry.key.span) {
+        if !self.goes_on(entry.key.span) {
             return;
         }
         let below = keys.below(&entry.key.value);
@@ -263,6 +263,7 @@ impl Walk {
         self.budget.look(0);
         let variables = match body.each {
             None => Vec::new(),
+            Some(_) if self.budget.stopped => return,
             Some(each) => match self.variables(each) {
                 Some(variables) => variables,
                 None => {
@@ -337,6 +338,11 @@ impl Walk {
             self.turn(rest, own, body, make);
             self.env.turns.pop();
         }
+    }
+
+    /// Whether what stands at `place` is still made: once a limit is met no copy is, but all that the file has once.
+    fn goes_on(&mut self, place: Span) -> bool {
+        !self.is_stopped(place) || self.env.copy == 0
     }
 
     /// Whether nothing more is made, since a limit was met; says so at `place` where it has just been.
