@@ -127,10 +127,6 @@ impl Env {
         let asked = self.given.iter().filter(|(name, given)| given.must && !names.contains(name));
         let undeclared: Vec<String> = asked.map(|(name, _)| name.clone()).collect();
         undeclared.iter().for_each(|name| self.undeclared(name));
-        // Where something could not be read, it may have used them.
-        if !self.diagnostics.has_errors() {
-            self.warn_of_unused();
-        }
         let set = self.variables.iter().filter_map(|(name, it)| Some((name.clone(), it.given.clone()?)));
         set.collect()
     }
@@ -145,8 +141,33 @@ impl Env {
         });
     }
 
+    /// Whether nothing asked for some variable. Where something could not be read, it may have been asked for there.
+    pub fn has_unused(&self) -> bool {
+        !self.diagnostics.has_errors() && self.variables.values().any(|variable| !variable.used)
+    }
+
+    /// Counts the variables that are named in an entry as used: also where it is not made this time, is for others, or
+    /// another file writes over it.
+    pub fn mention(&mut self, key: &str, value: &Node) {
+        self.mention_in(key);
+        match &value.value {
+            tree::Value::Scalar(scalar) => self.mention_in(&scalar.text),
+            tree::Value::List(items) => items.iter().for_each(|item| self.mention("", item)),
+            tree::Value::Map(entries) => entries.iter().for_each(|entry| self.mention(&entry.key.value, &entry.value)),
+            tree::Value::Null | tree::Value::Invalid => {}
+        }
+    }
+
+    fn mention_in(&mut self, text: &str) {
+        template::names(text, |name| {
+            if let Some(variable) = self.variables.get_mut(name) {
+                variable.used = true;
+            }
+        });
+    }
+
     /// Warns of variables that nothing asks for.
-    fn warn_of_unused(&mut self) {
+    pub fn warn_of_unused(&mut self) {
         for (name, variable) in self.variables.iter().filter(|(_, variable)| !variable.used) {
             let warning = Diagnostic::warning("vars::unused", format!("nothing uses the variable `{name}`"));
             let help = format!("write ${name} where it is meant, or take it away");

@@ -29,8 +29,17 @@ const LISTS: [&str; 5] = ["links", "gateways", "nat", "port_forwards", "checks"]
 /// How many others a file may include.
 const FILES_MAX: usize = 256;
 
-/// The entries of a file with all that it includes. `None` where the file is no map, which whoever reads it says.
-pub fn gather(walk: &mut Walk, source: Source, root: &Node, fetch: &mut Fetch<'_>) -> Option<Vec<Entry>> {
+/// Files put together.
+#[derive(Default)]
+pub struct Whole {
+    /// The entries of the file with those of all that it includes.
+    pub entries: Vec<Entry>,
+    /// The entries of each included file as it was read.
+    pub included: Vec<Vec<Entry>>,
+}
+
+/// A file with all that it includes. `None` where the file is no map, which whoever reads it says.
+pub fn gather(walk: &mut Walk, source: Source, root: &Node, fetch: &mut Fetch<'_>) -> Option<Whole> {
     let Value::Map(entries) = &root.value else {
         walk.env.sources.push(source);
         return None;
@@ -38,7 +47,9 @@ pub fn gather(walk: &mut Walk, source: Source, root: &Node, fetch: &mut Fetch<'_
     let path = PathBuf::from(&source.name);
     walk.env.sources.push(source);
     let (around, seen) = (vec![tidy(&path)], HashSet::from_iter([tidy(&path)]));
-    Some(Gathering { walk, fetch, around, seen, full: false }.file(&path, entries))
+    let mut gathering = Gathering { walk, fetch, around, seen, included: Vec::new(), full: false };
+    let entries = gathering.file(&path, entries);
+    Some(Whole { entries, included: gathering.included })
 }
 
 struct Gathering<'a, 'f> {
@@ -48,6 +59,8 @@ struct Gathering<'a, 'f> {
     around: Vec<PathBuf>,
     /// All files that were asked for so far.
     seen: HashSet<PathBuf>,
+    /// The entries of those that were read.
+    included: Vec<Vec<Entry>>,
     /// Whether a limit was met: no more files are read then.
     full: bool,
 }
@@ -72,6 +85,7 @@ impl Gathering<'_, '_> {
                     self.around.push(tidy(&path));
                     let included = self.file(&path, &entries);
                     self.around.pop();
+                    self.included.push(entries);
                     merged.beside(included, &mut self.walk.env.diagnostics);
                 }
             }

@@ -83,15 +83,19 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
         };
     }
     let mut walk = Walk::new(Env::new(name.map(TopologyName::as_str), given));
-    let entries = include::gather(&mut walk, source, &root, fetch);
-    let mut root = match entries {
-        Some(entries) => Node { span: root.span, value: tree::Value::Map(top(&mut walk, &entries)) },
-        None => root,
-    };
+    let whole = include::gather(&mut walk, source, &root, fetch);
+    let made = whole.as_ref().map(|whole| tree::Value::Map(top(&mut walk, &whole.entries)));
+    let vars = walk.env.finish();
+    if walk.env.has_unused() {
+        let included = whole.iter().flat_map(|whole| &whole.included).flatten();
+        included.for_each(|entry| walk.env.mention(&entry.key.value, &entry.value));
+        walk.env.mention("", &root);
+        walk.env.warn_of_unused();
+    }
+    let mut root = Node { span: root.span, value: made.unwrap_or(root.value) };
     if walk.budget.stopped {
         copies::drop_from(&mut root);
     }
-    let vars = walk.env.finish();
     let Walk { env, copies, lost, .. } = walk;
     Expanded { root, sources: env.sources, copies, vars, lost, diagnostics: Diagnostics(env.diagnostics.finish()) }
 }

@@ -24,6 +24,24 @@ pub fn is_template(text: &str) -> bool {
     text.contains('$')
 }
 
+/// Gives the names of the variables in a text to `found`, without working anything out: of `${…}` every word.
+pub fn names(text: &str, mut found: impl FnMut(&str)) {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        if let Some(after) = after.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        rest = after;
+        let inside = match after.strip_prefix('{') {
+            Some(inside) => inside.split('}').next(),
+            None => after.get(..name_length(after)),
+        };
+        let words = inside.unwrap_or_default().split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.for_each(&mut found);
+    }
+}
+
 /// Puts in what the variables hold.
 pub fn fill(text: &str, scope: &mut dyn Lookup) -> Result<Filled, Fault> {
     let mut parts = Parts { text, at: 0 };

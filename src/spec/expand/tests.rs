@@ -122,6 +122,17 @@ fn a_dollar_sign_that_names_nothing_is_one_and_keys_of_others_are_left_alone() {
 }
 
 #[test]
+fn a_variable_is_used_wherever_it_is_named() {
+    let part = "vars: { i: 1, j: 2 }\ndescription: $i\nnamespaces: { $j: {} }\n";
+    let text = "name: a\ninclude: part.yaml\ndescription: x\nvars: { a: 1, b: 1, c: 1, d: false, e: 1, f: 1, gone: 1 }\nx-y: { z: [$a] }\n\
+                namespaces:\n  w$k: { for: { k: 2..1 }, sysctls: { net.x.$b: '${2*c}' } }\n  v: { when: $d && $e == 1, description: $f }\n\
+                \x20 u: { addresses: [{ when: false, value: 5$$gone }] }\n";
+    let loaded = load_case(&Case { files: &[("lab.yaml", text), ("part.yaml", part)], vars: &[] }, None);
+    let said: Vec<&str> = loaded.diagnostics.0.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(said, ["nothing uses the variable `gone`"]);
+}
+
+#[test]
 fn all_three_formats_expand_alike() {
     let yaml =
         "name: a\nvars: { n: 2 }\nnamespaces: { w$i: { for: { i: 1..$n } } }\nbridges: { b: { mtu: '${n*1000}' } }";
