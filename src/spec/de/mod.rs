@@ -9,7 +9,10 @@ mod values;
 
 use serde_json::{Value as Json, json};
 
-pub use self::decoder::{Decoder, Loss, Step};
+pub use self::{
+    decoder::{Decoder, Loss, Step},
+    values::left_out,
+};
 use self::text::Wrong;
 use super::{schema::Definitions, tree::Node};
 

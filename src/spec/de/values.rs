@@ -111,7 +111,8 @@ fn as_map(node: &Node, cx: &Decoder<'_>) -> Option<String> {
     Some(format!("write {} for each, without the brackets of a list", cx.pair(text, json!({}))))
 }
 
-fn left_out(key: &Spanned<String>) -> Diagnostic {
+/// A key with nothing after it.
+pub fn left_out(key: &Spanned<String>) -> Diagnostic {
     Diagnostic::warning("key::left_out", format!("`{}` is left out: nothing stands after it", key.value))
         .at(key.span, "left out")
 }

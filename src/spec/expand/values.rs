@@ -10,7 +10,6 @@ impl Walk {
     /// The values that a variable of a `for` takes.
     pub fn values(&mut self, node: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
         match &node.value {
-            tree::Value::Null => return Some(Box::new(std::iter::empty())),
             tree::Value::List(items) => {
                 let lists: Vec<_> = items.iter().map(|item| self.items(item)).collect();
                 let lists: Vec<_> = lists.into_iter().collect::<Option<_>>()?;
@@ -18,7 +17,7 @@ impl Walk {
             }
             // It is read again in each turn of the variables before this one, also where it gives no values.
             tree::Value::Scalar(scalar) => self.budget.look(scalar.text.len()),
-            tree::Value::Map(_) | tree::Value::Invalid => {}
+            tree::Value::Null | tree::Value::Map(_) | tree::Value::Invalid => {}
         }
         let value = self.env.value(node)?;
         let wrong = match &value {

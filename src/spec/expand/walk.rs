@@ -14,7 +14,7 @@ use super::{
 use crate::{
     model::{Diagnostic, Span, Spanned},
     spec::{
-        de::text::Wrong,
+        de::{left_out, text::Wrong},
         tree::{self, Entry, MapBuilder, Node, Style, duplicate_key},
     },
 };
@@ -92,6 +92,13 @@ impl<'n> Body<'n> {
         let is_there = |node: &&Node| node.value != tree::Value::Null;
         Some(Self { each: each.filter(is_there), when: when.filter(is_there), rest })
     }
+
+    /// Those of `for` and `when` that have nothing after them, in the map that `node` is.
+    fn left_out(node: &Node) -> impl Iterator<Item = &Spanned<String>> {
+        let entries = if let tree::Value::Map(entries) = &node.value { entries.as_slice() } else { &[] };
+        let empty = entries.iter().filter(|entry| entry.value.value == tree::Value::Null);
+        empty.map(|entry| &entry.key).filter(|key| matches!(key.value.as_str(), FOR | WHEN))
+    }
 }
 
 impl Walk {
@@ -122,12 +129,26 @@ impl Walk {
         Node { span, value }
     }
 
+    /// How often an item or entry is there, where it says so. A `for` or `when` with nothing after it is left out.
+    fn body<'n>(&mut self, node: &'n Node) -> Option<Body<'n>> {
+        let body = Body::of(node)?;
+        for key in Body::left_out(node) {
+            let key = Spanned { value: key.value.clone(), span: self.here(key.span) };
+            let help = match key.value.as_str() {
+                FOR => "as it is, one is made: say how many, or take the key away",
+                _ => "as it is, the item is always there: say when it is, or take the key away",
+            };
+            self.env.diagnostics.push(left_out(&key).help(help));
+        }
+        Some(body)
+    }
+
     /// An item of a list: none, one or many.
     pub fn item(&mut self, node: &Node, out: &mut Vec<Node>) {
         if !self.goes_on(node.span) {
             return;
         }
-        let Some(body) = Body::of(node) else {
+        let Some(body) = self.body(node) else {
             out.push(self.node(node, Keys::Words));
             return;
         };
@@ -150,7 +171,7 @@ impl Walk {
             return;
         }
         let below = keys.below(&entry.key.value);
-        let Some(body) = Body::of(&entry.value) else {
+        let Some(body) = self.body(&entry.value) else {
             if let Some(key) = self.key(&entry.key) {
                 let value = self.node(&entry.value, below);
                 self.insert(out, key, value);
@@ -301,6 +322,14 @@ impl Walk {
                     let wrong = Wrong::new("vars::name", format!("there is a variable `{name}` already"), "again here");
                     Err(wrong.help("give this one another name, so that nobody takes the one for the other"))
                 }
+            });
+            let judged = judged.and_then(|()| match entry.value.value {
+                tree::Value::Null => {
+                    let wrong = Wrong::new("for::values", format!("`{name}` has no values"), "nothing stands after it");
+                    let example = self.env.pair(entry.key.span, name, &json!("1..4"));
+                    Err(wrong.help(format!("such as `{example}`; an empty list makes nothing")))
+                }
+                _ => Ok(()),
             });
             if let Err(wrong) = judged {
                 self.env.report(&Node::scalar(entry.key.span, name, Style::Plain), wrong);
