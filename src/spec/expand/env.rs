@@ -388,13 +388,12 @@ pub fn name_of_variable(name: &str) -> Result<(), Wrong> {
 }
 
 /// Reads `1..4`.
-pub fn range(text: &str) -> Option<Result<(i64, i64), Wrong>> {
-    let (first, last) = text.split_once("..")?;
-    let ends = [first.trim(), last.trim()].map(value::integer);
-    Some(match ends {
+pub fn range(text: &str) -> Result<(i64, i64), Wrong> {
+    let (first, last) = text.split_once("..").unwrap_or((text, ""));
+    match [first.trim(), last.trim()].map(value::integer) {
         [Some(first), Some(last)] => Ok((first, last)),
         // The text may have come of variables: where in the file its parts stand is not known.
         _ => Err(Wrong::new("for::values", format!("`{}` is no range of numbers", value::shown(text)), "not a range")
             .help("write 1..4, both ends included; a variable in it needs its dollar sign: 1..$n")),
-    })
+    }
 }

@@ -107,6 +107,25 @@ fn a_list_of_one_may_be_many_and_an_empty_range_makes_nothing() {
 }
 
 #[test]
+fn a_range_is_one_wherever_it_stands_among_values() {
+    same(
+        "name: a\nvars: { r: 1..2, m: [4..5, 7], n: [$r, x] }\nnamespaces:\n  a$i: { for: { i: [$r, 9] } }\n  b$i: { for: { i: $m } }\n\
+         \x20 c$i: { for: { i: [$m, $n] } }\n  d$j: { for: { i: ['../x'], j: [1] }, when: $i == '../x' }",
+        "name: a\nnamespaces: { a1: {}, a2: {}, a9: {}, b4: {}, b5: {}, b7: {}, c4: {}, c5: {}, c7: {}, c1: {}, c2: {}, cx: {}, d1: {} }",
+    );
+    for values in ["[1..x]", "[$t]", "$l", "$t", "../x"] {
+        let loaded = yaml(&format!(
+            "name: a\nvars: {{ t: 1..x, l: [$t] }}\nnamespaces: {{ a$i: {{ for: {{ i: {values} }} }} }}"
+        ));
+        let error = loaded.diagnostics.0.iter().find(|it| it.code == "for::values").unwrap();
+        assert_eq!(
+            loaded.sources[0].text[error.labels[0].span.range()].trim_matches(['[', ']']),
+            values.trim_matches(['[', ']'])
+        );
+    }
+}
+
+#[test]
 fn loops_stand_in_loops_and_their_ranges_go_by_those_around() {
     same(
         "name: a\nnamespaces:\n  w$i: { for: { i: 1..2, j: '$i..2' }, when: $j == 2, routes: { for: { k: 1..$i }, to: 10.$i.$k.0/24, dev: lo } }",

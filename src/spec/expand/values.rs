@@ -6,9 +6,12 @@ use crate::spec::{
     tree::{self, Node},
 };
 
+/// The values that a variable goes through, made as they are asked for.
+type Values = Box<dyn Iterator<Item = Value>>;
+
 impl Walk {
     /// The values that a variable of a `for` takes.
-    pub fn values(&mut self, node: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
+    pub fn values(&mut self, node: &Node) -> Option<Values> {
         match &node.value {
             tree::Value::List(items) => {
                 let lists: Vec<_> = items.iter().map(|item| self.items(item)).collect();
@@ -20,34 +23,45 @@ impl Walk {
             tree::Value::Null | tree::Value::Map(_) | tree::Value::Invalid => {}
         }
         let value = self.env.value(node)?;
-        let wrong = match &value {
-            Value::List(items) => return Some(Box::new(items.clone().into_iter())),
-            Value::Text(text) => match env::range(text) {
-                Some(Ok((first, last))) => return Some(Box::new((first..=last).map(Value::Int))),
-                Some(Err(wrong)) => wrong,
-                None => no_values(&value),
-            },
-            Value::Int(_) | Value::Bool(_) => no_values(&value),
+        let spread = match &value {
+            Value::Text(text) if !is_range(text) => Err(no_values(&value)),
+            Value::Int(_) | Value::Bool(_) => Err(no_values(&value)),
+            Value::Text(_) | Value::List(_) => spread(value),
         };
-        self.env.report(node, wrong);
-        None
+        self.said(node, spread)
     }
 
-    /// One item of a list of values: itself, or a range that it stands for.
-    fn items(&mut self, item: &Node) -> Option<Box<dyn Iterator<Item = Value>>> {
-        let is_range = |scalar: &tree::Scalar| scalar.text.contains("..");
-        match &item.value {
-            tree::Value::Scalar(scalar) if is_range(scalar) => self.values(item),
-            _ => {
-                let value = self.env.item(item)?;
-                self.budget.look(value.cost());
-                Some(match value {
-                    Value::List(items) => Box::new(items.into_iter()),
-                    other => Box::new(std::iter::once(other)),
-                })
-            }
-        }
+    /// What one item of a list of values stands for.
+    fn items(&mut self, item: &Node) -> Option<Values> {
+        let value = self.env.item(item)?;
+        self.budget.look(value.cost());
+        self.said(item, spread(value))
     }
+
+    fn said(&mut self, node: &Node, values: Result<Values, Wrong>) -> Option<Values> {
+        values.map_err(|wrong| self.env.report(node, wrong)).ok()
+    }
+}
+
+/// What an item of a list stands for: a range for its numbers, a list for its items, anything else for itself. That is the
+/// same whether it is written there or held by a variable.
+fn spread(value: Value) -> Result<Values, Wrong> {
+    Ok(match value {
+        Value::List(items) => {
+            let lists: Vec<Values> = items.into_iter().map(spread).collect::<Result<_, _>>()?;
+            Box::new(lists.into_iter().flatten())
+        }
+        Value::Text(text) if is_range(&text) => {
+            let (first, last) = env::range(&text)?;
+            Box::new((first..=last).map(Value::Int))
+        }
+        other => Box::new(std::iter::once(other)),
+    })
+}
+
+/// Whether text is meant as a range; `../x` is a path.
+fn is_range(text: &str) -> bool {
+    text.contains("..") && !text.contains('/')
 }
 
 fn no_values(value: &Value) -> Wrong {
