@@ -115,7 +115,9 @@ fn unknown<S: Section>(entry: &Entry) -> (Diagnostic, Option<&'static str>) {
         return (error, None);
     }
     let keys: Vec<&'static str> = S::KEYS.iter().map(|key| key.name).collect();
-    let meant = suggest::nearest(name, keys.iter().copied());
+    // Every item may say how often it is there.
+    let everywhere = ["for", "when"].into_iter().filter(|_| !is_file::<S>());
+    let meant = suggest::nearest(name, keys.iter().copied().chain(everywhere));
     let expected = format!("{} takes {}", S::WHAT, suggest::all_of(&keys));
     let help = match meant {
         // Everywhere else they have been acted on.

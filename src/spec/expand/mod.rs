@@ -1,6 +1,7 @@
 //! From the tree of a file to the tree that it stands for: other files included, variables put in, and as many of each item
 //! as `for` and `when` say. What comes out is written as by hand, and every place in it knows which copy it is.
 
+mod body;
 mod budget;
 mod copies;
 mod env;

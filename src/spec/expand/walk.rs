@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    body::{Body, FOR, Rest, WHEN},
     budget::{Budget, NODE_COST},
     copies::Copies,
     env::{self, Env},
@@ -12,21 +13,15 @@ use super::{
     value::Value,
 };
 use crate::{
-    model::{Diagnostic, Span, Spanned},
+    model::{Diagnostic, Span, Spanned, diagnostic::Labelled},
     spec::{
-        de::{left_out, text::Wrong},
+        de::text::Wrong,
         tree::{self, Entry, MapBuilder, Node, Style, duplicate_key},
     },
 };
 
 /// How many variables a `for` may have, with those of the `for`s around it.
 const VARIABLES_MAX: usize = 32;
-
-/// The keys that say how often an item or entry is there.
-const FOR: &str = "for";
-const WHEN: &str = "when";
-/// The key of an item that is no map itself, beside `for` and `when`.
-const VALUE: &str = "value";
 
 /// What the keys of a map are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,45 +57,6 @@ pub struct Walk {
     pub budget: Budget,
 }
 
-/// An item, or the value of an entry, that says how often it is there.
-struct Body<'n> {
-    each: Option<&'n Node>,
-    when: Option<&'n Node>,
-    rest: Rest<'n>,
-}
-
-enum Rest<'n> {
-    /// All entries of a map but `for` and `when`.
-    Map(&'n Node, &'n [Entry]),
-    /// What stands under `value`.
-    Value(&'n Node),
-}
-
-impl<'n> Body<'n> {
-    fn of(node: &'n Node) -> Option<Self> {
-        let tree::Value::Map(entries) = &node.value else { return None };
-        let find = |key: &str| entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
-        let (each, when) = (find(FOR), find(WHEN));
-        if each.is_none() && when.is_none() {
-            return None;
-        }
-        let keys = entries.len() - usize::from(each.is_some()) - usize::from(when.is_some());
-        let rest = match find(VALUE) {
-            Some(value) if keys == 1 => Rest::Value(value),
-            _ => Rest::Map(node, entries),
-        };
-        let is_there = |node: &&Node| node.value != tree::Value::Null;
-        Some(Self { each: each.filter(is_there), when: when.filter(is_there), rest })
-    }
-
-    /// Those of `for` and `when` that have nothing after them, in the map that `node` is.
-    fn left_out(node: &Node) -> impl Iterator<Item = &Spanned<String>> {
-        let entries = if let tree::Value::Map(entries) = &node.value { entries.as_slice() } else { &[] };
-        let empty = entries.iter().filter(|entry| entry.value.value == tree::Value::Null);
-        empty.map(|entry| &entry.key).filter(|key| matches!(key.value.as_str(), FOR | WHEN))
-    }
-}
-
 impl Walk {
     /// A walk with these variables.
     pub fn new(env: Env) -> Self {
@@ -129,16 +85,13 @@ impl Walk {
         Node { span, value }
     }
 
-    /// How often an item or entry is there, where it says so. A `for` or `when` with nothing after it is left out.
-    fn body<'n>(&mut self, node: &'n Node) -> Option<Body<'n>> {
-        let body = Body::of(node)?;
-        for key in Body::left_out(node) {
-            let key = Spanned { value: key.value.clone(), span: self.here(key.span) };
-            let help = match key.value.as_str() {
-                FOR => "as it is, one is made: say how many, or take the key away",
-                _ => "as it is, the item is always there: say when it is, or take the key away",
-            };
-            self.env.diagnostics.push(left_out(&key).help(help));
+    /// How often an item or entry is there, where it says so; `keys` are those of the map that it is.
+    fn body<'n>(&mut self, node: &'n Node, keys: Keys) -> Option<Body<'n>> {
+        let body = Body::of(node, keys)?;
+        for found in body.wrong() {
+            let labels = found.labels.into_iter().map(|label| Labelled { span: self.here(label.span), ..label });
+            let labels = labels.collect();
+            self.env.diagnostics.push(Diagnostic { labels, ..found });
         }
         Some(body)
     }
@@ -148,7 +101,7 @@ impl Walk {
         if !self.goes_on(node.span) {
             return;
         }
-        let Some(body) = self.body(node) else {
+        let Some(body) = self.body(node, Keys::Words) else {
             out.push(self.node(node, Keys::Words));
             return;
         };
@@ -171,7 +124,7 @@ impl Walk {
             return;
         }
         let below = keys.below(&entry.key.value);
-        let Some(body) = self.body(&entry.value) else {
+        let Some(body) = self.body(&entry.value, below) else {
             if let Some(key) = self.key(&entry.key) {
                 let value = self.node(&entry.value, below);
                 self.insert(out, key, value);
@@ -223,8 +176,7 @@ impl Walk {
         match rest {
             Rest::Value(node) => self.node(node, keys),
             Rest::Map(node, entries) => {
-                let others = entries.iter().filter(|entry| !matches!(entry.key.value.as_str(), FOR | WHEN));
-                let made = self.map(others, keys);
+                let made = self.map(entries.iter().copied(), keys);
                 self.spend(NODE_COST);
                 Node { span: self.here(node.span), value: tree::Value::Map(made) }
             }
