@@ -146,6 +146,7 @@ pub fn load(bytes: &[u8], name: &str, format: Format, surroundings: Surroundings
     let mut file = file::File::decode(&expanded.root, &Key::PLAIN, &mut decoder);
     if let Some(file) = &mut file {
         file.name.value = name_given.unwrap_or_else(|| file.name.value.clone());
+        file.taken_out = expanded.taken_out;
     }
     diagnostics.0.extend(decoder.diagnostics.finish());
     tidy(&mut diagnostics);

@@ -18,7 +18,10 @@ mod hostile_tests;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 pub use self::copies::Copies;
 use self::{
@@ -29,7 +32,7 @@ use super::{
     Source,
     tree::{self, Entry, Node},
 };
-use crate::model::{Diagnostics, TopologyName};
+use crate::model::{Diagnostics, Span, TopologyName};
 
 /// What is set in place of a variable's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,9 @@ pub struct Surroundings<'a> {
 /// Reads a file, or says why not.
 pub type Fetch<'a> = dyn FnMut(&Path) -> Result<Vec<u8>, String> + 'a;
 
+/// Names of namespaces and bridges that the file has not, because a `when` does not hold, with the place of that.
+pub type TakenOut = HashMap<String, Span>;
+
 /// A tree without variables, `for`, `when` and `include`.
 pub struct Expanded {
     /// The tree.
@@ -65,6 +71,8 @@ pub struct Expanded {
     pub vars: BTreeMap<String, String>,
     /// Whether items or entries are not there because of errors.
     pub lost: bool,
+    /// Namespaces and bridges that a `when` took out.
+    pub taken_out: TakenOut,
     /// What was found wrong.
     pub diagnostics: Diagnostics,
 }
@@ -80,6 +88,7 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
             copies,
             vars,
             lost: false,
+            taken_out: TakenOut::new(),
             diagnostics: Diagnostics::default(),
         };
     }
@@ -97,8 +106,9 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
     if walk.budget.stopped {
         copies::drop_from(&mut root);
     }
-    let Walk { env, copies, lost, .. } = walk;
-    Expanded { root, sources: env.sources, copies, vars, lost, diagnostics: Diagnostics(env.diagnostics.finish()) }
+    let Walk { env, copies, lost, taken_out, .. } = walk;
+    let diagnostics = Diagnostics(env.diagnostics.finish());
+    Expanded { root, sources: env.sources, copies, vars, lost, taken_out, diagnostics }
 }
 
 /// The entries of the whole file. Of its keys only `namespaces` and `bridges` hold maps by name; what others hold without

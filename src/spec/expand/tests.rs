@@ -252,6 +252,8 @@ drawn! {
         \x20 c$i: { for: i }\n  d$i: { for: [1, 2] }\n  e$n: { for: { n: 1..2 } }\n  f$i: { for: { i: 1..2, j: 1..2 } }\n  g$i: { for: { i: a } }\n\
         \x20 h$i: { for: { i: 1..2 }, routes: { for: { i: 1..2 }, to: default } }\n  i$i: { for: { i: [1, 1] } }\n  j$i: { for: { i: } }\n  k: { for: }\n\
         \x20 l: { for: , addresses: [{ for: , value: 10.0.0.1/32 }] }\nlinks: { for: { i: 1..2 }, value: [x] }\n";
+    names_that_a_when_took_out: "name: a\nvars: { lan: false }\nbridges: { br0: { when: $lan } }\nnamespaces:\n  w$i: { for: { i: 1..3 }, when: $i != 2 }\n\
+        links:\n  - endpoints: ['w1:e0', br0]\n  - { for: { i: 1..3 }, endpoints: ['w$i:e1 10.0.$i.1/24', 'host:e$i 10.0.$i.2/24'] }\nchecks: { from: w2, to: w5 }\n";
     fors_and_whens_that_are_misspelt: "name: a\nnamespaces:\n  w$i: { fro: { i: 1..2 }, sysctls: { net.ipv4.conf: { fox: { rp_filter: 1 } } } }\n  v: { wehn: true }\n\
         links:\n  - { fore: { i: 1..2 }, endpoints: ['w$i:e0 10.0.$i.1/24', 'host:e$i 10.0.$i.2/24'] }\nchecks: { form: { i: 1..2 }, to: w$i }\nnat: { wen: $x }\n";
     what_is_wrong_with_many_copies_is_said_once: "name: a\nbridges: { br0: {} }\nnamespaces: { w$i: { for: { i: 1..3 } } }\nlinks:\n\

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    TakenOut,
     body::{Body, FOR, Rest, WHEN},
     budget::{Budget, NODE_COST},
     copies::Copies,
@@ -53,6 +54,8 @@ pub struct Walk {
     pub copies: Copies,
     /// Whether an item or entry is not there because of an error.
     pub lost: bool,
+    /// The names of entries that are not there because their `when` does not hold, with the place of that.
+    pub taken_out: TakenOut,
     /// What the `for`s made so far.
     pub budget: Budget,
 }
@@ -60,7 +63,8 @@ pub struct Walk {
 impl Walk {
     /// A walk with these variables.
     pub fn new(env: Env) -> Self {
-        Self { env, copies: Copies::default(), lost: false, budget: Budget::default() }
+        let (copies, budget) = (Copies::default(), Budget::default());
+        Self { env, copies, lost: false, taken_out: TakenOut::new(), budget }
     }
 
     /// A value with everything put in; a map is taken as it is, without a `for` of its own.
@@ -105,10 +109,14 @@ impl Walk {
             out.push(self.node(node, Keys::Words));
             return;
         };
-        self.each(&body, &mut |walk| match (&body.rest, walk.rest(&body.rest, Keys::Words)) {
-            // `value: [a, b]` makes two items each time.
-            (Rest::Value(_), Node { value: tree::Value::List(items), .. }) => out.extend(items),
-            (_, made) => out.push(made),
+        self.each(&body, &mut |walk| match (&body.rest, walk.holds(body.when)) {
+            (_, false) => {}
+            (rest @ Rest::Map(..), true) => out.push(walk.rest(rest, Keys::Words)),
+            (rest @ Rest::Value(_), true) => match walk.rest(rest, Keys::Words) {
+                // `value: [a, b]` makes two items each time.
+                Node { value: tree::Value::List(items), .. } => out.extend(items),
+                made => out.push(made),
+            },
         });
     }
 
@@ -133,7 +141,11 @@ impl Walk {
         };
         if keys == Keys::Words {
             let mut copies = Vec::new();
-            self.each(&body, &mut |walk| copies.push(walk.rest(&body.rest, below)));
+            self.each(&body, &mut |walk| {
+                if walk.holds(body.when) {
+                    copies.push(walk.rest(&body.rest, below));
+                }
+            });
             let value = match body.each {
                 None => copies.pop(),
                 Some(_) => Some(Node { span: self.here(entry.value.span), value: tree::Value::List(copies) }),
@@ -154,11 +166,26 @@ impl Walk {
             return;
         }
         self.each(&body, &mut |walk| {
-            if let Some(key) = walk.key(&entry.key) {
+            if !walk.holds(body.when) {
+                walk.take_out(&entry.key, body.when.filter(|_| keys == Keys::Names));
+            } else if let Some(key) = walk.key(&entry.key) {
                 let value = walk.rest(&body.rest, below);
                 walk.insert(out, key, value);
             }
         });
+    }
+
+    /// Notes the name that an entry would have had, if `when` took it out.
+    fn take_out(&mut self, key: &Spanned<String>, when: Option<&Node>) {
+        let Some(when) = when else { return };
+        // What is wrong with a name that is not there does not matter.
+        let name = match self.env.fill(&key.value) {
+            Ok(Filled::Text(name)) => name,
+            Ok(Filled::Value(value)) => value.to_string(),
+            Err(_) => return,
+        };
+        self.spend(NODE_COST + name.len());
+        self.taken_out.insert(name, self.here(when.span));
     }
 
     fn insert(&mut self, out: &mut MapBuilder, key: Spanned<String>, value: Node) {
@@ -231,7 +258,7 @@ impl Walk {
         Node::scalar(span, text, Style::Plain)
     }
 
-    /// Takes every turn of a body for which its `when` holds.
+    /// Takes every turn of a body.
     fn each(&mut self, body: &Body<'_>, make: &mut dyn FnMut(&mut Self)) {
         self.budget.look(0);
         let variables = match body.each {
@@ -300,9 +327,7 @@ impl Walk {
                 bindings.iter().for_each(|(_, value)| self.budget.spend(value.cost()));
                 self.env.copy = self.copies.add(around, bindings);
             }
-            if self.holds(body.when) {
-                make(self);
-            }
+            make(self);
             self.env.copy = around;
             return;
         };

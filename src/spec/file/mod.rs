@@ -38,6 +38,7 @@ use super::{
         section::{self, Section, section},
         text::Wrong,
     },
+    expand::TakenOut,
     schema::Definitions,
     tree::{Entry, Node, Value},
 };
@@ -78,6 +79,8 @@ pub struct File {
     pub format: Format,
     /// What could not be read, which has been reported.
     pub lost: Lost,
+    /// Namespaces and bridges that would be there if their `when` held.
+    pub taken_out: TakenOut,
 }
 
 section! {
@@ -227,6 +230,7 @@ impl Decode for File {
             checks: raw.checks,
             format: cx.format,
             lost,
+            taken_out: TakenOut::new(),
         })
     }
 

@@ -224,6 +224,7 @@ impl<'f> Scope<'f> {
         if self.bridges.contains_key(&label.value) {
             error.help = Some(format!("`{}` is a bridge; a namespace is needed here", label.value));
         }
+        let error = self.taken_out(label, error);
         self.error(error);
         None
     }
@@ -240,6 +241,7 @@ impl<'f> Scope<'f> {
         if self.namespaces.contains_key(&label.value) {
             error.help = Some(format!("`{}` is a namespace; a bridge is needed here", label.value));
         }
+        let error = self.taken_out(label, error);
         self.error(error);
         None
     }
@@ -247,7 +249,16 @@ impl<'f> Scope<'f> {
     /// Says that `label` is neither a namespace nor a bridge.
     pub fn neither(&mut self, label: &Spanned<Label>) {
         let error = self.known.undefined("namespace or bridge", label, &[&self.namespaces, &self.bridges]);
+        let error = self.taken_out(label, error);
         self.error(error);
+    }
+
+    /// Says of a name that is not defined where it was taken out.
+    fn taken_out(&self, label: &Label, error: Diagnostic) -> Diagnostic {
+        match self.file.taken_out.get(label.as_str()) {
+            Some(when) => error.at(*when, "taken out here").help("give what names it the same `when`"),
+            None => error,
+        }
     }
 
     /// The device name of an interface that the file calls `name` in `namespace`: the prefix precedes those in the host.
