@@ -143,6 +143,7 @@ pub fn load(bytes: &[u8], name: &str, format: Format, surroundings: Surroundings
     // What is not there may have been the one under whose name something is looked up.
     decoder.unread |= expanded.lost;
     decoder.names_unread |= expanded.lost;
+    decoder.misses_files = expanded.misses_files;
     let mut file = file::File::decode(&expanded.root, &Key::PLAIN, &mut decoder);
     if let Some(file) = &mut file {
         file.name.value = name_given.unwrap_or_else(|| file.name.value.clone());

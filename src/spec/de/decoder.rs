@@ -45,6 +45,8 @@ pub struct Decoder<'n> {
     pub unread: bool,
     /// Whether namespaces or bridges may be among that.
     pub names_unread: bool,
+    /// Whether a file could not be included, which may have keys of the whole.
+    pub misses_files: bool,
     losses: HashSet<Loss<'n>>,
     torn: HashSet<Span>,
     lost: usize,
@@ -61,6 +63,7 @@ impl<'n> Decoder<'n> {
             diagnostics: Gathered::default(),
             unread: false,
             names_unread: false,
+            misses_files: false,
             losses: HashSet::default(),
             torn: HashSet::default(),
             lost: 0,
@@ -78,6 +81,11 @@ impl<'n> Decoder<'n> {
             let key = label.and_then(|it| self.text(it.span).get(it.span.start as usize..it.span.end as usize));
             key.is_none_or(|key| matches!(key.trim_matches(['"', '\'']), "namespaces" | "bridges"))
         });
+    }
+
+    /// Whether a key that is not there may be in a file that could not be included.
+    pub fn may_be_elsewhere(&self) -> bool {
+        self.misses_files && self.path.is_empty()
     }
 
     /// Notes that something is dropped where the walk is, or not to be relied on.

@@ -47,7 +47,7 @@ impl<'n> Fields<'n> {
                 cx.within(Step::Key(&entry.key.value), |cx| T::decode(&entry.value, key, cx))
             }
             _ => T::absent().or_else(|| {
-                match self.meant.contains(&key.name) {
+                match self.meant.contains(&key.name) || cx.may_be_elsewhere() {
                     true => cx.lose(),
                     false => cx.push(self.missing(key, entry, cx)),
                 }

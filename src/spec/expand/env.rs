@@ -46,6 +46,8 @@ pub struct Env {
     pub sources: Vec<Source>,
     /// What was found wrong.
     pub diagnostics: Gathered,
+    /// Whether a file could not be included, in which there may be more variables.
+    pub misses_files: bool,
     /// What all uses of variables came to so far.
     used: usize,
     /// How many variables are being worked out, each for the one before.
@@ -87,6 +89,7 @@ impl Env {
             copy: 0,
             sources: Vec::new(),
             diagnostics: Gathered::default(),
+            misses_files: false,
             used: 0,
             depth: 0,
             suggested: 0,
@@ -126,7 +129,9 @@ impl Env {
         }
         let asked = self.given.iter().filter(|(name, given)| given.must && !names.contains(name));
         let undeclared: Vec<String> = asked.map(|(name, _)| name.clone()).collect();
-        undeclared.iter().for_each(|name| self.undeclared(name));
+        if !self.misses_files {
+            undeclared.iter().for_each(|name| self.undeclared(name));
+        }
         let set = self.variables.iter().filter_map(|(name, it)| Some((name.clone(), it.given.clone()?)));
         set.collect()
     }
@@ -332,6 +337,9 @@ impl Env {
     }
 
     fn undefined(&mut self, name: &str, range: &Range<usize>) -> Fault {
+        if self.misses_files {
+            return Fault::Said;
+        }
         // Whoever has that many errors is not helped by a suggestion, and each costs a look at every variable.
         self.suggested += 1;
         let looked_at = if self.suggested > SUGGESTIONS_MAX { 0 } else { SUGGESTIONS_MAX };

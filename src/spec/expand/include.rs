@@ -122,7 +122,7 @@ impl Gathering<'_, '_> {
                 let help = "name the file alone, such as base.yaml";
                 self.wrong(Diagnostic::error("include::path", what).at(item.span, "no path").help(help));
             }
-            self.walk.lost = true;
+            self.miss();
             return None;
         };
         let path = from.parent().unwrap_or(Path::new("")).join(text);
@@ -181,7 +181,10 @@ impl Gathering<'_, '_> {
         }
         match tree.map(|tree| tree.value) {
             Some(Value::Map(entries)) => Some((path, entries)),
-            Some(Value::Invalid) | None => None,
+            Some(Value::Invalid) | None => {
+                self.miss();
+                None
+            }
             Some(_) => {
                 let error = Diagnostic::error("include::shape", format!("`{}` is no topology", path.display()));
                 self.wrong(error.at(at, "included here").help("a file is a map with keys such as `namespaces`"));
@@ -191,8 +194,14 @@ impl Gathering<'_, '_> {
     }
 
     fn wrong(&mut self, error: Diagnostic) {
-        self.walk.lost = true;
+        self.miss();
         self.walk.env.diagnostics.push(error);
+    }
+
+    /// Notes that a file is not there that was to be included.
+    fn miss(&mut self) {
+        self.walk.lost = true;
+        self.walk.env.misses_files = true;
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Expanded {
     pub vars: BTreeMap<String, String>,
     /// Whether items or entries are not there because of errors.
     pub lost: bool,
+    /// Whether a file could not be included.
+    pub misses_files: bool,
     /// Namespaces and bridges that a `when` took out.
     pub taken_out: TakenOut,
     /// What was found wrong.
@@ -88,6 +90,7 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
             copies,
             vars,
             lost: false,
+            misses_files: false,
             taken_out: TakenOut::new(),
             diagnostics: Diagnostics::default(),
         };
@@ -107,8 +110,9 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
         copies::drop_from(&mut root);
     }
     let Walk { env, copies, lost, taken_out, .. } = walk;
-    let diagnostics = Diagnostics(env.diagnostics.finish());
-    Expanded { root, sources: env.sources, copies, vars, lost, taken_out, diagnostics }
+    let Env { sources, misses_files, diagnostics, .. } = env;
+    let diagnostics = Diagnostics(diagnostics.finish());
+    Expanded { root, sources, copies, vars, lost, misses_files, taken_out, diagnostics }
 }
 
 /// The entries of the whole file. Of its keys only `namespaces` and `bridges` hold maps by name; what others hold without

@@ -262,6 +262,23 @@ drawn! {
 }
 
 #[test]
+fn a_file_that_cannot_be_included_is_one_error() {
+    for include in ["gone.yaml", "bad.json", "b.txt", "list.yaml"] {
+        let text = format!(
+            "include: {include}\nprefix: $site-\nnamespaces: {{ w: {{ mtuu: 1, sysctls: {{ net.a: $m }} }}, $v: {{}} }}\n\
+             links:\n  - {{ for: {{ i: 1..$n }}, endpoints: ['w:e$i', br0] }}\n  - {{ endpoints: ['w:e9 10.0.1.1/24', 'v:e1 10.0.1.2/24'] }}\n\
+             checks: {{ when: $on, from: q, to: w }}\n"
+        );
+        let files = [("lab.yaml", text.as_str()), ("bad.json", "{"), ("list.yaml", "[1]")];
+        let mut loaded = load_case(&Case { files: &files, vars: &[("x", "1")] }, None);
+        loaded.diagnostics.0.extend(resolve::resolve(loaded.file.as_ref().unwrap()).1.0);
+        let codes: Vec<_> = loaded.diagnostics.0.iter().map(|it| it.code.split_once("::").unwrap().0).collect();
+        // What is wrong beside it is said as well.
+        assert!(codes.len() == 2 && codes.contains(&"key"), "{include}: {:?}", loaded.diagnostics);
+    }
+}
+
+#[test]
 fn includes_that_are_wrong() {
     let text = "name: a\ninclude: [gone.yaml, b.txt, a.yaml, bad.yaml, list.json, { x: 1 }, two.yaml, twice.yaml]\nnamespaces: { w: {} }\n";
     let files = [
