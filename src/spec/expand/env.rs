@@ -198,12 +198,9 @@ impl Env {
         source.and_then(|source| Format::of_path(&source.name)).unwrap_or(Format::Yaml).pair(key, value)
     }
 
-    /// Reports a fault that has not been said yet.
+    /// Reports what has not been said yet of a fault.
     pub fn fault(&mut self, node: &Node, fault: Fault) {
-        match fault {
-            Fault::Wrong(wrong) => self.report(node, wrong),
-            Fault::Said => {}
-        }
+        fault.0.into_iter().for_each(|wrong| self.report(node, wrong));
     }
 
     /// The value of a scalar, or of a list of scalars. A variable in a list that holds a list stands for its items.
@@ -235,7 +232,7 @@ impl Env {
             tree::Value::Invalid => return None,
             tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {
                 let message = format!("{expected}, not {}", node.found());
-                Err(Fault::Wrong(Wrong::new("vars::value", message, "no value of a variable")))
+                Err(Wrong::new("vars::value", message, "no value of a variable").into())
             }
         };
         value.map_err(|fault| self.fault(node, fault)).ok()
@@ -273,21 +270,21 @@ impl Env {
     }
 
     fn work_out(&mut self, name: &str) -> Result<Value, Fault> {
-        let Some(variable) = self.variables.get_mut(name) else { return Err(Fault::Said) };
+        let Some(variable) = self.variables.get_mut(name) else { return Err(Fault::SAID) };
         match &variable.state {
             State::Known(value) => return Ok(value.clone()),
-            State::Failed => return Err(Fault::Said),
+            State::Failed => return Err(Fault::SAID),
             State::Working => {
                 variable.state = State::Failed;
                 let error = Diagnostic::error("vars::cycle", format!("the variable `{name}` is made of itself"));
                 self.diagnostics.push(error.at(variable.place, "needs itself").help("write one of the values out"));
-                return Err(Fault::Said);
+                return Err(Fault::SAID);
             }
             State::Written(_) => {}
         }
         let (place, given) = (variable.place, variable.given.clone());
         let State::Written(default) = std::mem::replace(&mut variable.state, State::Working) else {
-            return Err(Fault::Said);
+            return Err(Fault::SAID);
         };
         // A variable of the file knows nothing of the `for`s around the place where it is used.
         let (turns, copy) = (std::mem::take(&mut self.turns), std::mem::take(&mut self.copy));
@@ -303,7 +300,7 @@ impl Env {
         if let Some(variable) = self.variables.get_mut(name) {
             variable.state = value.clone().map_or(State::Failed, State::Known);
         }
-        value.ok_or(Fault::Said)
+        value.ok_or(Fault::SAID)
     }
 
     fn missing(&mut self, name: &str, place: Span) -> Option<Value> {
@@ -338,7 +335,7 @@ impl Env {
 
     fn undefined(&mut self, name: &str, range: &Range<usize>) -> Fault {
         if self.misses_files {
-            return Fault::Said;
+            return Fault::SAID;
         }
         // Whoever has that many errors is not helped by a suggestion, and each costs a look at every variable.
         self.suggested += 1;
@@ -362,7 +359,7 @@ impl Env {
 impl Lookup for Env {
     fn get(&mut self, name: &str, range: &Range<usize>) -> Result<Value, Fault> {
         if self.used > USES_MAX {
-            return Err(Fault::Said);
+            return Err(Fault::SAID);
         }
         let turn = self.turns.iter().rev().find(|(turn, _)| turn == name);
         let value = match turn.map(|(_, value)| value.clone()) {

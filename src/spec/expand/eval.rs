@@ -6,18 +6,42 @@ use super::{
 };
 use crate::spec::de::{meant, text::Wrong};
 
-/// Why there is no value.
+/// How many faults of one text are said.
+const FAULTS_MAX: usize = 20;
+
+/// Why there is no value: all that is wrong with the text, each with the bytes that it is about. Nothing where it follows
+/// from something that has been said already.
 #[derive(Debug)]
-pub enum Fault {
-    /// Something to be said, with the bytes that it is about.
-    Wrong(Wrong),
-    /// It follows from something that has been said already.
-    Said,
+pub struct Fault(pub Vec<Wrong>);
+
+impl Fault {
+    /// What follows from something that has been said already.
+    pub const SAID: Self = Self(Vec::new());
+
+    /// This and another one; what is wrong in the same way is said once.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for wrong in other.0 {
+            if self.0.len() < FAULTS_MAX && !self.0.iter().any(|it| it.message == wrong.message) {
+                self.0.push(wrong);
+            }
+        }
+        self
+    }
 }
 
 impl From<Wrong> for Fault {
     fn from(wrong: Wrong) -> Self {
-        Self::Wrong(wrong)
+        Self(vec![wrong])
+    }
+}
+
+/// Two values, or why there are not both.
+fn both<A, B>(a: Result<A, Fault>, b: Result<B, Fault>) -> Result<(A, B), Fault> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(a), Err(b)) => Err(a.and(b)),
+        (Err(fault), Ok(_)) | (Ok(_), Err(fault)) => Err(fault),
     }
 }
 
@@ -112,14 +136,15 @@ fn binary(
         And => Ok(Value::Bool(truth(left, scope)? && truth(right, scope)?)),
         Or => Ok(Value::Bool(truth(left, scope)? || truth(right, scope)?)),
         Equal | Unequal => {
-            let (a, b) = (eval(left, scope)?, eval(right, scope)?);
+            let (a, b) = both(eval(left, scope), eval(right, scope))?;
             if let Some(error) = never_equal(whole, &a, &b) {
                 return Err(error.into());
             }
             Ok(Value::Bool((a == b) == (operator == Equal)))
         }
         Less | AtMost | Greater | AtLeast => {
-            let order = int(left, scope)?.cmp(&int(right, scope)?);
+            let (a, b) = both(int(left, scope), int(right, scope))?;
+            let order = a.cmp(&b);
             Ok(Value::Bool(match operator {
                 Less => order.is_lt(),
                 AtMost => order.is_le(),
@@ -128,7 +153,7 @@ fn binary(
             }))
         }
         Plus | Minus | Times | Divide | Remainder => {
-            let (a, b) = (int(left, scope)?, int(right, scope)?);
+            let (a, b) = both(int(left, scope), int(right, scope))?;
             if b == 0 && matches!(operator, Divide | Remainder) {
                 return Err(wrong("this divides by zero", "is 0", right.range.clone()).into());
             }

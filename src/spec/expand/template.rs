@@ -46,19 +46,30 @@ pub fn names(text: &str, mut found: impl FnMut(&str)) {
 pub fn fill(text: &str, scope: &mut dyn Lookup) -> Result<Filled, Fault> {
     let mut parts = Parts { text, at: 0 };
     let mut out = String::with_capacity(text.len());
-    while let Some(part) = parts.next()? {
-        match part {
-            Part::Plain(plain) => out.push_str(plain),
-            Part::Hole(hole) => {
-                let value = eval(&hole.expr, scope)?;
-                if hole.is_whole(text) {
-                    return Ok(Filled::Value(value));
-                }
-                out.push_str(&hole.written(&value)?);
+    let mut faults = None;
+    let mut note = |fault: Fault| {
+        faults = Some(match faults.take() {
+            Some(before) => Fault::and(before, fault),
+            None => fault,
+        });
+    };
+    loop {
+        match parts.next() {
+            Ok(None) => break,
+            Ok(Some(Part::Plain(plain))) => out.push_str(plain),
+            Ok(Some(Part::Hole(hole))) if hole.is_whole(text) => return eval(&hole.expr, scope).map(Filled::Value),
+            Ok(Some(Part::Hole(hole))) => match eval(&hole.expr, scope).and_then(|value| hole.written(&value)) {
+                Ok(written) => out.push_str(&written),
+                Err(fault) => note(fault),
+            },
+            // Where the next part begins is not known.
+            Err(wrong) => {
+                note(wrong.into());
+                break;
             }
         }
     }
-    Ok(Filled::Text(out))
+    faults.map_or(Ok(Filled::Text(out)), Err)
 }
 
 enum Part<'t> {
@@ -87,7 +98,7 @@ impl Hole {
     }
 
     fn written(&self, value: &Value) -> Result<String, Fault> {
-        let error = |message: String| Fault::Wrong(wrong(message, "here", self.range.clone()));
+        let error = |message: String| Fault::from(wrong(message, "here", self.range.clone()));
         match (value, self.format) {
             (Value::List(_), _) => Err(error(format!("a list cannot stand within text: `{}`", value.shown()))),
             (_, None) => Ok(value.to_string()),

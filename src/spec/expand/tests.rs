@@ -243,6 +243,8 @@ macro_rules! drawn {
 drawn! {
     variables_that_are_wrong: "name: a\nvars: { n: 4, m: $o, o: $m, p: $q, name: x, 1a: 2, must: , f: 1.5, d: { x: 1 } }\n\
         namespaces:\n  w$n: { forwarding: $yes }\n  leaf$l_x: { for: { l: 1..2 } }\n";
+    all_that_is_wrong_in_one_scalar: "name: a\nvars: { n: 1, l: [1] }\ndescription: $a-${b + c * a}-$n-$a-$l-${1 / 0}-${x\n\
+        namespaces: { w$x-$y: { when: $p != $q && $r }, v: { when: '$n == 1 || $z' } }\n";
     expressions_that_are_wrong: "name: a\nnamespaces:\n  'a${1 +}': {}\n  'b${1 / 0}': {}\n  'c${1': {}\n  'd${x x}': {}\n\
         \x20 'e${\"a\" + 1}': {}\n  'f${9223372036854775807 + 1}': {}\n  'g${1:z}': {}\n  'h${-1:x}': {}\n  'i${08}': {}\n  'j${[1]}': {}\n\
         \x20 'k${((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))}': {}\n";
