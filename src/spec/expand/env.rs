@@ -50,8 +50,8 @@ pub struct Env {
     pub misses_files: bool,
     /// What all uses of variables came to so far.
     used: usize,
-    /// How many variables are being worked out, each for the one before.
-    depth: usize,
+    /// The variables that are being worked out, each for the one before.
+    working: Vec<String>,
     /// For how many errors it was looked up what may have been meant.
     suggested: usize,
 }
@@ -91,7 +91,7 @@ impl Env {
             diagnostics: Gathered::default(),
             misses_files: false,
             used: 0,
-            depth: 0,
+            working: Vec::new(),
             suggested: 0,
         }
     }
@@ -262,7 +262,7 @@ impl Env {
     fn variable(&mut self, name: &str, range: &Range<usize>) -> Result<Value, Fault> {
         let Some(variable) = self.variables.get_mut(name) else { return Err(self.undefined(name, range)) };
         variable.used = true;
-        if self.depth >= DEPTH_MAX && matches!(variable.state, State::Written(_)) {
+        if self.working.len() >= DEPTH_MAX && matches!(variable.state, State::Written(_)) {
             let message = format!("variables are made of others more than {DEPTH_MAX} deep");
             return Err(Wrong::new("vars::limit", message, "too deep with this one").range(range.clone()).into());
         }
@@ -276,8 +276,8 @@ impl Env {
             State::Failed => return Err(Fault::SAID),
             State::Working => {
                 variable.state = State::Failed;
-                let error = Diagnostic::error("vars::cycle", format!("the variable `{name}` is made of itself"));
-                self.diagnostics.push(error.at(variable.place, "needs itself").help("write one of the values out"));
+                let error = self.cycle(name);
+                self.diagnostics.push(error);
                 return Err(Fault::SAID);
             }
             State::Written(_) => {}
@@ -288,19 +288,31 @@ impl Env {
         };
         // A variable of the file knows nothing of the `for`s around the place where it is used.
         let (turns, copy) = (std::mem::take(&mut self.turns), std::mem::take(&mut self.copy));
-        self.depth += 1;
+        self.working.push(name.to_owned());
         let value = match (&default.value, given) {
             (tree::Value::Null, None) => self.missing(name, place),
             (tree::Value::Null, Some(given)) => Some(Value::of_text(&given)),
             (_, None) => self.value(&default),
             (_, Some(given)) => self.value(&default).and_then(|default| self.set(name, place, &given, &default)),
         };
-        self.depth -= 1;
+        self.working.pop();
         (self.turns, self.copy) = (turns, copy);
         if let Some(variable) = self.variables.get_mut(name) {
             variable.state = value.clone().map_or(State::Failed, State::Known);
         }
         value.ok_or(Fault::SAID)
+    }
+
+    /// `name` is asked for while it is being worked out: each variable from it on needs the next one, and the last one it.
+    fn cycle(&self, name: &str) -> Diagnostic {
+        let round = self.working.iter().skip_while(|it| *it != name);
+        let needed = round.clone().skip(1).map(String::as_str).chain([name]);
+        let error = Diagnostic::error("vars::cycle", format!("the variable `{name}` is made of itself"));
+        let error = round.zip(needed).fold(error, |error, (who, whom)| {
+            let label = if who == whom { "needs itself".to_owned() } else { format!("needs `{whom}`") };
+            error.at(self.place(who).unwrap_or_default(), label)
+        });
+        error.help("write one of the values out")
     }
 
     fn missing(&mut self, name: &str, place: Span) -> Option<Value> {

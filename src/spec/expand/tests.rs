@@ -241,6 +241,7 @@ macro_rules! drawn {
 }
 
 drawn! {
+    variables_in_a_circle: "name: a\nvars: { w: $a, a: $b, b: '$c$c', c: [$a], d: $d }\ndescription: $w\n";
     variables_that_are_wrong: "name: a\nvars: { n: 4, m: $o, o: $m, p: $q, name: x, 1a: 2, must: , f: 1.5, d: { x: 1 } }\n\
         namespaces:\n  w$n: { forwarding: $yes }\n  leaf$l_x: { for: { l: 1..2 } }\n";
     all_that_is_wrong_in_one_scalar: "name: a\nvars: { n: 1, l: [1] }\ndescription: $a-${b + c * a}-$n-$a-$l-${1 / 0}-${x\n\
