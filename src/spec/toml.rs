@@ -1,20 +1,27 @@
 //! TOML to the spanned tree, with every error of syntax at once.
 
+mod bare;
+mod syntax;
+
 use toml::{
     Spanned as Placed,
     de::{DeInteger, DeTable, DeValue},
 };
 
+use self::syntax::Syntax;
 use super::tree::{DEPTH_MAX, Entry, Node, Style, Value, duplicate_key, too_deep};
-use crate::model::{Diagnostic, Diagnostics, Span, Spanned};
+use crate::model::{Diagnostics, Span, Spanned};
 
 /// For how many repeated keys the first place is looked up: each costs a walk.
 const LOOKUPS_MAX: usize = 20;
 
 /// Reads a whole document. `None` after an error of syntax; repeated keys are reported and read past.
 pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
-    let (root, errors) = DeTable::parse_recoverable(text);
+    let (root, mut errors) = DeTable::parse_recoverable(text);
     let mut broken = false;
+    let mut syntax = Syntax::new(source, text);
+    // The parser tells first what it finds first, which is not what stands first.
+    errors.sort_by_key(|error| error.span().map_or(0, |range| range.start));
     for (number, error) in errors.iter().enumerate() {
         let range = error.span().unwrap_or(0..0);
         if error.message() == "duplicate key" {
@@ -28,7 +35,10 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
                 super::report(diagnostics, too_deep(Span::new(source, super::widen(text, range))));
                 break;
             }
-            super::report(diagnostics, syntax(source, text, range, error.message()));
+            if super::is_full(diagnostics) {
+                break;
+            }
+            syntax.error(range, error.message()).into_iter().for_each(|error| super::report(diagnostics, error));
         }
     }
     if broken {
@@ -37,34 +47,6 @@ pub fn read(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<No
     let whole = Span::new(source, 0..text.len());
     let value = table(source, root.get_ref(), 0, diagnostics);
     Some(Node { span: whole, value })
-}
-
-fn syntax(source: u32, text: &str, range: std::ops::Range<usize>, message: &str) -> Diagnostic {
-    let range = super::widen(text, range);
-    let word = text.get(range.clone()).unwrap_or_default().escape_debug();
-    let span = Span::new(source, range.clone());
-    let error =
-        |message: &str| Diagnostic::error("file::syntax", format!("this is not TOML: {message}")).at(span, "here");
-    if let Some(word) = address_around(text, &range).filter(|_| message.starts_with("invalid ")) {
-        return error(&format!("`{word}` stands without quotes")).help(format!("write \"{word}\""));
-    }
-    if !message.starts_with("string values must be quoted") {
-        return error(message);
-    }
-    if range.is_empty() {
-        return error("a value is missing").help("write one, or take the key away: without it the default holds");
-    }
-    error(&format!("`{word}` stands without quotes")).help(format!("write \"{word}\""))
-}
-
-/// The address around a place that was read as a number: with a length, a port, or more dots than a number has.
-fn address_around<'t>(text: &'t str, range: &std::ops::Range<usize>) -> Option<&'t str> {
-    let of_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '/');
-    let before = text.get(..range.start)?;
-    let start = before.trim_end_matches(of_address).len();
-    let word = text.get(start..)?;
-    let word = word.get(..word.find(|c| !of_address(c)).unwrap_or(word.len()))?;
-    (word.contains(['/', ':']) || word.matches('.').count() > 1).then_some(word)
 }
 
 fn unquoted(key: &str) -> &str {

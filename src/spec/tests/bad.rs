@@ -63,6 +63,9 @@ bad! {
     a_list_as_a_key: Yaml, "name: a\nnamespaces:\n  ? [web]\n  : {}\n";
     a_root_that_is_a_list: Json, "[1]";
     many_errors_in_toml: Toml, "name = web\n[namespaces.web]\nmtu = \n[namespaces.db\nx = 'a\n";
+    values_without_quotes_in_toml: Toml, "name = tcp\nipv6 = no\nprefix = ${name}-\n[namespaces.w$i]\nfor = { i = 1..3, j = [a, 10.0.0.1] }\nwhen = $i != 2 # x\nmtu = 010\n\
+        [[checks]]\nto = [\n  infra,\n  True, # x\n]\nx = \"a\" b\ny = it's \"so\"\nz = \"a\n";
+    yaml_that_is_called_toml: Toml, "name: lab\nnamespaces:\n  web: {}\nlinks:\n  - endpoints: [\"web:eth0\", br0]\n";
     a_comment_in_json: Json, "{\n  // a lab\n  \"name\": \"a\"\n}";
     bad_links: Yaml, "name: a\nlinks:\n  - [a, b]\n  - endpoints: [a:b]\n  - endpoints: a:b\n  - endpoints: [{ namespace: a, bridge: b }, {}]\n  - endpoints: [{ namespace: a }, \" \"]\n";
     bad_routes: Yaml, "name: a\nnamespaces:\n  w:\n    routes:\n      - { to: defualt, dev: x }\n      - { to: 10.0.0.0/8 }\n      - { to: 10.0.0.0/8, via: 10.0.0.1, nexthops: [{ dev: x }] }\n      - { to: 10.0.0.0/8, type: blackhole, dev: x }\n      - { to: 10.0.0.0/8, nexthops: [] }\n      - { to: 10.0.0.0/8, nexthops: [{ weight: 300, dev: x }, { weight: 1 }] }\n      - { to: 10.0.0.0/8, via: edge, metric: -1, table: 0, type: blackole }\n";
