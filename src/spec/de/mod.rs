@@ -9,11 +9,11 @@ mod values;
 
 use serde_json::{Value as Json, json};
 
+use self::text::Wrong;
 pub use self::{
     decoder::{Decoder, Loss, Step},
     values::left_out,
 };
-use self::text::Wrong;
 use super::{schema::Definitions, tree::Node};
 
 /// All facts about one key of the language: what it is called, what it means, what it may hold. Reading, checking and the

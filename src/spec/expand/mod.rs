@@ -116,18 +116,21 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
 }
 
 /// The entries of the whole file. Of its keys only `namespaces` and `bridges` hold maps by name; what others hold without
-/// brackets is a list of one.
+/// brackets is a list of one, or a single value, and left out where it is not made.
 fn top(walk: &mut Walk, entries: &[Entry]) -> Vec<Entry> {
     let mut made = Vec::with_capacity(entries.len());
     for entry in entries {
         let key = entry.key.value.as_str();
         let value = match (&entry.value.value, key) {
+            // The topology's name is a variable itself, and goes by none.
+            (tree::Value::Map(_), env::NAME) => entry.value.clone(),
             _ if is_for_others(key) || key == include::VARS => entry.value.clone(),
             (tree::Value::Map(_), "namespaces" | "bridges") => walk.node(&entry.value, Keys::Names),
             (tree::Value::Map(_), _) => {
                 let mut items = Vec::new();
                 walk.item(&entry.value, &mut items);
                 match (items.len(), items.pop()) {
+                    (_, None) => continue,
                     (1, Some(item)) => item,
                     (_, last) => {
                         items.extend(last);

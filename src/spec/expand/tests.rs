@@ -98,6 +98,22 @@ fn an_item_that_is_no_map_stands_under_value() {
 }
 
 #[test]
+fn any_key_may_be_left_out_by_a_when_and_a_list_may_lose_its_items() {
+    same(
+        "name: a\nvars: { s: false }\ndescription: { when: $s, value: b }\nprefix: { when: '!$s', value: '${name}-' }\nipv6: { when: true, value: false }\n\
+         nat: { when: $s, masquerade: 10.0.0.0/8 }\nchecks: { for: { i: 2..1 }, from: w, to: w }\n\
+         bridges: { br0: { mtu: { when: $s, value: 1400 }, addresses: { when: '!$s', value: [10.0.0.1/24] }, stp: { when: true, value: true } } }\n\
+         namespaces: { w: {}, v: {} }\nlinks:\n  - { mtu: { when: $s, value: 1400 }, endpoints: ['w:e0', br0] }\n\
+         \x20 - endpoints: [{ namespace: v, interface: e0, addresses: { when: $s, value: [10.0.0.7/24] } }, br0]\n\
+         \x20 - endpoints: [{ namespace: v, interface: e1, addresses: [{ when: $s, value: 10.0.0.8/24 }] }, br0]",
+        "name: a\nprefix: a-\nipv6: false\nbridges: { br0: { addresses: [10.0.0.1/24], stp: true } }\nnamespaces: { w: {}, v: {} }\nlinks:\n\
+         \x20 - endpoints: ['w:e0', br0]\n  - endpoints: ['v:e0', br0]\n  - endpoints: [{ namespace: v, interface: e1, addresses: [] }, br0]",
+    );
+    let name = yaml("name: { when: true, value: a }\nprefix: ${name}-");
+    assert!(name.diagnostics.0.iter().any(|it| it.message == "`name` must be a topology name, not a map"));
+}
+
+#[test]
 fn a_list_of_one_may_be_many_and_an_empty_range_makes_nothing() {
     same(
         "name: a\nbridges: { br0: {} }\nnamespaces: { w$i: { for: { i: 1..2 } }, x$i: { for: { i: 1..0 } } }\n\
