@@ -352,7 +352,8 @@ mod tests {
     use super::*;
 
     fn sources() -> [Source; 2] {
-        let source = |name: &str, text: &str| Source { name: name.into(), text: text.into() };
+        let source =
+            |name: &str, text: &str| Source { name: name.into(), text: text.into(), format: crate::spec::Format::Yaml };
         [source("a.yaml", "name: a\r\nlinks: é\u{1b}[2J\r\n"), source("b.yaml", "x: 1\ny: 2\n")]
     }
 

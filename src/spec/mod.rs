@@ -37,6 +37,8 @@ pub struct Source {
     pub name: String,
     /// Its text, without a byte order mark.
     pub text: String,
+    /// How it is written.
+    pub format: Format,
 }
 
 /// The notation of a file.
@@ -138,7 +140,7 @@ pub fn load(bytes: &[u8], name: &str, format: Format, surroundings: Surroundings
     let name_given = surroundings.name.cloned();
     let expanded = expand::expand(source, tree, surroundings);
     diagnostics.0.extend(expanded.diagnostics.0);
-    let mut decoder = Decoder::new(&expanded.sources, format);
+    let mut decoder = Decoder::new(&expanded.sources);
     decoder.read_past(&diagnostics);
     // What is not there may have been the one under whose name something is looked up.
     decoder.unread |= expanded.lost;
@@ -161,7 +163,7 @@ pub fn parse(bytes: &[u8], name: &str, format: Format) -> (Source, Option<file::
     let Loaded { sources, file, copies, mut diagnostics, .. } = loaded;
     copies.explain(&mut diagnostics);
     let source = sources.into_iter().next();
-    (source.unwrap_or_else(|| Source { name: name.to_owned(), text: String::new() }), file, diagnostics)
+    (source.unwrap_or_else(|| Source { name: name.to_owned(), text: String::new(), format }), file, diagnostics)
 }
 
 /// The tree of a file, before anything is known of its meaning.
@@ -173,7 +175,7 @@ pub fn tree(bytes: &[u8], name: &str, format: Format) -> (Source, Option<Node>, 
 fn read_tree(index: u32, bytes: &[u8], name: &str, format: Format) -> (Source, Option<Node>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let (text, judged) = text::decode(bytes, name, index);
-    let source = Source { name: name.to_owned(), text };
+    let source = Source { name: name.to_owned(), text, format };
     if let Err(error) = judged {
         diagnostics.push(error);
         return (source, None, diagnostics);

@@ -36,8 +36,8 @@ pub struct Loss<'n> {
 /// Walks a tree and collects what is wrong with it.
 pub struct Decoder<'n> {
     sources: &'n [Source],
-    /// The notation of the file.
-    pub format: Format,
+    /// Which of them the walk is in.
+    source: usize,
     path: Vec<Step<'n>>,
     /// What was found wrong so far.
     pub diagnostics: Gathered,
@@ -55,10 +55,10 @@ pub struct Decoder<'n> {
 
 impl<'n> Decoder<'n> {
     /// A decoder for the tree that was read from `sources`.
-    pub fn new(sources: &'n [Source], format: Format) -> Self {
+    pub fn new(sources: &'n [Source]) -> Self {
         Self {
             sources,
-            format,
+            source: 0,
             path: Vec::new(),
             diagnostics: Gathered::default(),
             unread: false,
@@ -145,9 +145,23 @@ impl<'n> Decoder<'n> {
         self.found
     }
 
-    /// A key with its value as the file would write it, for help.
+    /// A key with its value as the file that the walk is in would write it, for help.
     pub fn pair(&self, key: &str, value: impl Into<Json>) -> String {
-        format!("`{}`", self.format.pair(key, &value.into()))
+        let format = self.sources.get(self.source).map_or(Format::Yaml, |source| source.format);
+        format!("`{}`", format.pair(key, &value.into()))
+    }
+
+    /// The notation of each file that the tree was read from.
+    pub fn formats(&self) -> Vec<Format> {
+        self.sources.iter().map(|source| source.format).collect()
+    }
+
+    /// Runs `f` one step deeper, at a part of the tree that may be another file's.
+    pub fn enter<T>(&mut self, step: Step<'n>, at: Span, f: impl FnOnce(&mut Self) -> T) -> T {
+        let around = std::mem::replace(&mut self.source, at.source as usize);
+        let result = self.within(step, f);
+        self.source = around;
+        result
     }
 
     /// Runs `f` one step deeper.

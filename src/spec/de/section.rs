@@ -44,7 +44,7 @@ impl<'n> Fields<'n> {
         let entry = self.entries.iter().find(|entry| entry.key.value == key.name);
         match entry {
             Some(entry) if entry.value.value != Value::Null => {
-                cx.within(Step::Key(&entry.key.value), |cx| T::decode(&entry.value, key, cx))
+                cx.enter(Step::Key(&entry.key.value), entry.key.span, |cx| T::decode(&entry.value, key, cx))
             }
             _ => T::absent().or_else(|| {
                 match self.meant.contains(&key.name) || cx.may_be_elsewhere() {

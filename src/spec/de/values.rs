@@ -50,7 +50,7 @@ impl<T: Decode> Decode for Vec<T> {
         let mut out = Self::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             if item.value != Value::Null {
-                out.extend(cx.within(Step::Item(index), |cx| T::decode(item, key, cx)));
+                out.extend(cx.enter(Step::Item(index), item.span, |cx| T::decode(item, key, cx)));
             }
         }
         Some(out)
@@ -88,7 +88,7 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
                 cx.push(left_out(&entry.key).help(help));
                 continue;
             }
-            let value = cx.within(Step::Key(&entry.key.value), |cx| V::decode(&entry.value, key, cx));
+            let value = cx.enter(Step::Key(&entry.key.value), entry.key.span, |cx| V::decode(&entry.value, key, cx));
             out.extend(name.zip(value));
         }
         Some(out)

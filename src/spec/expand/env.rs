@@ -195,7 +195,7 @@ impl Env {
     /// A key with its value, as the file that the place is in would write them.
     pub fn pair(&self, at: Span, key: &str, value: &Json) -> String {
         let source = self.sources.get(at.source as usize);
-        source.and_then(|source| Format::of_path(&source.name)).unwrap_or(Format::Yaml).pair(key, value)
+        source.map_or(Format::Yaml, |source| source.format).pair(key, value)
     }
 
     /// Reports what has not been said yet of a fault.

@@ -281,6 +281,21 @@ drawn! {
 }
 
 #[test]
+fn help_is_in_the_notation_of_the_file_that_it_is_about() {
+    let part = "[namespaces.w]\nloopback = false\n[[links]]\nendpoints = ['w:e0']\n[[links]]\nendpoints = [{ namespace = 'w' }, { bridge = 'br0' }]\n\
+                [[gateways]]\n[[namespaces.v.routes]]\nto = 'fd00::/64'\nnexthops = [{ via = 'fd01::1', dev = 'lo' }, { via = 'fd01::1', dev = 'lo' }]\n";
+    let text = "name: a\ninclude: part.toml\nbridges: { br0: }\nlinks: [{ endpoints: [x] }]\nchecks: { from: w, to: w, when: [] }\n";
+    let files = [("lab.yaml", text), ("part.toml", part)];
+    let mut loaded = load_case(&Case { files: &files, vars: &[] }, None);
+    loaded.diagnostics.0.extend(resolve::resolve(loaded.file.as_ref().unwrap()).1.0);
+    let helps = loaded.diagnostics.0.iter().filter_map(|it| it.help.as_deref());
+    insta::assert_snapshot!(helps.collect::<Vec<_>>().join("\n"));
+    // On standard input no ending tells the format.
+    let (_, _, found) = parse(br#"{"name": "a", "namespaces": {"w$i": {"for": 1}}}"#, "-", Format::Json);
+    assert!(found.0[0].help.as_ref().unwrap().contains(r#""for": { "l": "1..4" }"#), "{found:?}");
+}
+
+#[test]
 fn a_file_that_cannot_be_included_is_one_error() {
     for include in ["gone.yaml", "bad.json", "b.txt", "list.yaml"] {
         let text = format!(

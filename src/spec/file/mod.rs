@@ -75,12 +75,19 @@ pub struct File {
     pub port_forwards: Vec<Spanned<PortForward>>,
     /// `checks`.
     pub checks: Vec<Spanned<Check>>,
-    /// The notation that it is written in.
-    pub format: Format,
+    /// The notation of the file and of each that it includes.
+    formats: Vec<Format>,
     /// What could not be read, which has been reported.
     pub lost: Lost,
     /// Namespaces and bridges that would be there if their `when` held.
     pub taken_out: TakenOut,
+}
+
+impl File {
+    /// A key with its value as the file at `at` would write it, for help.
+    pub fn pair(&self, at: Span, key: &str, value: &Json) -> String {
+        format!("`{}`", self.formats.get(at.source as usize).copied().unwrap_or(Format::Yaml).pair(key, value))
+    }
 }
 
 section! {
@@ -228,7 +235,7 @@ impl Decode for File {
             nat: raw.nat,
             port_forwards: raw.port_forwards,
             checks: raw.checks,
-            format: cx.format,
+            formats: cx.formats(),
             lost,
             taken_out: TakenOut::new(),
         })

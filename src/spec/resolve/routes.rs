@@ -176,9 +176,10 @@ fn refuse_twice(scope: &mut Scope<'_>, list: &[file::Nexthop], hops: &[(Hop, boo
         if let Some(first) = seen.insert((via, hop.dev.as_deref()), place.span) {
             let error = Diagnostic::error("route::nexthop_twice", format!("the next hop {via} is there twice"));
             let error = error.at(place.span, "the second time").at(first, "the first time");
-            scope.error(
-                error.help(format!("the kernel takes it once: for twice its share write {}", scope.pair("weight", 2))),
-            );
+            scope.error(error.help(format!(
+                "the kernel takes it once: for twice its share write {}",
+                scope.pair_at(place.span, "weight", 2)
+            )));
             return None;
         }
     }
@@ -192,9 +193,10 @@ fn refuse_down(scope: &mut Scope<'_>, label: &Label, written: &file::Route, hops
         return Some(());
     };
     let span = written.via.as_ref().map(|via| via.span).or(written.dev.as_ref().map(|dev| dev.span));
-    let off = scope.pair(if device == "lo" { "loopback" } else { "up" }, false);
+    let span = span.unwrap_or(written.to.span);
+    let off = scope.pair_at(span, if device == "lo" { "loopback" } else { "up" }, false);
     let error = Diagnostic::error("route::down", format!("this route leaves by `{device}`, which is to be down"))
-        .at(span.unwrap_or(written.to.span), "the kernel takes no route by a device that is down")
+        .at(span, "the kernel takes no route by a device that is down")
         .help(format!("remove the route, or the {off} of `{device}`"));
     scope.error(error);
     None
@@ -307,9 +309,12 @@ fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: Ip
     }
     let nets: Vec<String> = interface.addresses.iter().map(|net| net.trunc().to_string()).collect();
     let what = format!("the next hop {address} is on no subnet of `{}`", interface.name);
-    let error = Diagnostic::error("route::nexthop_unreachable", what).at(span, "not reachable by that device").help(
-        format!("it is on {}; {} makes the kernel believe otherwise", nets.join(", "), scope.pair("onlink", true)),
-    );
+    let error =
+        Diagnostic::error("route::nexthop_unreachable", what).at(span, "not reachable by that device").help(format!(
+            "it is on {}; {} makes the kernel believe otherwise",
+            nets.join(", "),
+            scope.pair_at(span, "onlink", true)
+        ));
     scope.error(error);
     None
 }
@@ -332,7 +337,7 @@ fn by_another(
         .at(covering.to.span, "is led on by this route")
         .help(format!(
             "write the router that is on a subnet of the namespace, or use `dev` with {}",
-            scope.pair("onlink", true)
+            scope.pair_at(span, "onlink", true)
         ));
     scope.error(error);
     None

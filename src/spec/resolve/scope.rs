@@ -175,9 +175,14 @@ impl<'f> Scope<'f> {
         }
     }
 
-    /// A key with its value as the file would write it, for help.
+    /// A key with its value as the file itself would write it, for help.
     pub fn pair(&self, key: &str, value: impl Into<serde_json::Value>) -> String {
-        format!("`{}`", self.file.format.pair(key, &value.into()))
+        self.pair_at(Span::default(), key, value)
+    }
+
+    /// The same as the file at `at` would write it, which may be an included one.
+    pub fn pair_at(&self, at: Span, key: &str, value: impl Into<serde_json::Value>) -> String {
+        self.file.pair(at, key, &value.into())
     }
 
     /// Says an error or a warning, unless too many have been said.

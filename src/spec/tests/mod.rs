@@ -193,7 +193,7 @@ fn meaning(file: &file::File) -> String {
         if skipped.is_none() && line.trim_start().starts_with("span: Span {") {
             skipped = Some(indent);
         }
-        if skipped.is_none() && !line.trim_start().starts_with("format: ") {
+        if skipped.is_none() && !matches!(line.trim(), "Yaml," | "Toml," | "Json,") {
             out.extend([line, "\n"]);
         }
         if skipped == Some(indent) && line.trim_start() == "}," {

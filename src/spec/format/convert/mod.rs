@@ -29,7 +29,7 @@ pub struct Converted {
 /// The text of a file in the notation `to`. To its own it is [laid out](super::format) and nothing else.
 pub fn convert(bytes: &[u8], name: &str, from: Format, to: Format) -> Result<Converted, Refused> {
     let (text, read) = super::read(bytes, name, from)?;
-    let source = Source { name: name.to_owned(), text };
+    let source = Source { name: name.to_owned(), text, format: from };
     if from == to {
         return Ok(Converted { text: super::format(bytes, name, from)?, warnings: Vec::new(), source });
     }

@@ -59,8 +59,8 @@ fn with_styles(node: &Node, of: &impl Fn(&Scalar, Span) -> Style) -> Node {
 
 /// Where the language finds something wrong.
 fn errors(text: &str, tree: &Node) -> HashSet<Span> {
-    let sources = [Source { name: String::new(), text: text.to_owned() }];
-    let mut decoder = Decoder::new(&sources, Format::Toml);
+    let sources = [Source { name: String::new(), text: text.to_owned(), format: Format::Toml }];
+    let mut decoder = Decoder::new(&sources);
     drop(File::decode(tree, &Key::PLAIN, &mut decoder));
     let found = decoder.diagnostics.finish();
     let errors = found.iter().filter(|found| found.severity == Severity::Error);
