@@ -43,7 +43,8 @@ pub fn text(schema: &Json) -> String {
 }
 
 fn is_section(schema: &Json) -> bool {
-    schema["properties"].as_object().is_some_and(|keys| !keys.contains_key("value"))
+    let is_of_many = |key: &str| matches!(key, "for" | "when" | "value");
+    schema["properties"].as_object().is_some_and(|keys| keys.keys().any(|key| !is_of_many(key)))
 }
 
 fn row(key: &str, facts: &Json, required: bool) -> String {
@@ -77,13 +78,17 @@ fn takes(schema: &Json) -> String {
             None => "a map from sysctls to values".into(),
         };
     }
-    for several in ["anyOf", "oneOf", "allOf"] {
-        if let Some(all) = map.get(several).and_then(Json::as_array) {
-            let kinds: Vec<&Json> = all.iter().filter(|it| it["type"] != "null" && !is_of_many(it)).collect();
-            return alternatives(&kinds);
-        }
+    // What makes several of it is said once, in the preamble.
+    if let Some(one) = map.get("else") {
+        return takes(one);
     }
-    plain(map)
+    match map.get("anyOf").and_then(Json::as_array) {
+        Some(all) => {
+            let kinds: Vec<&Json> = all.iter().filter(|it| it["type"] != "null" && !is_of_many(it)).collect();
+            alternatives(&kinds)
+        }
+        None => plain(map),
+    }
 }
 
 /// Whether a schema is there for `for`, `when` and variables, which any value may be written with.
@@ -114,22 +119,38 @@ fn plain(map: &Map<String, Json>) -> String {
     if let Some(values) = map.get("enum").and_then(Json::as_array) {
         return values.iter().filter_map(Json::as_str).map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
     }
-    match map.get("type").and_then(Json::as_str).unwrap_or_default() {
-        "boolean" => "`true`, `false`".into(),
-        "integer" => match (map.get("minimum"), map.get("maximum")) {
-            (Some(least), Some(most)) => format!("{least} to {most}"),
-            _ => "a number".into(),
-        },
-        "string" => "a string".into(),
-        "array" => match map.get("items") {
-            Some(items) if map.contains_key("maxItems") => format!("two, each {}", takes(items)),
-            Some(items) => list_of(&takes(items)),
-            None => "a list".into(),
-        },
-        "object" => match map.get("additionalProperties") {
+    let number = || match (map.get("minimum"), map.get("maximum")) {
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        _ => "a number".into(),
+    };
+    let is_text = map.get("pattern").is_some_and(|pattern| pattern != "[$]");
+    match (types(map).as_slice(), map.get("items")) {
+        (["array", "string", ..], Some(items)) if is_pair(map) => format!("two, each {}", takes(items)),
+        (_, Some(items)) => list_of(&takes(items)),
+        (["boolean", "integer", ..], _) => format!("`true`, `false`, or {}", number()),
+        (["boolean", ..], _) => "`true`, `false`".into(),
+        (["integer", ..], _) if is_text => format!("{}, or a string", number()),
+        (["integer", ..], _) => number(),
+        (["string", "object"], _) if !is_of_many(&map["then"]) => format!("a string, or {}", takes(&map["then"])),
+        (["string", ..], _) => "a string".into(),
+        (["object", ..], _) => match map.get("additionalProperties") {
             Some(values) => format!("a map from names to {}", takes(values)),
             None => "a map".into(),
         },
         _ => "a value".into(),
     }
+}
+
+/// The types that a value may have.
+fn types(map: &Map<String, Json>) -> Vec<&str> {
+    match map.get("type") {
+        Some(Json::Array(types)) => types.iter().filter_map(Json::as_str).collect(),
+        one => one.and_then(Json::as_str).into_iter().collect(),
+    }
+}
+
+/// Whether a list has two items.
+fn is_pair(map: &Map<String, Json>) -> bool {
+    let parts = map.get("allOf").and_then(Json::as_array).into_iter().flatten();
+    parts.into_iter().any(|part| part["else"]["maxItems"] == 2)
 }

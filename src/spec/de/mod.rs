@@ -36,6 +36,8 @@ pub struct Key {
     pub net: NetForm,
     /// A further check of a string.
     pub check: fn(&str) -> Result<(), Wrong>,
+    /// What that check takes, for the schema. Empty where there is none.
+    pub pattern: &'static str,
 }
 
 /// What an address with a prefix length stands for.
@@ -60,6 +62,7 @@ impl Key {
         range: (0, u32::MAX as u64),
         net: NetForm::Interface,
         check: |_| Ok(()),
+        pattern: "",
     };
 
     /// The key as a JSON Schema: that of its values, with what is known of the key.
@@ -101,17 +104,9 @@ pub trait Decode: Sized {
 
     /// Which values it may have.
     fn schema(key: &Key, definitions: &mut Definitions) -> Json;
-}
 
-/// `schema`, or nothing: a key without a value counts as left out.
-pub fn or_null(schema: Json) -> Json {
-    match schema {
-        Json::Object(mut map) if map.contains_key("anyOf") => {
-            if let Some(Json::Array(options)) = map.get_mut("anyOf") {
-                options.push(json!({ "type": "null" }));
-            }
-            Json::Object(map)
-        }
-        other => json!({ "anyOf": [other, { "type": "null" }] }),
+    /// The schemas of entries by name that are not like the others.
+    fn exceptions() -> Option<Json> {
+        None
     }
 }

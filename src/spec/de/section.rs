@@ -2,11 +2,11 @@
 
 use serde_json::{Map as JsonMap, Value as Json, json};
 
-use super::{Decode, Decoder, Key, Step, or_null, suggest};
+use super::{Decode, Decoder, Key, Step, suggest};
 use crate::{
     model::Diagnostic,
     spec::{
-        schema::Definitions,
+        schema::{Definitions, value},
         tree::{Entry, Node, Value},
     },
 };
@@ -138,13 +138,15 @@ pub fn schema<S: Section>(definitions: &mut Definitions) -> Json {
         let mut object = JsonMap::new();
         let mut required = Vec::new();
         for (key, schema, needed) in properties {
-            let schema = if needed { schema } else { or_null(schema) };
+            let schema = if value::is_scalar(&schema) { value::several(schema) } else { schema };
+            let schema = if needed { schema } else { value::or_null(schema) };
             object.insert(key.name.into(), key.describe(schema));
             if needed {
                 required.push(Json::from(key.name));
             }
         }
-        let mut whole = json!({ "type": "object", "properties": object, "additionalProperties": false });
+        // An item or entry that is null is left out.
+        let mut whole = json!({ "type": ["object", "null"], "properties": object, "additionalProperties": false });
         if !required.is_empty() {
             whole["required"] = required.into();
         }
@@ -208,26 +210,4 @@ macro_rules! section {
     )*};
 }
 
-/// Makes sections readable as they are, where nothing is left to check across their keys.
-macro_rules! plain_section {
-    ($($name:ty),*) => {$(
-        impl $crate::spec::de::Decode for $name {
-            fn decode<'n>(
-                node: &'n $crate::spec::tree::Node,
-                _: &$crate::spec::de::Key,
-                cx: &mut $crate::spec::de::Decoder<'n>,
-            ) -> Option<Self> {
-                $crate::spec::de::section::decode(node, cx)
-            }
-
-            fn schema(
-                _: &$crate::spec::de::Key,
-                definitions: &mut $crate::spec::schema::Definitions,
-            ) -> serde_json::Value {
-                $crate::spec::de::section::schema::<Self>(definitions)
-            }
-        }
-    )*};
-}
-
-pub(crate) use {plain_section, section};
+pub(crate) use section;

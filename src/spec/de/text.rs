@@ -2,13 +2,16 @@
 
 use std::{net::IpAddr, ops::Range};
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{Key, suggest};
 use crate::{
     kind::check::Expect,
     model::{IfName, Label, Mac, TopologyName, name::NameError, snapshot::RouteType},
-    spec::file::Protocol,
+    spec::{
+        file::Protocol,
+        schema::{pattern, value},
+    },
 };
 
 /// What is wrong with a string, and with which bytes of it.
@@ -72,7 +75,7 @@ pub trait Text: Sized {
 
 /// Checked names, whose check gives a fragment that fits after the name.
 macro_rules! text_name {
-    ($($name:ty, $article:literal $what:literal, $code:literal, $pattern:literal;)*) => {$(
+    ($($name:ty, $article:literal $what:literal, $code:literal, $pattern:expr;)*) => {$(
         impl Text for $name {
             const WHAT: &'static str = concat!($article, " ", $what);
 
@@ -84,16 +87,16 @@ macro_rules! text_name {
             }
 
             fn schema(_: &Key) -> Json {
-                json!({ "type": "string", "pattern": $pattern })
+                value::text(&pattern::whole($pattern), Self::WHAT)
             }
         }
     )*};
 }
 
 text_name! {
-    TopologyName, "a" "topology name", "name::topology", "^[a-z0-9-]{1,32}$";
-    Label, "a" "name", "name::label", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$";
-    IfName, "an" "interface name", "name::interface", "^(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$";
+    TopologyName, "a" "topology name", "name::topology", "[a-z0-9-]{1,32}";
+    Label, "a" "name", "name::label", pattern::LABEL;
+    IfName, "an" "interface name", "name::interface", pattern::IF_NAME;
 }
 
 impl Text for Mac {
@@ -113,7 +116,10 @@ impl Text for Mac {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "type": "string", "pattern": "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$" })
+        value::text(
+            "^(?!00(:00){5}$)[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$",
+            "a MAC address such as 02:00:00:00:00:01",
+        )
     }
 }
 
@@ -125,7 +131,7 @@ impl Text for IpAddr {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "type": "string", "pattern": "^[0-9A-Fa-f:.]+$" })
+        value::text(&pattern::whole(&pattern::ip()), Self::WHAT)
     }
 }
 
@@ -143,7 +149,7 @@ macro_rules! text_words {
             }
 
             fn schema(_: &Key) -> Json {
-                json!({ "enum": [$($word),*] })
+                value::words(&[$($word),*])
             }
         }
     )*};

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Decode, Decoder, Key, NetForm, Step, meant, or_null,
+    Decode, Decoder, Key, NetForm, Step, meant,
     text::{Text, Wrong},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     spec::{
         address,
         file::Map,
-        schema::Definitions,
+        schema::{Definitions, pattern, value},
         tree::{Node, Scalar, Style, Value},
     },
 };
@@ -61,8 +61,7 @@ impl<T: Decode> Decode for Vec<T> {
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {
-        let item = T::schema(key, definitions);
-        json!({ "anyOf": [item, { "type": "array", "items": item }] })
+        value::list(T::schema(key, definitions))
     }
 }
 
@@ -99,8 +98,11 @@ impl<K: Text + Eq + std::hash::Hash, V: Decode> Decode for Map<K, V> {
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {
-        let value = V::schema(key, definitions);
-        json!({ "type": "object", "propertyNames": K::schema(key), "additionalProperties": or_null(value) })
+        let mut map = value::by_name(K::schema(key), V::schema(key, definitions));
+        if let Some(exceptions) = V::exceptions() {
+            map["properties"] = exceptions;
+        }
+        map
     }
 }
 
@@ -130,7 +132,7 @@ impl Decode for bool {
     }
 
     fn schema(_: &Key, _: &mut Definitions) -> Json {
-        json!({ "type": "boolean" })
+        value::bare("boolean", "true or false")
     }
 }
 
@@ -195,7 +197,10 @@ macro_rules! decode_number {
             }
 
             fn schema(key: &Key, _: &mut Definitions) -> Json {
-                json!({ "type": "integer", "minimum": key.range.0, "maximum": key.range.1 })
+                let mut schema = value::bare("integer", "a whole number");
+                schema["minimum"] = key.range.0.into();
+                schema["maximum"] = key.range.1.into();
+                schema
             }
         }
     )*};
@@ -214,8 +219,12 @@ impl Decode for String {
         }
     }
 
-    fn schema(_: &Key, _: &mut Definitions) -> Json {
-        json!({ "type": "string" })
+    fn schema(key: &Key, _: &mut Definitions) -> Json {
+        if key.pattern.is_empty() {
+            json!({ "type": "string" })
+        } else {
+            value::text(key.pattern, "what a name can begin with")
+        }
     }
 }
 
@@ -248,7 +257,14 @@ impl Text for IpNet {
     }
 
     fn schema(key: &Key) -> Json {
-        let length = if key.net == NetForm::Range { "(/[0-9]{1,3})?" } else { "/[0-9]{1,3}" };
-        json!({ "type": "string", "pattern": format!("^[0-9A-Fa-f:.]+{length}$") })
+        match key.net {
+            NetForm::Interface => {
+                value::text(&pattern::whole(&pattern::net()), "an address with its length, such as 10.0.0.1/24")
+            }
+            NetForm::Subnet => value::text(&pattern::whole(&pattern::net()), "a subnet such as 10.0.0.0/24"),
+            NetForm::Range => {
+                value::text(&pattern::whole(&pattern::range()), "an address or a range such as 10.0.0.0/24")
+            }
+        }
     }
 }

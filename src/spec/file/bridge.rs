@@ -1,12 +1,17 @@
 //! `bridges.KEY`.
 
 use ipnet::IpNet;
+use serde_json::{Value as Json, json};
 
 use crate::{
     model::{IfName, Label, Mac, Spanned},
-    spec::de::{
-        NetForm,
-        section::{plain_section, section},
+    spec::{
+        de::{
+            Decode, Decoder, Key, NetForm,
+            section::{self, Section, section},
+        },
+        schema::{Definitions, rule},
+        tree::Node,
     },
 };
 
@@ -45,4 +50,22 @@ section! {
         external: Option<Spanned<bool>> => "external" { default: "false", example: "true" },
     }
 }
-plain_section!(Bridge);
+
+impl Decode for Bridge {
+    fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        section::decode(node, cx)
+    }
+
+    fn schema(_: &Key, definitions: &mut Definitions) -> Json {
+        let reference = section::schema::<Self>(definitions);
+        let changes = ["addresses", "ports", "mtu", "mac", "stp", "ageing_time", "up"].map(|key| {
+            let why = format!("`{key}` would change an external bridge, which is somebody else's");
+            // An empty list changes nothing.
+            let some = json!({ "properties": { key: { "not": { "maxItems": 0, "type": "array" } } } });
+            let external = rule::is("external", &[true.into()]);
+            rule::refuses(rule::all([external, rule::given(key), some]), key, &why)
+        });
+        definitions.rules(Self::NAME, changes.to_vec());
+        reference
+    }
+}

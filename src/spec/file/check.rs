@@ -13,7 +13,7 @@ use crate::{
             section::{self, section},
             text::Wrong,
         },
-        schema::Definitions,
+        schema::{Definitions, pattern, rule, value},
         tree::{Node, Scalar, Style, Value},
     },
 };
@@ -94,7 +94,11 @@ impl Decode for Port {
     }
 
     fn schema(_: &Key, _: &mut Definitions) -> Json {
-        json!({ "anyOf": [{ "type": "boolean" }, { "type": "integer", "minimum": 1, "maximum": 65535 }] })
+        let mut schema = value::bare("boolean", "true or a port");
+        schema["type"] = json!(["boolean", "integer", "string"]);
+        schema["minimum"] = 1.into();
+        schema["maximum"] = u16::MAX.into();
+        schema
     }
 }
 
@@ -128,8 +132,39 @@ impl Decode for Check {
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
-        section::schema::<RawCheck>(definitions)
+        let reference = section::schema::<RawCheck>(definitions);
+        definitions.rules("Check", rules());
+        reference
     }
+}
+
+/// What the schema says of the keys of a check together.
+fn rules() -> Vec<Json> {
+    let is = |key, value: bool| rule::is(key, &[value.into()]);
+    let asks = |key: &str| json!({ "required": [key], "properties": { key: { "not": { "enum": [false, null] } } } });
+    let on = |key: &str| {
+        let on = json!({ "not": { "anyOf": [{ "enum": [false, null] }, { "type": ["string", "object"] }] } });
+        json!({ "required": [key], "properties": { key: on } })
+    };
+    let has_port = || rule::matches("to", &format!(r"^(\[.*\]|[^:\[]*):{}$", pattern::ports()));
+    let has_none = || rule::matches("to", r"^(\[.*\]|[^:\[]*|[^\[]*:[^\[]*:[^\[]*)$");
+    let (one, no_port) = ("a check asks in one way: write one check for each", "the check names no port");
+    let idle = |key, to: Json, others: [&str; 2]| {
+        let others = json!({ "not": { "anyOf": [asks(others[0]), asks(others[1])] } });
+        let condition = rule::all([is(key, false), to, others, rule::no_variables()]);
+        rule::refuses(condition, key, "this check asks in no way: leave it out, or name another probe")
+    };
+    vec![
+        rule::refuses(rule::all([on("ping"), on("tcp")]), "tcp", one),
+        rule::refuses(rule::all([on("ping"), on("udp")]), "udp", one),
+        rule::refuses(rule::all([on("tcp"), on("udp")]), "udp", one),
+        idle("ping", has_none(), ["tcp", "udp"]),
+        idle("tcp", has_port(), ["ping", "udp"]),
+        rule::refuses(rule::matches("to", r":([0-9]+)-(?!\1$)[0-9]+$"), "to", "a check asks one port"),
+        rule::refuses(rule::all([is("ping", true), has_port()]), "ping", "a ping knows no ports"),
+        rule::refuses(rule::all([is("tcp", true), has_none()]), "tcp", no_port),
+        rule::refuses(rule::all([is("udp", true), has_none()]), "udp", no_port),
+    ]
 }
 
 impl Spanned<Port> {

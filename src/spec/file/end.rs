@@ -13,7 +13,7 @@ use crate::{
             section::{self, section},
             text::{Text, Wrong},
         },
-        schema::Definitions,
+        schema::{Definitions, pattern, rule, value},
         tree::{Node, Scalar, Style, Value},
     },
 };
@@ -99,8 +99,18 @@ impl Decode for [Spanned<End>; 2] {
     }
 
     fn schema(key: &Key, definitions: &mut Definitions) -> Json {
-        let end = End::schema(key, definitions);
-        json!({ "type": "array", "items": end, "minItems": 2, "maxItems": 2 })
+        let several = json!({ "type": "object", "required": ["value"] });
+        let end =
+            json!({ "if": several, "then": value::reference(value::SEVERAL), "else": End::schema(key, definitions) });
+        let made = json!({ "type": "object", "anyOf": [{ "required": ["for"] }, { "required": ["when"] }] });
+        json!({
+            "type": ["array", "string", "object"], "items": end, "pattern": "[$]",
+            "patternErrorMessage": "expected a list of two ends",
+            "allOf": [
+                { "if": { "type": "object" }, "then": value::reference(value::SEVERAL) },
+                { "if": { "contains": made }, "else": { "minItems": 2, "maxItems": 2 } },
+            ],
+        })
     }
 }
 
@@ -117,12 +127,25 @@ impl Decode for End {
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
-        let name = "[A-Za-z0-9_][A-Za-z0-9_.-]*";
-        let pattern = format!("^\\s*{name}(:{name})?(\\s+[0-9A-Fa-f:.]+/[0-9]{{1,3}})*\\s*$");
         let long = section::schema::<RawEnd>(definitions);
-        let either = json!([{ "required": ["namespace", "interface"] }, { "required": ["bridge"] }]);
-        definitions.refine("End", "oneOf", either);
-        json!({ "anyOf": [{ "type": "string", "pattern": pattern }, long] })
+        let lone = rule::all([rule::given("namespace"), rule::none(&["interface"])]);
+        let place = "an end is in a `namespace`, or a port of a `bridge`";
+        definitions.rules(
+            "End",
+            vec![
+                rule::not_both("namespace", "bridge", "an end is in a namespace or a port of a bridge, not both"),
+                rule::needs(rule::none(&["namespace", "bridge"]), "namespace", place),
+                rule::needs(lone, "interface", "an end in a namespace needs the key `interface`"),
+            ],
+        );
+        definitions.set("End", "type", "object".into());
+        let (label, interface, net) = (pattern::LABEL, pattern::IF_NAME, pattern::net());
+        let short = format!(r"^\s*{label}(:{interface})?(\s+{net})*\s*$");
+        let mut end = value::text(&short, "NAMESPACE:INTERFACE with its addresses, BRIDGE, BRIDGE:INTERFACE or a map");
+        end["type"] = json!(["string", "object"]);
+        end["if"] = json!({ "type": "object" });
+        end["then"] = long;
+        end
     }
 }
 

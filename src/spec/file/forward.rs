@@ -15,7 +15,7 @@ use crate::{
             section::{self, section},
             text::{Text, Wrong},
         },
-        schema::Definitions,
+        schema::{Definitions, pattern, rule, value},
         tree::{Node, Value},
     },
 };
@@ -82,10 +82,15 @@ impl Text for Listen {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": 65535 },
-            { "type": "string", "pattern": r"^((\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?[0-9]{1,5}(-[0-9]{1,5})?$" },
-        ] })
+        let (v4, v6, ports) = (pattern::v4(), pattern::V6, pattern::ports());
+        let mut schema = value::text(
+            &format!(r"^(({v4}|\[(?!::1\]){v6}\]):)?{ports}$"),
+            "a port, a range of ports, or ADDRESS:PORT",
+        );
+        schema["type"] = json!(["integer", "string"]);
+        schema["minimum"] = 1.into();
+        schema["maximum"] = u16::MAX.into();
+        schema
     }
 }
 
@@ -122,8 +127,8 @@ impl Text for ForwardTo {
     }
 
     fn schema(_: &Key) -> Json {
-        let host = r"\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*|[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}";
-        json!({ "type": "string", "pattern": format!("^({host})(:[0-9]{{1,5}}(-[0-9]{{1,5}})?)?$") })
+        let (v6, label, ports) = (pattern::V6, pattern::LABEL, pattern::ports());
+        value::text(&format!(r"^((\[{v6}\]|{label})(:{ports})?|{v6})$"), Self::WHAT)
     }
 }
 
@@ -146,7 +151,10 @@ impl Decode for PortForward {
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
-        section::schema::<Self>(definitions)
+        let reference = section::schema::<Self>(definitions);
+        let none = "a port forward without a protocol forwards nothing";
+        definitions.rules("PortForward", vec![rule::not_empty("protocol", none)]);
+        reference
     }
 }
 

@@ -1,6 +1,6 @@
 //! `gateways`.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::{
     model::{Diagnostic, IfName, Label, Span, Spanned},
@@ -9,7 +9,7 @@ use crate::{
             Decode, Decoder, Key,
             section::{self, section},
         },
-        schema::Definitions,
+        schema::{Definitions, rule},
         tree::Node,
     },
 };
@@ -70,11 +70,18 @@ impl Decode for Gateway {
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
         let reference = section::schema::<RawGateway>(definitions);
-        let either = json!([
-            { "required": ["bridge"], "not": { "anyOf": [{ "required": ["namespace"] }, { "required": ["interface"] }] } },
-            { "required": ["namespace", "interface"], "not": { "required": ["bridge"] } },
-        ]);
-        definitions.refine("Gateway", "oneOf", either);
+        let either = "a gateway is a `bridge`, or an `interface` of a `namespace`";
+        let alone = |one, other| rule::all([rule::given(one), rule::none(&[other, "bridge"])]);
+        definitions.rules(
+            "Gateway",
+            vec![
+                rule::not_both("bridge", "namespace", either),
+                rule::not_both("bridge", "interface", either),
+                rule::needs(rule::none(&["bridge", "namespace", "interface"]), "bridge", either),
+                rule::needs(alone("namespace", "interface"), "interface", either),
+                rule::needs(alone("interface", "namespace"), "namespace", either),
+            ],
+        );
         reference
     }
 }

@@ -50,6 +50,9 @@ pub type Map<K, V> = IndexMap<Spanned<K>, V, foldhash::fast::RandomState>;
 /// What stands for the name of a topology that has none, or one that is no name.
 pub const UNNAMED: &str = "unnamed";
 
+/// What a prefix may be.
+const PREFIX: &str = "^([A-Za-z0-9_][A-Za-z0-9_.-]{0,62})?$";
+
 /// A whole file.
 #[derive(Debug)]
 pub struct File {
@@ -108,7 +111,7 @@ section! {
         include: Expanded<Paths> => "include" { default: "[]", example: r#"["base.yaml"]"# },
         /// What is put before the names of the namespaces and host devices that are made. `${name}` in it stands for the
         /// topology's name, so that a second copy of a lab can run beside the first.
-        prefix: Option<Spanned<String>> => "prefix" { default: r#""""#, example: r#""${name}-""#, check: prefix },
+        prefix: Option<Spanned<String>> => "prefix" { default: r#""""#, example: r#""${name}-""#, check: prefix, pattern: PREFIX },
         /// Whether IPv6 is on in the namespaces of the lab, and on its devices in the host. A bridge with a thousand ports keeps
         /// the kernel busy with it.
         ipv6: Option<bool> => "ipv6" { default: "true", example: "false" },
@@ -154,7 +157,7 @@ struct Variables;
 impl Shape for Variables {
     fn schema() -> Json {
         let one = json!({ "type": ["string", "integer", "boolean"] });
-        let any = json!({ "anyOf": [one, { "type": "array", "items": one }, { "type": "null" }] });
+        let any = json!({ "type": ["string", "integer", "boolean", "array", "null"], "items": one });
         let names = json!({ "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": { "const": "name" } });
         let title = "a map from names to values, or lists of values";
         json!({ "title": title, "type": "object", "propertyNames": names, "additionalProperties": any })
@@ -167,8 +170,7 @@ struct Paths;
 
 impl Shape for Paths {
     fn schema() -> Json {
-        let path = json!({ "type": "string" });
-        json!({ "anyOf": [path, { "type": "array", "items": path }] })
+        json!({ "type": ["string", "array"], "items": { "type": "string" } })
     }
 }
 

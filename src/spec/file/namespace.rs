@@ -1,11 +1,19 @@
 //! `namespaces.KEY`.
 
 use ipnet::IpNet;
+use serde_json::{Value as Json, json};
 
 use super::{Map, Route};
 use crate::{
     model::Spanned,
-    spec::de::section::{plain_section, section},
+    spec::{
+        de::{
+            Decode, Decoder, Key,
+            section::{self, Section, section},
+        },
+        schema::{Definitions, rule, value},
+        tree::Node,
+    },
 };
 
 section! {
@@ -32,4 +40,28 @@ section! {
         },
     }
 }
-plain_section!(Namespace);
+
+impl Decode for Namespace {
+    fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
+        section::decode(node, cx)
+    }
+
+    fn schema(_: &Key, definitions: &mut Definitions) -> Json {
+        section::schema::<Self>(definitions)
+    }
+
+    /// The host is there already, and takes little.
+    fn exceptions() -> Option<Json> {
+        let takes = "the host takes `routes`, `sysctls` and `forwarding: true`";
+        let off = rule::is("forwarding", &[false.into()]);
+        let rules = [
+            rule::refuses(rule::given("addresses"), "addresses", takes),
+            rule::refuses(rule::given("loopback"), "loopback", takes),
+            rule::refuses(off, "forwarding", takes),
+        ];
+        let mut host = value::several(value::reference(Self::NAME));
+        host["description"] = "The namespace that the tool runs in, which is always there.".into();
+        host["allOf"] = rules.to_vec().into();
+        Some(json!({ "host": host }))
+    }
+}

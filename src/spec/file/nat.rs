@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::route::mixed;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
             section::{self, section},
             text::{Text, Wrong},
         },
-        schema::Definitions,
+        schema::{Definitions, pattern, rule, value},
         tree::Node,
     },
 };
@@ -97,7 +97,10 @@ impl Text for To {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "type": "string", "pattern": "^[\\[\\]0-9A-Fa-f:./-]+$" })
+        let (v4, v6, ports) = (pattern::v4(), pattern::V6, pattern::ports());
+        let narrow = format!("{v4}(-{v4})?(:{ports})?");
+        let wide = format!(r"({v6}|\[{v6}\])(-({v6}|\[{v6}\]))?|(\[{v6}\](-\[{v6}\])?|\[{v6}-{v6}\]):{ports}");
+        value::text(&format!("^({}|{narrow}|{wide})$", pattern::net()), Self::WHAT)
     }
 }
 
@@ -136,6 +139,9 @@ fn bare(text: &str, at: usize) -> Result<IpAddr, Wrong> {
     address::ip(inside).map_err(|wrong| wrong.shifted(at + cut, inside.len()))
 }
 
+/// What tells a range of addresses, or a port after one.
+const SEVERAL: &str = r"-|^[0-9.]+:|\]:";
+
 impl Decode for Nat {
     fn decode<'n>(node: &'n Node, _: &Key, cx: &mut Decoder<'n>) -> Option<Self> {
         let before = cx.found();
@@ -158,13 +164,23 @@ impl Decode for Nat {
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
         let reference = section::schema::<RawNat>(definitions);
-        let none = |a: &str, b: &str| json!({ "anyOf": [{ "required": [a] }, { "required": [b] }] });
-        let either = json!([
-            { "required": ["masquerade"], "not": { "anyOf": [none("snat", "dnat"), { "required": ["to"] }] } },
-            { "required": ["snat", "to"], "not": none("masquerade", "dnat") },
-            { "required": ["dnat", "to"], "not": none("masquerade", "snat") },
-        ]);
-        definitions.refine("Nat", "oneOf", either);
+        let one = "a nat rule has exactly one of `masquerade`, `snat` and `dnat`";
+        let without_to = |key| rule::all([rule::given(key), rule::none(&["to"])]);
+        let to = |key, pattern| rule::all([rule::given(key), rule::matches("to", pattern)]);
+        definitions.rules(
+            "Nat",
+            vec![
+                rule::needs(rule::none(&["masquerade", "snat", "dnat"]), "masquerade", one),
+                rule::not_both("masquerade", "snat", one),
+                rule::not_both("masquerade", "dnat", one),
+                rule::not_both("snat", "dnat", one),
+                rule::not_both("masquerade", "to", "`masquerade` takes no `to`: it uses the address of the interface"),
+                rule::needs(without_to("snat"), "to", "a nat rule with `snat` needs the key `to`"),
+                rule::needs(without_to("dnat"), "to", "a nat rule with `dnat` needs the key `to`"),
+                rule::refuses(to("snat", "/"), "to", "`snat` becomes an address or a range, not a prefix"),
+                rule::refuses(to("dnat", SEVERAL), "to", "`dnat` becomes an address or a prefix, without ports"),
+            ],
+        );
         reference
     }
 }

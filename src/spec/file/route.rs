@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::bridge::MTU;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
             section::{self, section},
             text::{Text, Wrong},
         },
-        schema::Definitions,
+        schema::{Definitions, pattern, rule, value},
         tree::Node,
     },
 };
@@ -86,7 +86,7 @@ impl Text for Destination {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "type": "string", "pattern": "^(default|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$" })
+        value::text(&format!("^(default|{})$", pattern::range()), Self::WHAT)
     }
 }
 
@@ -119,7 +119,8 @@ impl Text for Via {
     }
 
     fn schema(_: &Key) -> Json {
-        json!({ "type": "string", "minLength": 1 })
+        let (ip, label, interface) = (pattern::ip(), pattern::LABEL, pattern::IF_NAME);
+        value::text(&format!("^({ip}|{label}:{interface})$"), Self::WHAT)
     }
 }
 
@@ -137,7 +138,15 @@ impl Decode for Nexthop {
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
-        section::schema::<Self>(definitions)
+        let reference = section::schema::<Self>(definitions);
+        definitions.rules(
+            "Nexthop",
+            vec![
+                rule::needs(rule::none(&["via", "dev"]), "via", LEADS_NOWHERE),
+                rule::needs(rule::all([rule::is("onlink", &[true.into()]), rule::none(&["dev"])]), "dev", ONLINK),
+            ],
+        );
+        reference
     }
 }
 
@@ -152,9 +161,38 @@ impl Decode for Route {
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
-        section::schema::<Self>(definitions)
+        let reference = section::schema::<Self>(definitions);
+        let drops = || rule::is("type", &["blackhole".into(), "unreachable".into(), "prohibit".into()]);
+        let needs_none = |way| {
+            rule::refuses(
+                rule::all([drops(), rule::given(way)]),
+                way,
+                "a route that drops its packets needs no way out",
+            )
+        };
+        let sends = rule::any([rule::none(&["type"]), rule::is("type", &["unicast".into()])]);
+        let either = "a route has either `via` and `dev`, or `nexthops`";
+        let onlink = rule::all([rule::is("onlink", &[true.into()]), rule::none(&["dev", "nexthops"])]);
+        definitions.rules(
+            "Route",
+            vec![
+                needs_none("via"),
+                needs_none("dev"),
+                needs_none("nexthops"),
+                rule::needs(rule::all([sends, rule::none(&["via", "dev", "nexthops"])]), "via", LEADS_NOWHERE),
+                rule::not_both("via", "nexthops", either),
+                rule::not_both("dev", "nexthops", either),
+                rule::not_empty("nexthops", "a route without next hops leads nowhere"),
+                rule::needs(onlink, "dev", ONLINK),
+            ],
+        );
+        reference
     }
 }
+
+/// What an editor says of a route or next hop without a way out, and of one that is `onlink` of no device.
+const LEADS_NOWHERE: &str = "name the router with `via`, or the device with `dev`";
+const ONLINK: &str = "`onlink` takes the next hop as reachable on `dev`, which is not there";
 
 fn leads_nowhere(what: &str) -> Diagnostic {
     Diagnostic::error("route::nowhere", format!("{what} says neither `via` nor `dev`"))

@@ -7,7 +7,7 @@ use crate::{
     model::{Span, Spanned},
     spec::{
         de::{Decode, Decoder, Key, Step, meant, text::Wrong},
-        schema::Definitions,
+        schema::{Definitions, many, value},
         tree::{Entry, Node, Scalar, Style, Value, duplicate_key},
     },
 };
@@ -28,14 +28,54 @@ impl Decode for Map<String, Spanned<String>> {
     }
 
     fn schema(_: &Key, definitions: &mut Definitions) -> Json {
-        if definitions.begin("Sysctls") {
-            let value = json!({ "type": ["string", "integer", "boolean", "null"] });
-            let nested = json!({ "$ref": "#/$defs/Sysctls" });
-            let whole = json!({ "type": "object", "additionalProperties": { "anyOf": [value, nested] } });
-            definitions.finish("Sysctls", whole);
+        if definitions.begin(BELOW) {
+            definitions.finish(BELOW, below());
+            definitions.finish(WHOLE, whole());
         }
-        json!({ "$ref": "#/$defs/Sysctls" })
+        value::several(value::reference(WHOLE))
     }
+}
+
+/// The definition of all sysctls, and of those below a part of their name.
+const WHOLE: &str = "Sysctls";
+const BELOW: &str = "SysctlsBelow";
+
+/// Sysctls by their names, all of them below `net`.
+fn whole() -> Json {
+    let mut net = json!({ "type": ["object", "string", "null"], "pattern": "[$]" });
+    let other = "only sysctls below `net` can be set, by the names that `sysctl -a` shows";
+    nested(&mut net);
+    json!({
+        "type": ["object", "null"],
+        "properties": { "for": many::every(), "when": many::condition() },
+        "patternProperties": { "^net$": net, "^net([./][A-Za-z0-9_@-]+)+$|[$]": one() },
+        "additionalProperties": { "type": "null", "errorMessage": other },
+    })
+}
+
+/// Sysctls by what is left of their names.
+fn below() -> Json {
+    let names = value::text("^[A-Za-z0-9_@-]+([./][A-Za-z0-9_@-]+)*$", "the name of a sysctl");
+    json!({
+        "type": "object",
+        "propertyNames": names,
+        "properties": { "for": many::every(), "when": many::condition() },
+        "additionalProperties": one(),
+    })
+}
+
+/// The value of a sysctl, or sysctls below the key.
+fn one() -> Json {
+    let mut value = value::text(r"^[^\u0000-\u001F\u007F-\u009F]*$", "one line, with spaces between numbers");
+    value["type"] = json!(["number", "string", "boolean", "object", "null"]);
+    nested(&mut value);
+    value
+}
+
+/// Lets a map stand for a value.
+fn nested(value: &mut Json) {
+    value["if"] = json!({ "type": "object" });
+    value["then"] = value::several(value::reference(BELOW));
 }
 
 fn collect<'n>(above: &str, entries: &'n [Entry], cx: &mut Decoder<'n>, out: &mut Map<String, Spanned<String>>) {

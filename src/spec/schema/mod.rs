@@ -1,6 +1,9 @@
 //! The JSON Schema of the language, from the same tables by which files are read.
 
-mod many;
+pub mod many;
+pub mod pattern;
+pub mod rule;
+pub mod value;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -28,10 +31,15 @@ impl Definitions {
         self.0.insert(name.to_owned(), schema);
     }
 
-    /// Adds to the schema of a name what a table of keys cannot say.
-    pub fn refine(&mut self, name: &str, key: &str, value: Json) {
+    /// Adds to the schema of a section what its keys ask of each other.
+    pub fn rules(&mut self, name: &str, rules: Vec<Json>) {
+        self.set(name, "allOf", rules.into());
+    }
+
+    /// Says something of a definition in other words than its table of keys does.
+    pub fn set(&mut self, name: &str, keyword: &str, value: Json) {
         if let Some(Json::Object(schema)) = self.0.get_mut(name) {
-            schema.insert(key.to_owned(), value);
+            schema.insert(keyword.to_owned(), value);
         }
     }
 }
@@ -47,8 +55,9 @@ pub fn schema() -> Json {
     whole.insert("description".into(), "The virtual network of a Linux machine: a whole lab in one file.".into());
     if let Some(Json::Object(file)) = definitions.0.remove("File") {
         whole.extend(file);
+        whole.insert("type".into(), "object".into());
     }
-    many::allow(&mut whole, &mut definitions.0);
+    many::allow(&mut definitions.0);
     if let Some(Json::Object(properties)) = whole.get_mut("properties") {
         let description = "Which schema editors check this file against.";
         properties.insert("$schema".into(), json!({ "type": "string", "description": description }));
