@@ -3,6 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "schemas/agree.rs"]
+mod agree;
+#[expect(dead_code, reason = "the page has more to tell than is asked here")]
+#[path = "diagnostics/page.rs"]
+mod page;
+#[expect(dead_code, reason = "no labs are edited here")]
+#[path = "properties/random.rs"]
+mod properties;
+#[path = "reach/random.rs"]
+mod reach;
 #[path = "schemas/reference.rs"]
 mod reference;
 
@@ -24,6 +34,9 @@ use netwright::{
     spec::{self, Format, Surroundings, resolve},
 };
 use serde_json::{Value as Json, json};
+
+/// The part of the page of diagnostics whose codes no file shows alone.
+const HOST: &str = "On the running host";
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
