@@ -78,7 +78,7 @@ fn node(source: u32, value: &Placed<DeValue<'_>>, depth: usize, diagnostics: &mu
         }
         DeValue::String(text) => return Node::scalar(span, text.as_ref(), Style::Text),
         DeValue::Integer(number) => return Node::scalar(span, decimal(number), Style::Number),
-        DeValue::Float(number) => return Node::scalar(span, number.as_str(), Style::Number),
+        DeValue::Float(number) => return Node::scalar(span, number.as_str().trim_start_matches('+'), Style::Number),
         DeValue::Boolean(truth) => return Node::scalar(span, truth.to_string(), Style::Bool),
         DeValue::Datetime(date) => return Node::scalar(span, date.to_string(), Style::Date),
     };

@@ -34,9 +34,15 @@ pub fn is_text(plain: &str) -> bool {
     !matches!(plain, "true" | "false") && !is_whole(plain)
 }
 
+/// A number that is not whole, as all readers write it: `1.5`, `1e3`, and `-0`, which is no whole number to all of them.
+pub fn fraction(plain: &str) -> Option<f64> {
+    let is_one = plain.contains(['.', 'e', 'E']) || plain == "-0";
+    serde_json::from_str::<serde_json::Number>(plain).ok().filter(|_| is_one)?.as_f64()
+}
+
 /// Whether it is a whole number as the language writes one.
 pub fn is_whole(plain: &str) -> bool {
     let digits = plain.strip_prefix('-').unwrap_or(plain);
-    let zero_first = digits.len() > 1 && digits.starts_with('0');
+    let zero_first = digits.starts_with('0') && plain != "0";
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && !zero_first && plain.parse::<i64>().is_ok()
 }

@@ -2,7 +2,11 @@
 
 use toml_writer::{ToTomlKey, ToTomlValue};
 
-use super::{Kept, Noted, same::is_whole};
+use super::{
+    Kept, Noted,
+    same::{fraction, is_whole},
+    typed::written,
+};
 use crate::spec::{
     format::{
         lines::width,
@@ -183,10 +187,12 @@ fn body(noted: &Noted) -> Body {
 
 fn scalar(scalar: &Scalar) -> String {
     let text = scalar.text.as_str();
-    let is_float = || text.contains(['.', 'e', 'E']) && serde_json::from_str::<serde_json::Number>(text).is_ok();
-    match scalar.style {
-        Style::Bool => text.to_owned(),
-        Style::Number if is_whole(text) || is_float() => text.to_owned(),
-        Style::Number | Style::Plain | Style::Text | Style::Date => text.to_toml_value(),
+    match (scalar.style, fraction(text)) {
+        (Style::Bool, _) => text.to_owned(),
+        // To TOML a zero has no sign but as a fraction.
+        (Style::Number, Some(fraction)) if text == "-0" => written(fraction),
+        (Style::Number, Some(_)) => text.to_owned(),
+        (Style::Number, None) if is_whole(text) => text.to_owned(),
+        (Style::Number | Style::Plain | Style::Text | Style::Date, _) => text.to_toml_value(),
     }
 }

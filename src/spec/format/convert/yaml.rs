@@ -1,6 +1,9 @@
 //! To YAML: sections as blocks, what is short in brackets.
 
-use super::{Kept, Noted};
+use super::{
+    Kept, Noted, same,
+    typed::{is_long, written},
+};
 use crate::spec::{
     format::{
         lines::width,
@@ -155,6 +158,9 @@ fn scalar(scalar: &Scalar, place: Place) -> Body {
     match scalar.style {
         Style::Bool => Body::Text(scalar.text.clone()),
         Style::Number if !quote::is_trap(&scalar.text) => Body::Text(scalar.text.clone()),
+        Style::Number if let Some(fraction) = same::fraction(&scalar.text).filter(|it| !is_long(*it)) => {
+            Body::Text(written(fraction))
+        }
         Style::Text | Style::Plain | Style::Date if place != Place::Brackets && reads_as_block(&scalar.text) => {
             let header = if scalar.text.ends_with('\n') { "|" } else { "|-" };
             Body::Block(Block { header: header.to_owned(), lines: scalar.text.lines().map(str::to_owned).collect() })

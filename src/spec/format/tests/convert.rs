@@ -95,3 +95,21 @@ fn what_the_language_would_not_take_keeps_its_kind_all_the_same() {
     let (written, _) = converted(text, Format::Toml, Format::Yaml);
     assert_eq!(written, "description: true\nname: \"8088\"\nx-y: \"true\"\n");
 }
+
+#[test]
+fn numbers_keep_their_meaning_from_notation_to_notation() {
+    let yaml = "name: x\nnamespaces:\n  a: { sysctls: { net.a: -0, net.b: \"1_000\", net.c: 1.5, net.d: \"1e3\" } }\nx-any:\n  \
+                - [-0, 1.5, -1.5, 1e3, 1e300, 0.1, 007, +5, 1_000, 0o17, .inf, 99999999999999999999]\n  - { a: -0.0, b: \"1.5\" }\n";
+    let (toml, _) = converted(yaml, Format::Yaml, Format::Toml);
+    let (json, _) = converted(yaml, Format::Yaml, Format::Json);
+    let (back, _) = converted(&toml, Format::Toml, Format::Yaml);
+    insta::assert_snapshot!(format!("{toml}---\n{json}---\n{back}"));
+    let odd = "name = \"x\"\nx-any = [-0, +5, 1_000, 0o17, 0xff, 0b11, 1e3, 1_0.5, +1.5, inf, -nan, -0.0, 6.26e-34]\n";
+    let (yaml, _) = converted(odd, Format::Toml, Format::Yaml);
+    let (json, _) = converted(odd, Format::Toml, Format::Json);
+    insta::assert_snapshot!(format!("{yaml}---\n{json}"));
+    let odd = r#"{ "name": "x", "bridges": { "b": { "mtu": -0, "up": 1e3 } }, "x-any": [-0, 1e3, 1E+2, 1.50, -0.0, 1e-7, 99999999999999999999] }"#;
+    let (yaml, _) = converted(odd, Format::Json, Format::Yaml);
+    let (toml, _) = converted(odd, Format::Json, Format::Toml);
+    insta::assert_snapshot!(format!("{yaml}---\n{toml}"));
+}

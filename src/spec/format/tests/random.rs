@@ -106,6 +106,7 @@ fn value() -> impl Strategy<Value = Json> {
         2 => any::<i64>().prop_map(Json::from),
         1 => (0..99i32).prop_map(Json::from),
         1 => (-1000..1000i32).prop_map(|n| Json::from(f64::from(n) / 8.0)),
+        1 => prop_oneof![Just(-0.0), proptest::num::f64::NORMAL].prop_map(Json::from),
         5 => word().prop_map(Json::from),
     ];
     leaf.prop_recursive(5, 60, 6, |inner| {
@@ -118,7 +119,8 @@ fn value() -> impl Strategy<Value = Json> {
 }
 
 fn file() -> impl Strategy<Value = Json> {
-    prop::collection::vec((word(), value()), 1..6).prop_map(|entries| Json::Object(entries.into_iter().collect()))
+    let key = prop_oneof![4 => word(), 1 => Just("x-any".to_owned())];
+    prop::collection::vec((key, value()), 1..6).prop_map(|entries| Json::Object(entries.into_iter().collect()))
 }
 
 proptest! {
