@@ -99,6 +99,19 @@ fn anchors_tags_and_merges_are_kept() {
 }
 
 #[test]
+fn comments_behind_an_anchor_stay_with_its_value() {
+    yaml(
+        "a: &x # one\n  5\nb: &y   # two\n  # three\n  [1]\nc: 1\n",
+        "a: &x 5 # one\n# three\nb: &y [1] # two\nc: 1\n",
+    );
+    yaml("a:\n- &x # one\n  5\n- !!str # two\n  x # three\n", "a:\n  - &x 5 # one\n  # two\n  - !!str x # three\n");
+    yaml(
+        "a: &x # one\n  |\n  t\nb: &y # two\nc: &z # three\n  k: 1\n",
+        "a: &x | # one\n  t\nb: &y # two\nc: &z # three\n  k: 1\n",
+    );
+}
+
+#[test]
 fn marks_of_documents_are_kept() {
     yaml("%YAML 1.2\n---\na: 1\n...\n", "%YAML 1.2\n---\na: 1\n");
     yaml("# x\n\n--- # y\na: 1\n", "# x\n\n---\n# y\na: 1\n");

@@ -117,6 +117,7 @@ impl<'a> Reader<'a> {
         }
         // A value moves up to its key's line, so comments between the two go above.
         item.lead.extend(self.lead(token.begin).into_iter().filter(|one| *one != Trivia::Blank));
+        self.behind_props(&token, item);
         let (node, end) = self.node(&token, column);
         item.value = node;
         let bound = if item.value.is_empty() && item.key.is_some() { 0 } else { self.following() };
@@ -126,6 +127,18 @@ impl<'a> Reader<'a> {
             (Some(head), Some(_)) => item.lead.push(Trivia::Comment(head.text)),
             (None, _) => {}
         }
+    }
+
+    /// Takes the comments between the anchor and tag of a value and the value, which moves up to them.
+    fn behind_props(&mut self, token: &Token<'a>, item: &mut Item) {
+        let content = token.mark.unwrap_or(token.range.start);
+        let Some(last) = token.props.last().filter(|last| !token.range.is_empty() && last.end < content) else {
+            return;
+        };
+        if item.head.is_none() {
+            item.head = self.remark(last.end, content);
+        }
+        item.lead.extend(self.lead(content).into_iter().filter(|one| *one != Trivia::Blank));
     }
 
     /// A value, and after which byte a comment would be its.
