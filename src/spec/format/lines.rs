@@ -84,17 +84,20 @@ struct Place {
     column: usize,
     /// Whether its author put it there.
     spaced: bool,
+    /// Whether it stood there behind another line.
+    moved: bool,
 }
 
 impl Place {
     fn of(line: &Line) -> Option<Self> {
         let remark = line.remark.as_ref()?;
         let end = ends(&line.text);
-        Some(Self { end, column: remark.column.unwrap_or(end + 1), spaced: remark.spaced })
+        Some(Self { end, column: remark.column.unwrap_or(end + 1), spaced: remark.spaced, moved: remark.moved })
     }
 
     fn put(&mut self, column: usize) {
         self.column = column;
+        self.moved = false;
         self.spaced = column > self.end + 1;
     }
 }
@@ -109,9 +112,15 @@ fn settle(places: &mut [Place]) {
         let column = group.first().map_or(0, |place| place.column);
         let least = group.iter().map(|place| place.end).max().unwrap_or_default() + 1;
         let on_purpose = group.iter().any(|place| place.spaced);
-        let is_shared = group.len() > 1 || column >= least && sharers.get(&column).is_some_and(|count| *count > 1);
+        let moved = group.iter().any(|place| place.moved);
+        let is_shared =
+            group.len() > 1 || !moved && column >= least && sharers.get(&column).is_some_and(|count| *count > 1);
         for place in group {
-            place.put(if on_purpose && is_shared { column.max(least) } else { place.end + 1 });
+            place.put(if on_purpose && is_shared {
+                if moved { least } else { column.max(least) }
+            } else {
+                place.end + 1
+            });
         }
     }
 }

@@ -19,13 +19,15 @@ pub struct Remark {
     pub column: Option<usize>,
     /// Whether more than one blank stood before it.
     pub spaced: bool,
+    /// Whether the line is a new one: then the column tells only which others it stood below.
+    pub moved: bool,
 }
 
 impl Remark {
     /// A comment that stood behind `before` on its line.
     pub fn behind(before: &str, text: &str) -> Self {
         let spaced = before.ends_with("  ") || before.ends_with('\t');
-        Self { text: text.trim_end().to_owned(), column: Some(before.chars().count()), spaced }
+        Self { text: text.trim_end().to_owned(), column: Some(before.chars().count()), spaced, moved: false }
     }
 }
 

@@ -108,7 +108,7 @@ fn gather(node: &Node, starts: &mut BTreeMap<usize, usize>) {
 /// The comments by the byte that their item begins at; each is taken by the first that asks.
 struct Placing {
     above: HashMap<usize, Vec<Trivia>>,
-    behind: HashMap<usize, String>,
+    behind: HashMap<usize, Remark>,
     tails: HashMap<(usize, bool), Vec<Trivia>>,
 }
 
@@ -119,14 +119,14 @@ impl Placing {
         let (place, trivia) = match note {
             // Above a header of tables stands what is said of the outermost that begins there.
             Note::Above(lead) => (within().min().map(|(_, at)| at).or_else(after), lead),
-            Note::Behind(text) => {
+            Note::Behind(remark) => {
                 if let Some((_, at)) = within().max()
                     && !self.behind.contains_key(&at)
                 {
-                    self.behind.insert(at, text);
+                    self.behind.insert(at, remark);
                     return;
                 }
-                (after(), vec![Trivia::Comment(text)])
+                (after(), vec![Trivia::Comment(remark.text)])
             }
         };
         match place {
@@ -142,7 +142,7 @@ impl Placing {
         let lead = lead.into_iter().skip_while(|one| *one == Trivia::Blank).map(printable).collect();
         // Behind the first line of a block stands what is said of the innermost that begins there.
         let behind = if first_start(node) == Some(at) { None } else { self.behind.remove(&at) };
-        let remark = behind.map(|text| Remark { text: visible(&text), column: None, spaced: false });
+        let remark = behind.map(|it| Remark { text: visible(&it.text), moved: true, ..it });
         let (value, kind) = match &node.value {
             Value::Null | Value::Invalid => (Kept::Null, None),
             Value::Scalar(scalar) => (Kept::Scalar(scalar.clone()), None),

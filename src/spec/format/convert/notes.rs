@@ -28,7 +28,7 @@ pub enum Note {
     /// Above it.
     Above(Vec<Trivia>),
     /// At the end of its line.
-    Behind(String),
+    Behind(Remark),
 }
 
 /// The comments of a text in the notation `format`; `None` where its parser does not take it.
@@ -90,6 +90,6 @@ impl Notes {
     }
 
     fn behind(&mut self, range: Range<usize>, remark: Option<Remark>) {
-        self.notes.extend(remark.map(|remark| (range, Note::Behind(remark.text))));
+        self.notes.extend(remark.map(|remark| (range, Note::Behind(remark))));
     }
 }

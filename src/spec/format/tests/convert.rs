@@ -113,3 +113,12 @@ fn numbers_keep_their_meaning_from_notation_to_notation() {
     let (toml, _) = converted(odd, Format::Json, Format::Toml);
     insta::assert_snapshot!(format!("{yaml}---\n{toml}"));
 }
+
+#[test]
+fn comments_in_a_column_stand_in_one_in_the_other_notation() {
+    let yaml = "name: x # the name\nvars:\n  leaves: 4        # how many\n  of: leaves       # of what\n  n: 1 # single\nchecks:\n  \
+                - { from: a, to: b }                   # one\n  - { from: a, to: b, ping: true }       # two\n";
+    let (toml, _) = converted(yaml, Format::Yaml, Format::Toml);
+    let (back, _) = converted(&toml, Format::Toml, Format::Yaml);
+    insta::assert_snapshot!(format!("{toml}---\n{back}"));
+}
