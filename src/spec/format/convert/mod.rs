@@ -11,8 +11,11 @@ mod yaml;
 use self::noted::{Kept, Noted};
 use super::{Format, Refused, same, toml::print as toml_printer, yaml::print as yaml_printer};
 use crate::{
-    model::Diagnostic,
-    spec::{Source, tree::Node},
+    model::{Diagnostic, Diagnostics, Span},
+    spec::{
+        Source,
+        tree::{Node, Value},
+    },
 };
 
 /// A file in another notation.
@@ -37,6 +40,9 @@ pub fn convert(bytes: &[u8], name: &str, from: Format, to: Format) -> Result<Con
     let mut tree = typed::typed(&source.text, &read);
     if to == Format::Toml {
         typed::without_nulls(&mut tree, &mut warnings);
+        if matches!(&tree.value, Value::Map(entries) if entries.is_empty()) {
+            return Err(nothing(source, name, tree.span));
+        }
     }
     let notes = notes::notes(&source.text, from).ok_or_else(|| super::unproved(name, "its comments cannot be told"))?;
     let noted = noted::noted(&tree, notes);
@@ -50,6 +56,14 @@ pub fn convert(bytes: &[u8], name: &str, from: Format, to: Format) -> Result<Con
     };
     let text = proved(&tree, text, name, to)?;
     Ok(Converted { text, warnings, source })
+}
+
+/// A file of which nothing can be said in TOML.
+fn nothing(source: Source, name: &str, at: Span) -> Refused {
+    let error = Diagnostic::error("file::empty", format!("`{name}` says nothing that TOML can say"))
+        .at(at, "nothing here has a value")
+        .help("a topology needs at least `name`");
+    Refused::Unreadable(source, Diagnostics(vec![error]))
 }
 
 /// Says that comments do not come along.

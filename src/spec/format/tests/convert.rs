@@ -122,3 +122,15 @@ fn comments_in_a_column_stand_in_one_in_the_other_notation() {
     let (back, _) = converted(&toml, Format::Toml, Format::Yaml);
     insta::assert_snapshot!(format!("{toml}---\n{back}"));
 }
+
+#[test]
+fn a_file_of_which_toml_can_say_nothing_is_refused() {
+    for (text, from) in [("web:\n", Format::Yaml), ("{}", Format::Json), ("a: ~\nb:\n", Format::Yaml)] {
+        let refused = convert(text.as_bytes(), "lab", from, Format::Toml);
+        let found = match refused {
+            Err(super::Refused::Unreadable(_, found)) => found.0,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), ["file::empty"], "{text}");
+    }
+}
