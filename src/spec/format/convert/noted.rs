@@ -64,6 +64,12 @@ impl Noted {
         matches!(&self.value, Kept::List(items) if items.iter().all(Self::is_scalar))
     }
 
+    /// Whether it is a `for` and can stand on one line: everybody writes it at the head of what it repeats.
+    pub fn is_for(&self) -> bool {
+        let is_map = matches!(self.value, Kept::Map(_)) && self.key.as_deref() == Some("for");
+        is_map && self.comments_within() == 0 && self.inner().iter().all(|it| it.is_scalar() || it.is_list_of_scalars())
+    }
+
     /// Whether it is a single word, number or text, or nothing.
     pub fn is_scalar(&self) -> bool {
         matches!(self.value, Kept::Null | Kept::Scalar(_))

@@ -81,10 +81,10 @@ impl Writer {
     /// The entries of the table at `path`: pairs first, since what follows a header belongs to it.
     fn table(&mut self, path: &[String], entries: Vec<Noted>, is_root: bool) {
         // Entries that are told apart by name keep their order, so either all of them become tables or none.
-        let with_tables = entries.iter().any(|entry| matches!(entry.value, Kept::Map(_)) && !is_short(entry));
+        let with_tables = entries.iter().any(|entry| can_be_table(entry) && !is_short(entry));
         let is_table = |entry: &Noted| match is_root {
             true => is_section(entry),
-            false => with_tables && matches!(entry.value, Kept::Map(_)),
+            false => with_tables && can_be_table(entry),
         };
         let (tables, pairs): (Vec<Noted>, Vec<Noted>) = entries.into_iter().partition(is_table);
         for pair in pairs {
@@ -104,9 +104,8 @@ impl Writer {
         let Noted { lead, remark, value, tail, .. } = section;
         match value {
             Kept::Map(entries) => {
-                let only_tables = !entries.is_empty()
-                    && entries.iter().all(|entry| matches!(entry.value, Kept::Map(_)))
-                    && !entries.iter().all(is_short);
+                let only_tables =
+                    !entries.is_empty() && entries.iter().all(can_be_table) && !entries.iter().all(is_short);
                 if only_tables {
                     self.announce(lead, remark);
                 } else {
@@ -154,9 +153,14 @@ impl Writer {
     }
 }
 
-/// Whether a table has no parts but scalars and lists of them, no comments within, and fits on a line.
+/// Whether an entry of a table may become a table itself.
+fn can_be_table(entry: &Noted) -> bool {
+    matches!(entry.value, Kept::Map(_)) && !entry.is_for()
+}
+
+/// Whether a table has no parts but scalars, lists of them and a `for`, no comments within, and fits on a line.
 fn is_short(entry: &Noted) -> bool {
-    let parts = entry.inner().iter().all(|one| one.is_scalar() || one.is_list_of_scalars());
+    let parts = entry.inner().iter().all(|one| one.is_scalar() || one.is_list_of_scalars() || one.is_for());
     let Body::Items(items) = body(entry) else { return false };
     parts && entry.comments_within() == 0 && DIALECT.one_line(&items).is_some_and(|text| width(&text) <= SHORT_MAX)
 }

@@ -134,11 +134,13 @@ fn is_block(noted: &Noted, place: Place) -> bool {
     }
 }
 
-/// Whether a map has no parts but short ones, and no comments within.
+/// Whether a map has no parts but short ones and a `for`, and no comments within.
 fn is_short(noted: &Noted) -> bool {
     let length = |one: &Noted| DIALECT.one_line(&flow(one)).map_or(usize::MAX, |text| width(&text));
-    let is_short = |one: &Noted| one.is_scalar() || one.is_list_of_scalars() && length(one) <= SHORT_LIST_MAX;
-    noted.comments_within() == 0 && noted.inner().iter().all(is_short) && length(noted) <= SHORT_MAX
+    let is_short =
+        |one: &Noted| one.is_scalar() || one.is_for() || one.is_list_of_scalars() && length(one) <= SHORT_LIST_MAX;
+    let parts = noted.is_for() || noted.comments_within() == 0 && noted.inner().iter().all(is_short);
+    parts && length(noted) <= SHORT_MAX
 }
 
 /// A map or list in brackets, to see how long it would be.

@@ -77,7 +77,25 @@ fn is_plainly_text(text: &str) -> bool {
         c.is_alphanumeric()
             || matches!(
                 c,
-                ' ' | '/' | '_' | '$' | '.' | '-' | '+' | '(' | ')' | ';' | '\'' | '=' | '@' | '%' | '<' | '>'
+                ' ' | '/'
+                    | '_'
+                    | '$'
+                    | '.'
+                    | '-'
+                    | '+'
+                    | '('
+                    | ')'
+                    | ';'
+                    | '\''
+                    | '='
+                    | '@'
+                    | '%'
+                    | '<'
+                    | '>'
+                    | '!'
+                    | '*'
+                    | '&'
+                    | '|'
             )
     });
     first_fits && last_fits && inside_fits && !is_typed(text) && !is_trap(text)
@@ -137,7 +155,17 @@ mod tests {
 
     #[test]
     fn text_is_quoted_where_it_must_be() {
-        for plain in ["web", "10.0.0.1/24", "two words", "$name-1", "1..4", "9000-9010", "it's"] {
+        for plain in [
+            "web",
+            "10.0.0.1/24",
+            "two words",
+            "$name-1",
+            "1..4",
+            "9000-9010",
+            "it's",
+            "$a != $b",
+            "$a || $b && 2 * $c",
+        ] {
             assert_eq!(text(plain), plain);
         }
         for quoted in [
