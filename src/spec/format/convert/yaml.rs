@@ -124,8 +124,15 @@ fn is_block(noted: &Noted, place: Place) -> bool {
     match &noted.value {
         Kept::Null | Kept::Scalar(_) => false,
         Kept::List(inner) | Kept::Map(inner) if inner.is_empty() => place == Place::Root && !noted.tail.is_empty(),
-        Kept::List(_) => !noted.is_list_of_scalars() || place == Place::Root,
+        Kept::List(_) => match place {
+            Place::Root => true,
+            Place::Brackets => false,
+            Place::Section | Place::Entry | Place::Item => {
+                !noted.is_list_of_scalars() || noted.comments_within() > 0 || length(noted) > SHORT_MAX
+            }
+        },
         Kept::Map(inner) => match place {
+            Place::Section if noted.key.as_deref() == Some("vars") => !is_short(noted),
             Place::Root | Place::Section => true,
             Place::Entry => !is_short(noted),
             Place::Item => inner.len() == 1 || !is_short(noted),
@@ -136,11 +143,15 @@ fn is_block(noted: &Noted, place: Place) -> bool {
 
 /// Whether a map has no parts but short ones and a `for`, and no comments within.
 fn is_short(noted: &Noted) -> bool {
-    let length = |one: &Noted| DIALECT.one_line(&flow(one)).map_or(usize::MAX, |text| width(&text));
     let is_short =
         |one: &Noted| one.is_scalar() || one.is_for() || one.is_list_of_scalars() && length(one) <= SHORT_LIST_MAX;
     let parts = noted.is_for() || noted.comments_within() == 0 && noted.inner().iter().all(is_short);
     parts && length(noted) <= SHORT_MAX
+}
+
+/// How long a map or list in brackets is, where it fits on a line at all.
+fn length(noted: &Noted) -> usize {
+    DIALECT.one_line(&flow(noted)).map_or(usize::MAX, |text| width(&text))
 }
 
 /// A map or list in brackets, to see how long it would be.

@@ -63,10 +63,11 @@ pub fn text(text: &str) -> String {
     if is_plainly_text(text) { text.to_owned() } else { double(text) }
 }
 
-/// The same outside of brackets, where a comma is a character like others.
+/// The same outside of brackets, where commas and braces are characters like others.
 pub fn text_in_block(text: &str) -> String {
-    let without_commas = text.replace(", ", " ");
-    if is_plainly_text(&without_commas) { text.to_owned() } else { double(text) }
+    let others = text.replace(", ", " ").replace("${", "$").replace('}', "");
+    let fits = is_plainly_text(&others) && !text.starts_with('}') && !is_trap(text);
+    if fits { text.to_owned() } else { double(text) }
 }
 
 /// Whether nothing in a text has a meaning to YAML. Stricter than YAML is.
@@ -175,7 +176,10 @@ mod tests {
             assert_eq!(text(quoted), format!("\"{quoted}\""));
         }
         assert_eq!((text("a, b"), text_in_block("a, b")), ("\"a, b\"".to_owned(), "a, b".to_owned()));
-        for quoted in ["a,b", "1, 2,", ", a", "a: b, c"] {
+        for plain in ["10.0.0.${i+1}/24", "${s}-1", "r${i%n}", "a$}"] {
+            assert_eq!(text_in_block(plain), plain);
+        }
+        for quoted in ["{a", "}a", "a{b", "${a:2}", "a,b", "1, 2,", ", a", "a: b, c"] {
             assert_eq!(text_in_block(quoted), format!("\"{quoted}\""));
         }
         assert_eq!(text("a\n\"b\"\\\u{7f}"), "\"a\\n\\\"b\\\"\\\\\\U0000007F\"");
