@@ -4,6 +4,7 @@
 mod json;
 mod noted;
 mod notes;
+mod sysctls;
 mod toml;
 mod typed;
 mod yaml;
@@ -38,6 +39,9 @@ pub fn convert(bytes: &[u8], name: &str, from: Format, to: Format) -> Result<Con
     }
     let mut warnings = Vec::new();
     let mut tree = typed::typed(&source.text, &read);
+    if from == Format::Toml {
+        sysctls::joined(&mut tree);
+    }
     if to == Format::Toml {
         typed::without_nulls(&mut tree, &mut warnings);
         if matches!(&tree.value, Value::Map(entries) if entries.is_empty()) {

@@ -134,3 +134,11 @@ fn a_file_of_which_toml_can_say_nothing_is_refused() {
         assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), ["file::empty"], "{text}");
     }
 }
+
+#[test]
+fn sysctls_of_toml_are_written_by_their_whole_names() {
+    let toml = "name = \"x\"\n[namespaces.a.sysctls]\n# forwards\nnet.ipv4.ip_forward = 1 # v4\nnet.ipv6.conf.all.forwarding = 1\n\
+                \"net.core.somaxconn\" = 9\n[namespaces.b.sysctls.net.ipv4] # four\nip_forward = 0\n[namespaces.c.sysctls]\n\
+                \"net.a\" = 1\nnet.a = 2\n[namespaces.d.sysctls.net]\nwhen = true\nx = 1\n";
+    insta::assert_snapshot!(converted(toml, Format::Toml, Format::Yaml).0);
+}
