@@ -43,6 +43,7 @@ pub fn document(root: Noted) -> Document {
 fn editor_hint(trivia: &mut Trivia) {
     if let Trivia::Comment(text) = trivia
         && let Some(schema) = text.strip_prefix("# yaml-language-server: $schema=")
+        && !schema.is_empty()
     {
         *text = format!("#:schema {schema}");
     }

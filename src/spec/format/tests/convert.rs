@@ -142,3 +142,9 @@ fn sysctls_of_toml_are_written_by_their_whole_names() {
                 \"net.a\" = 1\nnet.a = 2\n[namespaces.d.sysctls.net]\nwhen = true\nx = 1\n";
     insta::assert_snapshot!(converted(toml, Format::Toml, Format::Yaml).0);
 }
+
+#[test]
+fn a_hint_for_editors_without_a_schema_stays_a_comment() {
+    let (toml, _) = converted("# yaml-language-server: $schema=\nname: x\n", Format::Yaml, Format::Toml);
+    assert_eq!(toml, "# yaml-language-server: $schema=\nname = \"x\"\n");
+}
