@@ -90,7 +90,8 @@ impl Dialect {
     fn key(self, item: &Item) -> String {
         match &item.key {
             None => String::new(),
-            Some(key) if item.value.is_empty() => key.clone(),
+            // The last colon of a key would be taken for the one behind it.
+            Some(key) if item.value.is_empty() && !key.ends_with(':') => key.clone(),
             Some(key) => format!("{key}{}", colon_after(key, self.colon)),
         }
     }

@@ -112,6 +112,11 @@ fn comments_behind_an_anchor_stay_with_its_value() {
 }
 
 #[test]
+fn a_key_in_brackets_keeps_its_last_colon() {
+    yaml("a: [b::,c]\nd: {e: , f::}\n", "a: [{ b:: }, c]\nd: { e, f:: }\n");
+}
+
+#[test]
 fn marks_of_documents_are_kept() {
     yaml("%YAML 1.2\n---\na: 1\n...\n", "%YAML 1.2\n---\na: 1\n");
     yaml("# x\n\n--- # y\na: 1\n", "# x\n\n---\n# y\na: 1\n");
