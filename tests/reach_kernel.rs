@@ -90,7 +90,7 @@ fn compare(topology: &Topology, tally: &mut Tally) -> Vec<String> {
     let mut judged: Vec<(Asked, Verdict)> = Vec::new();
     for (from, to) in from.flat_map(|from| addresses(topology).into_iter().map(move |to| (from.clone(), to))) {
         for probe in [Probe::Ping, Probe::Tcp(PORT)] {
-            let verdict = lab.judge(&from, to, probe);
+            let verdict = lab.judge(&from, to, probe).verdict;
             match verdict {
                 Verdict::Reached { .. } => tally.reached += 1,
                 Verdict::Stopped(_) => tally.stopped += 1,

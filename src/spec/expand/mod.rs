@@ -18,10 +18,9 @@ mod hostile_tests;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
+
+use foldhash::HashMap;
 
 pub use self::copies::Copies;
 use self::{
@@ -91,7 +90,7 @@ pub fn expand(source: Source, root: Node, surroundings: Surroundings<'_>) -> Exp
             vars,
             lost: false,
             misses_files: false,
-            taken_out: TakenOut::new(),
+            taken_out: TakenOut::default(),
             diagnostics: Diagnostics::default(),
         };
     }

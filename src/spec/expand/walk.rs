@@ -64,7 +64,7 @@ impl Walk {
     /// A walk with these variables.
     pub fn new(env: Env) -> Self {
         let (copies, budget) = (Copies::default(), Budget::default());
-        Self { env, copies, lost: false, taken_out: TakenOut::new(), budget }
+        Self { env, copies, lost: false, taken_out: TakenOut::default(), budget }
     }
 
     /// A value with everything put in; a map is taken as it is, without a `for` of its own.

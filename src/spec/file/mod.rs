@@ -239,7 +239,7 @@ impl Decode for File {
             checks: raw.checks,
             formats: cx.formats(),
             lost,
-            taken_out: TakenOut::new(),
+            taken_out: TakenOut::default(),
         })
     }
 

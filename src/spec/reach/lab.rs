@@ -39,6 +39,7 @@ pub struct Lab<'t> {
 /// A namespace.
 #[derive(Debug)]
 pub(super) struct Node<'t> {
+    pub netns: &'t Netns,
     pub label: &'t str,
     /// Whether it is the host, which has more than the file knows.
     pub host: bool,

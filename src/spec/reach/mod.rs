@@ -17,5 +17,6 @@ mod warn;
 mod tests;
 
 pub use lab::Lab;
-pub use verdict::{By, Direction, Hop, Stop, Trace, Verdict, Why};
+pub use rules::translated;
+pub use verdict::{By, Direction, Hop, Judgement, Stop, Taker, Trace, Verdict, Why};
 pub use warn::warnings;

@@ -58,7 +58,7 @@ fn served(forward: &Forward, to: IpAddr, probe: Probe) -> Option<Probe> {
 }
 
 /// What a dnat rule makes of an address: the prefix changes, what is behind it stays.
-fn translated(address: IpAddr, to: &IpNet) -> IpAddr {
+pub fn translated(address: IpAddr, to: &IpNet) -> IpAddr {
     match (address, to) {
         (IpAddr::V4(address), IpNet::V4(to)) => {
             IpAddr::V4((u32::from(to.network()) | (u32::from(address) & u32::from(to.hostmask()))).into())

@@ -2,7 +2,41 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::model::snapshot::{Family, RouteType};
+use crate::{
+    kind::check::Probe,
+    model::{
+        Netns,
+        snapshot::{Family, RouteType},
+    },
+};
+
+/// What is known of a probe before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it is answered.
+    pub verdict: Verdict,
+    /// Who gets it, also where no answer comes back; `None` where it depends, or where nobody does.
+    pub taker: Option<Taker>,
+}
+
+impl Judgement {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { verdict: Verdict::Unknown, taker: None };
+}
+
+/// Who gets a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taker {
+    /// The namespace.
+    pub netns: Netns,
+    /// Its name in the file.
+    pub label: String,
+    /// What it is asked for there, with the port behind any forward.
+    pub probe: Probe,
+    /// The name of the namespace that has the address that was asked for, where the probe has come there: a forward of its
+    /// own may have led it on. `None` where a rule on the way gave it another destination.
+    pub holder: Option<String>,
+}
 
 /// What is known of a path before it is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]

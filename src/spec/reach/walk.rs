@@ -7,9 +7,12 @@ use std::net::IpAddr;
 
 use super::{
     lab::{Lab, is_link_local},
-    verdict::{Direction, Hop, Stop, Trace, Verdict, Why},
+    verdict::{Direction, Hop, Judgement, Stop, Taker, Trace, Verdict, Why},
 };
-use crate::{kind::check::Probe, model::Netns};
+use crate::{
+    kind::check::{Check, Probe},
+    model::Netns,
+};
 
 /// So many steps, of all choices together, are looked at before a path counts as unknown.
 const STEPS_MAX: usize = 512;
@@ -44,7 +47,17 @@ struct Packet {
     /// Of an answer: the way of what it answers, and who waits for it.
     there: Vec<Step>,
     asked: (IpAddr, IpAddr),
+    /// The namespace that has the address that was asked for, once it has come there.
+    holder: Option<usize>,
     certain: bool,
+}
+
+/// A packet that has come to who takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Arrival {
+    node: usize,
+    probe: Probe,
+    holder: Option<usize>,
 }
 
 /// What a walk has come to.
@@ -64,39 +77,78 @@ struct Walks {
     stops: Vec<Stop>,
     reached: Vec<Packet>,
     unknown: bool,
+    /// Those who take what is asked.
+    takers: Vec<Arrival>,
+    /// Whether it is not known where one of those that ask ends.
+    lost: bool,
 }
 
 impl Walks {
-    fn enter(&mut self, next: Next) {
+    /// Takes in what has become of a packet of one direction, answers that it has led to among it.
+    fn enter(&mut self, direction: Direction, next: Next) {
         match next {
             Ok(packets) => self.open.extend(packets.into_iter().rev()),
             Err(Ending::Reached(packet)) => self.reached.push(*packet),
             Err(Ending::Stopped(stop)) => self.stops.push(*stop),
-            Err(Ending::Unknown) => self.unknown = true,
+            Err(Ending::Unknown) => {
+                self.unknown = true;
+                self.lost |= direction == Direction::There;
+            }
         }
     }
 
-    /// The next packet to look at; none where nothing is left, or where the verdict can only be that it is unknown.
+    /// Takes note of who takes a packet.
+    fn arrived(&mut self, arrival: Arrival) {
+        if !self.takers.contains(&arrival) {
+            self.takers.push(arrival);
+        }
+    }
+
+    /// The next packet to look at; none where nothing is left, or where it cannot change what is known.
     fn next(&mut self) -> Option<Packet> {
         let undecided = !self.unknown && (self.stops.is_empty() || self.reached.is_empty());
-        self.open.pop().filter(|_| undecided)
+        let untaken = !self.lost && self.takers.len() < 2;
+        std::iter::from_fn(|| self.open.pop()).find(|packet| match packet.direction {
+            Direction::There => undecided || untaken,
+            Direction::Back => undecided,
+        })
+    }
+
+    /// Who takes what is asked, where it is one.
+    fn taker(&self) -> Option<Arrival> {
+        match self.takers.as_slice() {
+            [one] if !self.lost => Some(*one),
+            _ => None,
+        }
     }
 }
 
 impl Lab<'_> {
-    /// Whether a probe from a namespace gets to an address and is answered.
-    pub fn judge(&self, from: &Netns, to: IpAddr, probe: Probe) -> Verdict {
-        let Some(node) = self.node_of(from) else { return Verdict::Unknown };
-        if !is_plain(to) {
-            return Verdict::Unknown;
-        }
+    /// Whether a probe from a namespace gets to an address and is answered, and by whom.
+    pub fn judge(&self, from: &Netns, to: IpAddr, probe: Probe) -> Judgement {
+        let Some(node) = self.node_of(from).filter(|_| is_plain(to)) else { return Judgement::UNKNOWN };
         let mut walks = Walks::default();
-        walks.enter(self.ask(node, to, probe));
+        walks.enter(Direction::There, self.ask(node, to, probe));
         for _ in 0..STEPS_MAX {
-            let Some(packet) = walks.next() else { return self.conclude(walks) };
+            let Some(packet) = walks.next() else {
+                let taker = walks.taker().and_then(|arrival| self.taker(arrival));
+                return Judgement { verdict: self.conclude(walks), taker };
+            };
             self.advance(packet, &mut walks);
         }
-        Verdict::Unknown
+        Judgement::UNKNOWN
+    }
+
+    /// What is known of each address of each check.
+    pub fn judge_all(&self, checks: &[Check]) -> Vec<Vec<Judgement>> {
+        let judge = |check: &Check| check.targets.iter().map(|to| self.judge(&check.from, *to, check.probe)).collect();
+        checks.iter().map(judge).collect()
+    }
+
+    fn taker(&self, arrival: Arrival) -> Option<Taker> {
+        let node = self.nodes.get(arrival.node)?;
+        let holder = arrival.holder.and_then(|holder| self.nodes.get(holder)).map(|node| node.label.to_owned());
+        Some(Taker { netns: node.netns.clone(), label: node.label.to_owned(), probe: arrival.probe, holder })
     }
 
     fn conclude(&self, walks: Walks) -> Verdict {
@@ -155,6 +207,7 @@ impl Lab<'_> {
             translated: false,
             there: Vec::new(),
             asked: (to, to),
+            holder: None,
             certain: true,
         };
         let Some(node) = self.nodes.get(node) else { return Err(Ending::Unknown) };

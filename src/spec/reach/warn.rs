@@ -4,26 +4,22 @@ use std::net::IpAddr;
 
 use foldhash::HashMap;
 
-use super::{By, Direction, Lab, Stop, Trace, Verdict, Why};
+use super::{By, Direction, Judgement, Lab, Stop, Trace, Verdict, Why};
 use crate::{
     kind::{Topology, check::Expect},
     model::{Diagnostic, Label, Netns, Span, Spanned},
     spec::file::{self, File},
 };
 
-/// Warnings about the checks of a topology that was read from `file` without an error, so that the two are in one order.
-/// Not errors, since others may add to what the file makes.
-pub fn warnings(topology: &Topology, file: &File) -> Vec<Diagnostic> {
-    if file.checks.is_empty() {
-        return Vec::new();
-    }
-    let lab = Lab::new(topology);
+/// Warnings about the checks of a topology that was read from `file` without an error, so that the two are in one order,
+/// by what is known of each. Not errors, since others may add to what the file makes.
+pub fn warnings(lab: &Lab<'_>, topology: &Topology, file: &File, judged: &[Vec<Judgement>]) -> Vec<Diagnostic> {
     let places = Places::new(topology, file);
-    let checks = topology.checks.iter().zip(&file.checks);
-    let said = checks.filter_map(|(check, written)| {
-        check.targets.iter().find_map(|to| match (check.expect, lab.judge(&check.from, *to, check.probe)) {
-            (Expect::Reachable, Verdict::Stopped(stop)) => Some(unreachable(&lab, &places, written, *to, &stop)),
-            (Expect::Blocked, Verdict::Reached { there, certain: true, .. }) => Some(not_blocked(written, *to, &there)),
+    let checks = topology.checks.iter().zip(&file.checks).zip(judged);
+    let said = checks.filter_map(|((check, written), judged)| {
+        check.targets.iter().zip(judged).find_map(|(to, judged)| match (check.expect, &judged.verdict) {
+            (Expect::Reachable, Verdict::Stopped(stop)) => Some(unreachable(lab, &places, written, *to, stop)),
+            (Expect::Blocked, Verdict::Reached { there, certain: true, .. }) => Some(not_blocked(written, *to, there)),
             (Expect::Reachable | Expect::Blocked, _) => None,
         })
     });

@@ -105,8 +105,10 @@ impl Index {
 pub struct Settled {
     /// Who is on each segment, in the order in which they were taken in.
     members: Vec<Vec<Position>>,
-    /// Who has an address first, by the order of namespaces.
+    /// Who has an address, the first that was taken in.
     holders: HashMap<IpAddr, Position>,
+    /// Who has an address that several namespaces have, in the order in which they were taken in.
+    shared: HashMap<IpAddr, Vec<Position>>,
     /// Of namespaces with more than a few subnets, the interface that each of them is on.
     subnets: HashMap<usize, NetMap<usize>>,
 }
@@ -124,9 +126,10 @@ impl Settled {
             }
             for net in &interface.addresses {
                 let holder = self.holders.entry(net.addr()).or_insert_with(|| position(at));
-                if namespace < holder.namespace {
-                    *holder = position(at);
+                if namespace == holder.namespace {
+                    continue;
                 }
+                self.shared.entry(net.addr()).or_insert_with(|| vec![*holder]).push(position(at));
             }
         }
         if !are_few(interfaces) {
@@ -143,9 +146,10 @@ impl Settled {
         self.members.get(segment).map_or(&[], Vec::as_slice)
     }
 
-    /// Who has an address.
-    pub fn holder(&self, address: IpAddr) -> Option<Position> {
-        self.holders.get(&address).copied()
+    /// Everyone who has an address.
+    pub fn holders(&self, address: IpAddr) -> &[Position] {
+        let one = || self.holders.get(&address).map_or(&[][..], std::slice::from_ref);
+        self.shared.get(&address).map_or_else(one, Vec::as_slice)
     }
 
     /// By which of all interfaces of a namespace it reaches what is on its own subnets: the place of the one whose subnet holds

@@ -7,12 +7,16 @@ use foldhash::{HashMap, HashSet};
 
 use crate::{
     kind::Topology,
-    model::{Diagnostic, Diagnostics, Label, Netns},
+    model::{Diagnostic, Diagnostics, Label, Netns, Spanned},
 };
 
-use super::{file::File, reach};
+use super::{
+    file::{Check, File},
+    reach,
+};
 
 mod addresses;
+mod answers;
 mod bridges;
 mod checks;
 mod facing;
@@ -36,6 +40,7 @@ mod ways;
 
 pub use held::{Held, held};
 use lint::Lab;
+use listening::Listening;
 use networks::Networks;
 use scope::Scope;
 
@@ -61,7 +66,7 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     let (routes, written_routes) = routes::resolve(&mut scope);
     let (gateways, written_gateways) = gateways::resolve(&mut scope, &routes);
     let rules = firewall::resolve(&mut scope, &routes, &gateways, &written_gateways);
-    let checks = checks::resolve(&mut scope, &rules);
+    let (checks, written_checks) = checks::resolve(&mut scope);
     let namespaces = namespaces::resolve(&mut scope, &rules);
     let host = namespaces::host(&mut scope, &rules);
     let lab = Lab {
@@ -74,12 +79,14 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
     let found = lint::check(&lab);
     found.into_iter().for_each(|found| scope.error(found));
     if !file.lost.is_nothing() || scope.diagnostics.has_errors() {
+        let forwarding = answers::Rules::new(&rules.inputs, &rules.listening);
+        answers::settle(&mut scope, &checks, &written_checks, &forwarding, &[]);
         // Of an item with several undefined names the first has been told.
         names::look_up(&mut scope);
         crate::spec::tidy(&mut scope.diagnostics);
         return (None, scope.diagnostics);
     }
-    let topology = Topology {
+    let mut topology = Topology {
         name: scope.name.clone(),
         description: file.description.clone(),
         prefix: scope.prefix.clone(),
@@ -93,9 +100,29 @@ pub fn resolve(file: &File) -> (Option<Topology>, Diagnostics) {
         bystanders: rules.bystanders,
         checks,
     };
-    scope.diagnostics.0.extend(reach::warnings(&topology, file));
+    judge_checks(&mut scope, &mut topology, &written_checks, &rules.listening);
     crate::spec::tidy(&mut scope.diagnostics);
     ((!scope.diagnostics.has_errors()).then_some(topology), scope.diagnostics)
+}
+
+/// Follows what each check sends: who should answer it, and whether it can hold.
+fn judge_checks(
+    scope: &mut Scope<'_>,
+    topology: &mut Topology,
+    written: &[&Spanned<Check>],
+    listening: &HashMap<Netns, Listening>,
+) {
+    if topology.checks.is_empty() {
+        return;
+    }
+    let lab = reach::Lab::new(topology);
+    let judged = lab.judge_all(&topology.checks);
+    scope.diagnostics.0.extend(reach::warnings(&lab, topology, scope.file, &judged));
+    let forwarding = answers::Rules::new(&topology.firewalls, listening);
+    let responders = answers::settle(scope, &topology.checks, written, &forwarding, &judged);
+    for (check, responder) in topology.checks.iter_mut().zip(responders) {
+        check.responder = responder;
+    }
 }
 
 /// The most that a file may ask for, counted in items of all its sections. It keeps time and memory within bounds: a lab of
@@ -131,7 +158,7 @@ pub(super) struct Rules {
     /// IPv6 gateways, which listen to no router advertisement.
     pub ignore_ra: BTreeMap<Netns, BTreeSet<String>>,
     /// The ports that forwards of each namespace listen on.
-    pub listening: HashMap<Netns, listening::Listening>,
+    pub listening: HashMap<Netns, Listening>,
     /// Link ends whose bridge port needs hairpin.
     pub hairpin: HashSet<scope::EndId>,
 }

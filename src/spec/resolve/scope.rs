@@ -415,9 +415,20 @@ impl<'f> Scope<'f> {
         here.1.get(self.settled.toward(here, address)?)
     }
 
-    /// The namespace and interface that has `address`.
-    pub fn holder(&self, address: IpAddr) -> Option<(&Label, &Interface)> {
-        self.settled.holder(address).and_then(|position| self.at(position))
+    /// The namespaces that have `address`, the nearest to `from` first: itself, then those that it shares a segment with.
+    pub fn holders(&self, address: IpAddr, from: &Label) -> Vec<Label> {
+        let here = self.numbered(from);
+        let near = |(label, interface): &(&Label, &Interface)| match interface.segment {
+            _ if *label == from => 0,
+            Some(segment) if here.is_some_and(|here| self.index.is_on(here, segment)) => 1,
+            Some(_) | None => 2,
+        };
+        let mut holders: Vec<_> =
+            self.settled.holders(address).iter().filter_map(|position| self.at(*position)).collect();
+        holders.sort_by_key(|holder| (near(holder), holder.0));
+        let mut labels: Vec<Label> = holders.into_iter().map(|(label, _)| label.clone()).collect();
+        labels.dedup();
+        labels
     }
 
     /// The address of `target` in a family as seen from `from`: on a shared segment first.

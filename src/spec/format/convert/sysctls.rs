@@ -1,6 +1,6 @@
 //! Sysctls of TOML, where dots nest, as the other notations write them: by their whole names.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use crate::{
     model::Spanned,

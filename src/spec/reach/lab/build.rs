@@ -75,8 +75,9 @@ pub(super) fn build(topology: &Topology) -> Lab<'_> {
     lab
 }
 
-fn plain(label: &str) -> Node<'_> {
+fn plain<'t>(netns: &'t Netns, label: &'t str) -> Node<'t> {
     Node {
+        netns,
         label,
         host: false,
         open: false,
@@ -102,7 +103,7 @@ fn host(topology: &Topology) -> Node<'_> {
     let forwards = [on(FORWARD_V4), on(FORWARD_V6)];
     let open = topology.host.as_ref().is_some_and(|host| sysctls::effect(&host.sysctls).opens);
     let rules = topology.firewalls.get(&Netns::Host);
-    Node { host: true, closes: true, open, forwards, rules, ..plain("host") }
+    Node { host: true, closes: true, open, forwards, rules, ..plain(&Netns::Host, "host") }
 }
 
 fn add_namespace<'t>(lab: &mut Lab<'t>, topology: &'t Topology, namespace: &'t Namespace) {
@@ -118,7 +119,7 @@ fn add_namespace<'t>(lab: &mut Lab<'t>, topology: &'t Topology, namespace: &'t N
         v6: !effect.v6_off,
         forwards: [on(FORWARD_V4), on(FORWARD_V6)],
         rules: topology.firewalls.get(&namespace.netns),
-        ..plain(&namespace.label)
+        ..plain(&namespace.netns, &namespace.label)
     });
     // A daemon may give it addresses, but what is on `lo` opens no way by itself.
     let lo = add_interface(lab, node, "lo", &namespace.addresses, namespace.loopback);

@@ -223,14 +223,16 @@ fn a_large_lab_is_judged_whole() {
     let judge = |text: &str| {
         let file = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml).1.unwrap();
         let topology = resolve::resolve(&file).0.unwrap();
-        let found = warnings(&topology, &file);
+        let lab = Lab::new(&topology);
+        let found = warnings(&lab, &topology, &file, &lab.judge_all(&topology.checks));
         (topology, found)
     };
     let text = large();
     let (topology, found) = judge(&text);
     assert_eq!(found, []);
     let (lab, check) = (Lab::new(&topology), &topology.checks[0]);
-    assert!(matches!(lab.judge(&check.from, check.targets[0], check.probe), Verdict::Reached { certain: true, .. }));
+    let judged = lab.judge(&check.from, check.targets[0], check.probe);
+    assert!(matches!(judged.verdict, Verdict::Reached { certain: true, .. }));
     // Those behind one router ask in vain, and those who ask them get no answer.
     let dark = text.replace("edge3: { forwarding: true", "edge3: { forwarding: false").replace("  - bridge: br3\n", "");
     assert_eq!(judge(&dark).1.len(), 2 * MEMBERS);

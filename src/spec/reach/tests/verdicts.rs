@@ -10,7 +10,7 @@ fn ping(text: &str, from: &str, to: &str) -> String {
 
 fn judge(text: &str, from: &str, to: &str, probe: Probe) -> String {
     let (topology, _) = read(text);
-    match Lab::new(&topology).judge(&Netns::from(from.to_owned()), to.parse().unwrap(), probe) {
+    match Lab::new(&topology).judge(&Netns::from(from.to_owned()), to.parse().unwrap(), probe).verdict {
         Verdict::Reached { there, certain, .. } => format!("{there}{}", if certain { ", surely" } else { "" }),
         Verdict::Stopped(stop) => {
             format!("{}{stop}", if stop.direction == Direction::Back { "back: " } else { "" })

@@ -9,7 +9,7 @@ use super::{
         table::Way,
         verdict::{By, Direction, Why},
     },
-    Ending, Next, Packet, Step, Tracked, Walks, is_plain,
+    Arrival, Ending, Next, Packet, Step, Tracked, Walks, is_plain,
 };
 use crate::{
     kind::route::Hop,
@@ -39,20 +39,26 @@ pub(super) struct Exit<'a, 't> {
 impl Lab<'_> {
     /// What becomes of a packet in the namespace where it is. Of several ways out, each is followed.
     pub(super) fn advance(&self, packet: Packet, walks: &mut Walks) {
+        let direction = packet.direction;
         let Some((node, place)) = packet.steps.last().and_then(|place| Some((self.nodes.get(place.node)?, *place)))
         else {
-            return walks.enter(Err(Ending::Unknown));
+            return walks.enter(direction, Err(Ending::Unknown));
         };
         let visit = match self.arrive(node, place, packet) {
             Ok(visit) => visit,
-            Err(ending) => return walks.enter(Err(ending)),
+            Err(ending) => return walks.enter(direction, Err(ending)),
         };
         if self.is_local(node, visit.packet.destination) {
-            return walks.enter(self.deliver(node, place, visit));
+            if direction == Direction::There {
+                let Packet { probe, holder, .. } = visit.packet;
+                walks.arrived(Arrival { node: visit.node, probe, holder });
+            }
+            // From here on it is the answer that may get lost.
+            return walks.enter(Direction::Back, self.deliver(node, place, visit));
         }
         match self.exits(node, &visit.packet) {
-            Ok(exits) => exits.iter().for_each(|exit| walks.enter(self.leave(node, &visit, exit))),
-            Err(ending) => walks.enter(Err(ending)),
+            Ok(exits) => exits.iter().for_each(|exit| walks.enter(direction, self.leave(node, &visit, exit))),
+            Err(ending) => walks.enter(direction, Err(ending)),
         }
     }
 
@@ -68,6 +74,9 @@ impl Lab<'_> {
         match packet.direction {
             Direction::There => {
                 let local = self.is_local(node, packet.destination);
+                if local && packet.destination == packet.asked.1 {
+                    packet.holder.get_or_insert(place.node);
+                }
                 let new = node.rules.and_then(|it| rules::new_destination(it, local, packet.destination, packet.probe));
                 if let Some((to, probe)) = new {
                     (packet.destination, packet.probe, packet.certain, moved) = (to, probe, false, true);

@@ -111,9 +111,71 @@ checks:
   - {from: out, to: '198.51.100.7:80'}
 ",
     );
-    let responders = topology.checks.iter().map(|it| it.responder.as_ref().map(|it| (it.label.as_str(), it.port)));
     // An address that is not in the file is anybody's, unless the check says whose.
-    assert_eq!(responders.collect::<Vec<_>>(), [Some(("web", 80)), Some(("web", 80)), None]);
+    assert_eq!(responders(&topology), [Some(("web", 80)), Some(("web", 80)), None]);
+}
+
+/// Who should answer each check, on which port.
+fn responders(topology: &Topology) -> Vec<Option<(&str, u16)>> {
+    topology.checks.iter().map(|it| it.responder.as_ref().map(|it| (it.label.as_str(), it.port))).collect()
+}
+
+/// Two sites behind a router each, with the same addresses, and a network between them.
+const SITES: &str = "name: lab
+namespaces:
+  asite: {}
+  bsite: {}
+  isp: {}
+  aweb: {}
+  bweb: {}
+  aclient: {}
+  bclient: {}
+bridges:
+  bra: { namespace: asite, addresses: [192.168.0.1/24] }
+  brb: { namespace: bsite, addresses: [192.168.0.1/24] }
+links:
+  - endpoints: ['aweb:eth0 192.168.0.2/24', bra]
+  - endpoints: ['aclient:eth0 192.168.0.3/24', bra]
+  - endpoints: ['bweb:eth0 192.168.0.2/24', brb]
+  - endpoints: ['bclient:eth0 192.168.0.3/24', brb]
+  - endpoints: ['asite:wan0 203.0.113.1/31', 'isp:a 203.0.113.0/31']
+  - endpoints: ['bsite:wan0 203.0.113.3/31', 'isp:b 203.0.113.2/31']
+gateways: [{ bridge: bra }, { bridge: brb }]
+nat:
+  - { masquerade: 192.168.0.0/24, namespace: asite, out: wan0 }
+  - { masquerade: 192.168.0.0/24, namespace: bsite, out: wan0 }
+port_forwards:
+  - { listen: 80, to: 'aweb:8080', namespace: asite }
+  - { listen: 80, to: 'bweb:8081', namespace: bsite }
+checks:
+";
+
+#[test]
+fn who_answers_is_who_the_packet_comes_to_where_sites_use_the_same_addresses() {
+    let checks = "  - { from: aclient, to: '192.168.0.2:80', by: aweb }
+  - { from: bclient, to: '192.168.0.2:80', by: bweb }
+  - { from: bclient, to: '192.168.0.2:81' }
+  - { from: isp, to: '203.0.113.1:80', by: aweb }
+  - { from: isp, to: '203.0.113.3:80', by: bweb }
+  - { from: bclient, to: 'bsite:80', by: bweb }
+";
+    let topology = good(&format!("{SITES}{checks}"));
+    let found = [("aweb", 80), ("bweb", 80), ("bweb", 81), ("aweb", 8080), ("bweb", 8081), ("bweb", 8081)].map(Some);
+    assert_eq!(responders(&topology), found);
+    let wrong = said(&format!("{SITES}  - {{ from: bclient, to: '192.168.0.2:80', by: aweb }}\n"));
+    assert!(wrong.contains("`bweb` answers this check, not `aweb`"), "{wrong}");
+}
+
+#[test]
+fn where_the_way_is_left_to_others_the_nearest_who_has_the_address_answers_or_who_the_check_says() {
+    // A daemon may lead elsewhere what is for the other site.
+    let open = SITES.replace("'bclient:eth0 192.168.0.3/24'", "{ namespace: bclient, interface: eth0, addresses: [] }");
+    let checks = "  - { from: bclient, to: '192.168.0.2:80' }
+  - { from: bclient, to: '192.168.0.2:80', by: aweb }
+  - { from: bclient, to: '203.0.113.3:80' }
+";
+    let topology = good(&format!("{open}{checks}"));
+    assert_eq!(responders(&topology), [("bweb", 80), ("aweb", 80), ("bweb", 8081)].map(Some));
 }
 
 #[test]
