@@ -11,7 +11,7 @@ use std::{
 };
 
 use netwright::{
-    kind::check::{Check, Expect, Probe, Responder},
+    kind::check::{Answerer, Check, Expect, Probe, Responder},
     model::Netns,
     probe::{Limits, Outcome, Status, run},
 };
@@ -76,7 +76,7 @@ fn check(from: &str, targets: &[&str], probe: Probe, expect: Expect) -> Check {
 }
 
 fn answered_by(mut check: Check, label: &str, port: u16) -> Check {
-    check.responder = Some(Responder { netns: named(label), label: label.into(), port });
+    check.responder = Some(Responder::Namespace(Answerer { netns: named(label), label: label.into(), port }));
     check
 }
 

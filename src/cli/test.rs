@@ -14,7 +14,8 @@ use crate::{
     kernel::Live,
     kind::{
         Topology,
-        check::{Check, Probe, Responder},
+        check::{Answerer, Check, Responder, Unpublished},
+        firewall::Forward,
     },
     model::Netns,
     probe::{self, Limits, Status},
@@ -28,7 +29,8 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
     if topology.checks.is_empty() {
         anstream::eprintln!("the topology {} has no checks; write some under `checks:`", topology.name);
     }
-    topology.checks.iter_mut().for_each(answer_on_the_host);
+    let forwards = topology.firewalls.get(&Netns::Host).map_or(&[][..], |rules| &rules.forwards);
+    topology.checks.iter_mut().for_each(|check| answer_on_the_host(check, forwards));
     let outcomes = probe::run(&topology.checks, Limits::default())
         .map_err(|error| Failure::new(format!("the checks could not be run: {error}")))?;
     if args.json {
@@ -46,20 +48,21 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
     if failed { Err(Failure::Said) } else { Ok(Exit::Done) }
 }
 
-/// A check may go to an address of the host that is not in the file: then the host is to answer it.
-fn answer_on_the_host(check: &mut Check) {
-    let port = match check.probe {
-        Probe::Ping => return,
-        Probe::Tcp(port) | Probe::Udp(port) => port,
-    };
+/// A check may go to an address of the host that is not in the file: then the host is to answer it, or a forward of its own.
+fn answer_on_the_host(check: &mut Check, forwards: &[Forward]) {
+    let Some((_, port)) = check.probe.port() else { return };
     let all = getifaddrs().into_iter().flatten().filter_map(|interface| interface.address);
     let mut local = all.filter_map(|address| {
         let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
         v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
     });
-    if check.responder.is_none() && check.targets.first().is_some_and(|target| local.any(|address| address == *target))
-    {
-        check.responder = Some(Responder { netns: Netns::Host, label: "host".into(), port });
+    let Some(target) = check.targets.first().copied().filter(|target| local.any(|address| address == *target)) else {
+        return;
+    };
+    let host = || Responder::Namespace(Answerer { netns: Netns::Host, label: "host".into(), port });
+    let unpublished = || Unpublished::find("host", forwards, check.probe, target).map(Responder::Unpublished);
+    if check.responder.is_none() {
+        check.responder = Some(unpublished().unwrap_or_else(host));
     }
 }
 

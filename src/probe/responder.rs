@@ -10,7 +10,10 @@ use socket2::{SockAddr, Socket};
 use tokio::task::JoinSet;
 
 use super::{netns, sockets::Transport, verdict::Seen};
-use crate::{kind::check::Check, model::Netns};
+use crate::{
+    kind::check::{Check, Responder, Unpublished},
+    model::Netns,
+};
 
 /// What a UDP probe asks. Our listeners answer nothing else: two of them could talk to each other for ever.
 pub(super) const UDP_QUESTION: &[u8] = b"netwright?\n";
@@ -28,6 +31,8 @@ pub(super) enum Who {
         /// Its name.
         label: String,
     },
+    /// Nobody, as the port is published elsewhere: then a reset is the network's.
+    Nobody(Unpublished),
     /// The user does.
     Theirs {
         /// In the namespace of that name.
@@ -45,8 +50,8 @@ impl Who {
         let name = greeted(said);
         let answered = |by: String| Seen::Answered { by, after };
         match (self, name) {
-            (Self::Unknown, None) => answered(format!("by {target}")),
-            (Self::Unknown, Some(name)) => answered(format!("by {name}")),
+            (Self::Unknown | Self::Nobody(_), None) => answered(format!("by {target}")),
+            (Self::Unknown | Self::Nobody(_), Some(name)) => answered(format!("by {name}")),
             (Self::Ours { label } | Self::Theirs { label, .. }, Some(name)) if name == label => {
                 answered(format!("by {label}"))
             }
@@ -73,6 +78,10 @@ impl Who {
         match self {
             Self::Unknown => Seen::Refused { words, by_target: true },
             Self::Ours { .. } => Seen::Refused { words, by_target: false },
+            Self::Nobody(Unpublished { label, port, instead }) => {
+                let words = format!("{words} ({label} publishes port {port} {instead} alone)");
+                Seen::Refused { words, by_target: false }
+            }
             Self::Theirs { at, .. } if at.iter().any(|at| at.is_unspecified() || *at == target) => {
                 Seen::Refused { words, by_target: false }
             }
@@ -105,9 +114,9 @@ struct Place {
 impl Place {
     /// Where one address of a check should be answered; nowhere for pings and foreign targets.
     fn of(check: &Check, target: IpAddr) -> Option<Self> {
-        let responder = check.responder.as_ref()?;
+        let Some(Responder::Namespace(answerer)) = &check.responder else { return None };
         let transport = Transport::of(check.probe)?;
-        Some(Self { netns: responder.netns.clone(), transport, port: responder.port, v6: target.is_ipv6() })
+        Some(Self { netns: answerer.netns.clone(), transport, port: answerer.port, v6: target.is_ipv6() })
     }
 }
 
@@ -122,10 +131,10 @@ impl Responders {
     pub(super) fn start(checks: &[Check]) -> Self {
         let mut responders = Self { at: BTreeMap::new(), serving: JoinSet::new() };
         for check in checks {
-            let Some(responder) = &check.responder else { continue };
+            let Some(Responder::Namespace(answerer)) = &check.responder else { continue };
             for place in check.targets.iter().filter_map(|target| Place::of(check, *target)) {
                 if !responders.at.contains_key(&place) {
-                    let who = responders.listen(&place, &responder.label);
+                    let who = responders.listen(&place, &answerer.label);
                     responders.at.insert(place, who);
                 }
             }
@@ -152,9 +161,10 @@ impl Responders {
 
     /// Who should answer one address of a check.
     pub(super) fn who_answers(&self, check: &Check, target: IpAddr) -> Result<Who, String> {
-        match Place::of(check, target) {
-            Some(place) => self.at.get(&place).cloned().unwrap_or(Ok(Who::Unknown)),
-            None => Ok(Who::Unknown),
+        let somewhere = Place::of(check, target).and_then(|place| self.at.get(&place).cloned());
+        match &check.responder {
+            Some(Responder::Unpublished(unpublished)) => Ok(Who::Nobody(unpublished.clone())),
+            Some(Responder::Namespace(_)) | None => somewhere.unwrap_or(Ok(Who::Unknown)),
         }
     }
 
@@ -285,6 +295,9 @@ mod tests {
         assert_eq!(by_target(&ours()), ("reset".into(), false));
         assert_eq!(by_target(&theirs(&["::"])), ("reset".into(), false));
         assert_eq!(by_target(&theirs(&["10.0.0.2"])), ("reset".into(), false));
+        let published = Unpublished { label: "host".into(), port: 80, instead: "at 127.0.0.1".into() };
+        let words = "reset (host publishes port 80 at 127.0.0.1 alone)";
+        assert_eq!(by_target(&Who::Nobody(published)), (words.into(), false));
         let (words, reached) = by_target(&theirs(&["127.0.0.1"]));
         assert_eq!(words, "reset (db has a listener of its own on port 80, but only at 127.0.0.1)");
         assert!(reached);

@@ -51,7 +51,7 @@ pub(super) async fn identify(connected: Connected, target: SocketAddr, who: &Who
     let patience = match who {
         Who::Ours { .. } => NAME_WAIT,
         Who::Theirs { .. } => STRANGER_WAIT,
-        Who::Unknown => Duration::ZERO,
+        Who::Unknown | Who::Nobody(_) => Duration::ZERO,
     };
     let mut said = Vec::new();
     let mut some = [0; 256];

@@ -31,8 +31,8 @@ pub(super) struct Answer {
 pub(super) async fn attempt(from: Netns, target: SocketAddr, who: Who) -> Result<Answer, Seen> {
     let question = match who {
         Who::Theirs { port: DNS_PORT, .. } => DNS_QUESTION,
-        Who::Unknown if target.port() == DNS_PORT => DNS_QUESTION,
-        Who::Theirs { .. } | Who::Unknown | Who::Ours { .. } => UDP_QUESTION,
+        Who::Unknown | Who::Nobody(_) if target.port() == DNS_PORT => DNS_QUESTION,
+        Who::Theirs { .. } | Who::Unknown | Who::Nobody(_) | Who::Ours { .. } => UDP_QUESTION,
     };
     let socket = sockets::udp(&from, target.ip())?;
     let told = |error| refusal::received(&error, socket.as_fd(), &from, Transport::Udp, target);

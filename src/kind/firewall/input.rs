@@ -162,6 +162,12 @@ impl Forward {
         Ports { protocol: self.protocol, first, last }
     }
 
+    /// Whether it is for an address of its namespace.
+    pub fn serves(&self, address: IpAddr) -> bool {
+        let listened = self.listen.is_none_or(|listen| listen.is_unspecified() || listen == address);
+        listened && self.family() == Family::of(address)
+    }
+
     /// Whether it takes packets that a socket waits for. What a forward for every address takes of loopback's is what
     /// starts here, and IPv6's loopback it leaves alone.
     pub fn takes_from(&self, listener: &Listener) -> bool {

@@ -5,12 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::lab::{Interface, Lab, Node};
-use crate::{
-    kind::{
-        check::Probe,
-        firewall::{Forward, Input, NatKind, NatRule, Protocol, Role, SnatTo},
-    },
-    model::snapshot::Family,
+use crate::kind::{
+    check::Probe,
+    firewall::{Forward, Input, NatKind, NatRule, Protocol, Role, SnatTo},
 };
 
 /// What a namespace makes of a source.
@@ -44,17 +41,15 @@ pub(super) fn new_destination(input: &Input, local: bool, to: IpAddr, probe: Pro
 
 /// What a probe asks for behind a forward that serves it.
 fn served(forward: &Forward, to: IpAddr, probe: Probe) -> Option<Probe> {
-    let (protocol, port, make): (_, _, fn(u16) -> Probe) = match probe {
-        Probe::Ping => return None,
-        Probe::Tcp(port) => (Protocol::Tcp, port, Probe::Tcp),
-        Probe::Udp(port) => (Protocol::Udp, port, Probe::Udp),
-    };
-    let (first, last) = forward.ports;
-    let meets = forward.protocol == protocol
-        && (first..=last).contains(&port)
-        && forward.family() == Family::of(to)
-        && forward.listen.is_none_or(|listen| listen.is_unspecified() || listen == to);
-    meets.then(|| make(forward.to_ports.0.saturating_add(port.saturating_sub(first))))
+    let (protocol, port) = probe.port()?;
+    if !forward.serves(to) || !forward.listened().contains(protocol, port) {
+        return None;
+    }
+    let port = forward.to_ports.0.saturating_add(port.saturating_sub(forward.ports.0));
+    Some(match protocol {
+        Protocol::Tcp => Probe::Tcp(port),
+        Protocol::Udp => Probe::Udp(port),
+    })
 }
 
 /// What a dnat rule makes of an address: the prefix changes, what is behind it stays.

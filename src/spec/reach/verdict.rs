@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr};
 
 use crate::{
-    kind::check::Probe,
+    kind::check::{Probe, Unpublished},
     model::{
         Netns,
         snapshot::{Family, RouteType},
@@ -36,6 +36,8 @@ pub struct Taker {
     /// The name of the namespace that has the address that was asked for, where the probe has come there: a forward of its
     /// own may have led it on. `None` where a rule on the way gave it another destination.
     pub holder: Option<String>,
+    /// Where a forward of the taker has the port that was asked for, and not at that address.
+    pub unpublished: Option<Unpublished>,
 }
 
 /// What is known of a path before it is tried.

@@ -10,7 +10,7 @@ use super::{
     verdict::{Direction, Hop, Judgement, Stop, Taker, Trace, Verdict, Why},
 };
 use crate::{
-    kind::check::{Check, Probe},
+    kind::check::{Check, Probe, Unpublished},
     model::Netns,
 };
 
@@ -131,7 +131,7 @@ impl Lab<'_> {
         walks.enter(Direction::There, self.ask(node, to, probe));
         for _ in 0..STEPS_MAX {
             let Some(packet) = walks.next() else {
-                let taker = walks.taker().and_then(|arrival| self.taker(arrival));
+                let taker = walks.taker().and_then(|arrival| self.taker(arrival, to, probe));
                 return Judgement { verdict: self.conclude(walks), taker };
             };
             self.advance(packet, &mut walks);
@@ -145,10 +145,13 @@ impl Lab<'_> {
         checks.iter().map(judge).collect()
     }
 
-    fn taker(&self, arrival: Arrival) -> Option<Taker> {
+    fn taker(&self, arrival: Arrival, asked: IpAddr, probe: Probe) -> Option<Taker> {
         let node = self.nodes.get(arrival.node)?;
         let holder = arrival.holder.and_then(|holder| self.nodes.get(holder)).map(|node| node.label.to_owned());
-        Some(Taker { netns: node.netns.clone(), label: node.label.to_owned(), probe: arrival.probe, holder })
+        let forwards = node.rules.filter(|_| arrival.holder == Some(arrival.node)).map(|rules| &rules.forwards);
+        let unpublished = forwards.and_then(|it| Unpublished::find(node.label, it, probe, asked));
+        let (netns, label) = (node.netns.clone(), node.label.to_owned());
+        Some(Taker { netns, label, probe: arrival.probe, holder, unpublished })
     }
 
     fn conclude(&self, walks: Walks) -> Verdict {

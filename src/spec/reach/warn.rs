@@ -6,7 +6,10 @@ use foldhash::HashMap;
 
 use super::{By, Direction, Judgement, Lab, Stop, Trace, Verdict, Why};
 use crate::{
-    kind::{Topology, check::Expect},
+    kind::{
+        Topology,
+        check::{Expect, Unpublished},
+    },
     model::{Diagnostic, Label, Netns, Span, Spanned},
     spec::file::{self, File},
 };
@@ -17,13 +20,53 @@ pub fn warnings(lab: &Lab<'_>, topology: &Topology, file: &File, judged: &[Vec<J
     let places = Places::new(topology, file);
     let checks = topology.checks.iter().zip(&file.checks).zip(judged);
     let said = checks.filter_map(|((check, written), judged)| {
-        check.targets.iter().zip(judged).find_map(|(to, judged)| match (check.expect, &judged.verdict) {
-            (Expect::Reachable, Verdict::Stopped(stop)) => Some(unreachable(lab, &places, written, *to, stop)),
-            (Expect::Blocked, Verdict::Reached { there, certain: true, .. }) => Some(not_blocked(written, *to, there)),
-            (Expect::Reachable | Expect::Blocked, _) => None,
+        let mut each = check.targets.iter().zip(judged);
+        each.find_map(|(to, judged)| match check.expect {
+            Expect::Reachable => unmet(lab, &places, written, *to, judged),
+            Expect::Blocked => passed(written, *to, judged),
         })
     });
     said.collect()
+}
+
+/// What keeps a check from being answered.
+fn unmet(
+    lab: &Lab<'_>,
+    places: &Places<'_>,
+    check: &file::Check,
+    to: IpAddr,
+    judged: &Judgement,
+) -> Option<Diagnostic> {
+    match &judged.verdict {
+        Verdict::Stopped(stop) => Some(unreachable(lab, places, check, to, stop)),
+        Verdict::Reached { .. } | Verdict::Unknown if check.by.is_some() => None,
+        Verdict::Reached { .. } | Verdict::Unknown => closed(judged).map(|it| unpublished(places, check, it)),
+    }
+}
+
+/// What answers a check that wants no answer.
+fn passed(check: &file::Check, to: IpAddr, judged: &Judgement) -> Option<Diagnostic> {
+    match &judged.verdict {
+        Verdict::Reached { there, certain: true, .. } if closed(judged).is_none() => {
+            Some(not_blocked(check, to, there))
+        }
+        Verdict::Reached { .. } | Verdict::Stopped(_) | Verdict::Unknown => None,
+    }
+}
+
+/// The port where a probe comes to, where nobody listens on it as it is published elsewhere.
+fn closed(judged: &Judgement) -> Option<&Unpublished> {
+    judged.taker.as_ref()?.unpublished.as_ref()
+}
+
+fn unpublished(places: &Places<'_>, check: &file::Check, it: &Unpublished) -> Diagnostic {
+    let Unpublished { label, port, instead } = it;
+    let by = places.file.format.pair("by", &label.as_str().into());
+    Diagnostic::warning("check::unpublished", format!("`{label}` publishes port {port} {instead} alone"))
+        .at(check.to.span, "not at this address")
+        .help(format!(
+            "let the port forward serve it, or ask where it does; if `{label}` itself answers here, say so with `{by}`"
+        ))
 }
 
 fn unreachable(lab: &Lab<'_>, places: &Places<'_>, check: &file::Check, to: IpAddr, stop: &Stop) -> Diagnostic {

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::{listening::Listening, nets::NetMap, scope::Scope};
 use crate::{
     kind::{
-        check::{Check, Probe, Responder},
+        check::{Answerer, Check, Probe, Responder, Unpublished},
         firewall::{Input, NatKind, Protocol},
     },
     model::{Diagnostic, Label, Netns, Spanned},
@@ -48,23 +48,16 @@ struct Asked<'a> {
     from: &'a Label,
     target: &'a Target,
     address: IpAddr,
+    probe: Probe,
     protocol: Protocol,
     port: u16,
 }
 
 impl<'a> Asked<'a> {
     fn new(check: &Check, written: &'a file::Check) -> Option<Self> {
-        let (protocol, port) = of_probe(check.probe)?;
+        let (protocol, port) = check.probe.port()?;
         let address = *check.targets.first()?;
-        Some(Self { from: &written.from, target: &written.to.target, address, protocol, port })
-    }
-}
-
-fn of_probe(probe: Probe) -> Option<(Protocol, u16)> {
-    match probe {
-        Probe::Ping => None,
-        Probe::Tcp(port) => Some((Protocol::Tcp, port)),
-        Probe::Udp(port) => Some((Protocol::Udp, port)),
+        Some(Self { from: &written.from, target: &written.to.target, address, probe: check.probe, protocol, port })
     }
 }
 
@@ -73,11 +66,15 @@ struct Found {
     /// Those who may be: one, unless several have the address; none where it is nobody's of the file.
     labels: Vec<Label>,
     port: u16,
+    /// Where the port is published, but not at the address.
+    unpublished: Option<Unpublished>,
 }
 
 impl Found {
-    fn responder(&self, scope: &Scope<'_>) -> Option<Responder> {
-        self.labels.first().map(|label| responder(scope, label, self.port))
+    /// Who should answer where the check does not say it.
+    fn responder(self, scope: &Scope<'_>) -> Option<Responder> {
+        let first = || self.labels.first().map(|label| responder(scope, label, self.port));
+        self.unpublished.map(Responder::Unpublished).or_else(first)
     }
 
     /// Who should answer where the check says it in `by`: one of those who may, unless nobody of the file has the address.
@@ -102,17 +99,20 @@ impl Found {
 }
 
 fn responder(scope: &Scope<'_>, label: &Label, port: u16) -> Responder {
-    Responder { netns: scope.netns(label), label: label.to_string(), port }
+    Responder::Namespace(Answerer { netns: scope.netns(label), label: label.to_string(), port })
 }
 
 /// Who gets it by the way of the packet. A namespace that is asked by its name is meant, whoever else has its address.
 fn taken(scope: &Scope<'_>, asked: &Asked<'_>, taker: &Taker) -> Found {
-    let port = of_probe(taker.probe).map_or(asked.port, |(_, port)| port);
+    let port = taker.probe.port().map_or(asked.port, |(_, port)| port);
     match asked.target {
         Target::Namespace(name) if taker.holder.as_ref().is_some_and(|holder| holder != name.as_str()) => {
-            Found { labels: vec![name.clone()], port: asked.port }
+            Found { labels: vec![name.clone()], port: asked.port, unpublished: None }
         }
-        Target::Namespace(_) | Target::Address(_) => Found { labels: vec![scope.label(&taker.netns)], port },
+        Target::Namespace(_) | Target::Address(_) => {
+            let labels = vec![scope.label(&taker.netns)];
+            Found { labels, port, unpublished: taker.unpublished.clone() }
+        }
     }
 }
 
@@ -127,6 +127,10 @@ fn looked_up(scope: &Scope<'_>, asked: &Asked<'_>, rules: &Rules<'_>) -> Found {
         Target::Address(address) if address.is_loopback() => vec![asked.from.clone()],
         Target::Address(address) => scope.holders(*address, asked.from),
     };
+    let unpublished = labels.first().and_then(|label| {
+        let forwards = &rules.inputs.get(&scope.netns(label))?.forwards;
+        Unpublished::find(label.as_str(), forwards, asked.probe, asked.address)
+    });
     let (mut address, mut port) = (asked.address, asked.port);
     for stage in 0..STAGES {
         // An address that is not in the file may be the host's, whose forwards serve it as well.
@@ -136,7 +140,7 @@ fn looked_up(scope: &Scope<'_>, asked: &Asked<'_>, rules: &Rules<'_>) -> Found {
         (address, port) = next;
         labels = scope.holders(address, at.as_ref().unwrap_or(asked.from));
     }
-    Found { labels, port }
+    Found { labels, port, unpublished }
 }
 
 /// Where forwards and dnat rules send what is for an address.

@@ -185,6 +185,17 @@ checks:
 "#;
 }
 
+said! {
+    a_port_that_is_published_elsewhere: r#"name: lab
+namespaces: { web: {}, db: {} }
+bridges: { br0: { addresses: [10.0.0.1/24] } }
+links: [{ endpoints: ["web:eth0 10.0.0.2/24", br0] }, { endpoints: ["db:eth0 10.0.0.3/24", br0] }]
+gateways: [{ bridge: br0 }]
+port_forwards: [{ listen: "127.0.0.1:8088", to: "web:80" }]
+checks: [{ from: db, to: "10.0.0.1:8088" }, { from: db, to: "host:8088" }]
+"#;
+}
+
 /// Of each of the ten bridges of a large lab.
 const MEMBERS: usize = 100;
 

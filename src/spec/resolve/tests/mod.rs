@@ -8,6 +8,7 @@ mod wrong;
 
 use super::*;
 use crate::{
+    kind::check::Responder,
     report::diagnostic::{Style, render},
     spec::{self, Format, Source},
 };
@@ -117,7 +118,13 @@ checks:
 
 /// Who should answer each check, on which port.
 fn responders(topology: &Topology) -> Vec<Option<(&str, u16)>> {
-    topology.checks.iter().map(|it| it.responder.as_ref().map(|it| (it.label.as_str(), it.port))).collect()
+    fn one(responder: &Responder) -> (&str, u16) {
+        match responder {
+            Responder::Namespace(it) => (&it.label, it.port),
+            Responder::Unpublished(it) => (&it.instead, it.port),
+        }
+    }
+    topology.checks.iter().map(|check| check.responder.as_ref().map(one)).collect()
 }
 
 /// Two sites behind a router each, with the same addresses, and a network between them.
@@ -164,6 +171,28 @@ fn who_answers_is_who_the_packet_comes_to_where_sites_use_the_same_addresses() {
     assert_eq!(responders(&topology), found);
     let wrong = said(&format!("{SITES}  - {{ from: bclient, to: '192.168.0.2:80', by: aweb }}\n"));
     assert!(wrong.contains("`bweb` answers this check, not `aweb`"), "{wrong}");
+}
+
+#[test]
+fn nobody_answers_a_port_that_is_published_elsewhere_but_whom_the_check_names() {
+    let lab = "name: lab
+namespaces: { web: {}, db: {} }
+bridges: { br0: { addresses: [10.0.0.1/24, 'fd00::1/64'] } }
+links: [{ endpoints: ['web:eth0 10.0.0.2/24', br0] }, { endpoints: ['db:eth0 10.0.0.3/24 fd00::3/64', br0] }]
+port_forwards: [{ listen: '127.0.0.1:8088', to: 'web:80' }, { listen: 53, protocol: udp, to: 'web:53' }]
+gateways: [{ bridge: br0 }]
+checks:
+";
+    let quiet = "  - { from: host, to: '127.0.0.1:8088' }
+  - { from: db, to: '10.0.0.1:8088', expect: blocked }
+  - { from: db, to: '10.0.0.1:8088', by: host }
+  - { from: db, to: '10.0.0.1:8089' }
+  - { from: db, to: '10.0.0.1:8088', udp: true }
+  - { from: db, to: '[fd00::1]:53', udp: true, expect: blocked }
+";
+    let topology = good(&format!("{lab}{quiet}"));
+    let who = [("web", 80), ("at 127.0.0.1", 8088), ("host", 8088), ("host", 8089), ("host", 8088), ("for IPv4", 53)];
+    assert_eq!(responders(&topology), who.map(Some));
 }
 
 #[test]
