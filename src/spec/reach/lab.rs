@@ -209,6 +209,13 @@ impl Lab<'_> {
         node.is_some_and(|node| node.interfaces.len() > 1)
     }
 
+    /// Somebody else who has an address.
+    pub(super) fn other_with(&self, address: IpAddr, label: &str) -> Option<&str> {
+        let holders = self.holders.get(&address)?.iter().filter_map(|it| self.interfaces.get(*it));
+        let mut labels = holders.filter_map(|it| self.nodes.get(it.node)).map(|node| node.label);
+        labels.find(|other| *other != label)
+    }
+
     /// The subnet in which somebody has an address, where it is more than the address.
     pub(super) fn subnet_of(&self, address: IpAddr) -> Option<IpNet> {
         let holder = self.interfaces.get(*self.holders.get(&address)?.first()?)?;

@@ -11,22 +11,55 @@ use crate::{
         check::{Expect, Unpublished},
     },
     model::{Diagnostic, Label, Netns, Span, Spanned},
-    spec::file::{self, File},
+    spec::file::{self, File, Target},
 };
 
 /// Warnings about the checks of a topology that was read from `file` without an error, so that the two are in one order,
-/// by what is known of each. Not errors, since others may add to what the file makes.
+/// by what is known of each. Most are no errors, since others may add to what the file makes.
 pub fn warnings(lab: &Lab<'_>, topology: &Topology, file: &File, judged: &[Vec<Judgement>]) -> Vec<Diagnostic> {
     let places = Places::new(topology, file);
     let checks = topology.checks.iter().zip(&file.checks).zip(judged);
     let said = checks.filter_map(|((check, written), judged)| {
         let mut each = check.targets.iter().zip(judged);
-        each.find_map(|(to, judged)| match check.expect {
-            Expect::Reachable => unmet(lab, &places, written, *to, judged),
-            Expect::Blocked => passed(written, *to, judged),
+        each.find_map(|(to, judged)| {
+            let told = misdirected(lab, written, *to, judged);
+            told.or_else(|| match check.expect {
+                Expect::Reachable => unmet(lab, &places, written, *to, judged),
+                Expect::Blocked => passed(written, *to, judged),
+            })
         })
     });
     said.collect()
+}
+
+/// A probe that comes to another namespace than it seems to, as that one has the address as well.
+fn misdirected(lab: &Lab<'_>, check: &file::Check, to: IpAddr, judged: &Judgement) -> Option<Diagnostic> {
+    let taker = judged.taker.as_ref()?;
+    let (from, holder) = (check.from.as_str(), taker.holder.as_deref()?);
+    let at = check.to.span;
+    match &check.to.target {
+        Target::Namespace(name) if name.as_str() == holder => None,
+        Target::Namespace(name) if from == holder => {
+            let what = format!("`{from}` has {to} itself, so that its packets do not leave for `{name}`");
+            let error =
+                Diagnostic::error("check::own_address", what).at(at, format!("{to}, by the addresses of `{name}`"));
+            Some(error.help(format!("let `{from}` have another address, or write one that `{name}` has alone")))
+        }
+        Target::Namespace(name) => {
+            let what = format!("what `{from}` sends to {to} comes to `{holder}` and not to `{name}`: both have it");
+            let warning =
+                Diagnostic::warning("check::other_holder", what).at(at, format!("{to}, by the addresses of `{name}`"));
+            Some(warning.help(format!("ask `{name}` at an address that leads to it, or mean `{holder}`")))
+        }
+        // By a loopback address, or where nobody else has it, it means itself.
+        Target::Address(_) if from != holder || taker.label != from || check.by.is_some() => None,
+        Target::Address(_) => {
+            let other = lab.other_with(to, from)?;
+            let what = format!("`{from}` has {to} itself, so that it answers and not `{other}`");
+            let warning = Diagnostic::warning("check::own_address", what).at(at, format!("`{other}` has it too"));
+            Some(warning.help(format!("ask from elsewhere; if `{from}` itself is meant, write its name here")))
+        }
+    }
 }
 
 /// What keeps a check from being answered.

@@ -12,6 +12,47 @@ use crate::{
     spec::{self, Format, resolve},
 };
 
+/// Two namespaces with a router between them and the same address on their `lo`, and one behind the second.
+const SHARED: &str = r#"name: lab
+namespaces:
+  a: { addresses: [10.255.0.1/32, 10.255.0.9/32], routes: [{ to: default, via: 10.1.0.1 }] }
+  b: { addresses: [10.255.0.2/32, 10.255.0.9/32], routes: [{ to: default, via: 10.2.0.1 }] }
+  edge: { forwarding: true }
+  far: {}
+links:
+  - endpoints: ["a:eth0 10.1.0.2/24", "edge:lan0 10.1.0.1/24"]
+  - endpoints: ["b:eth0 10.2.0.2/24", "edge:lan1 10.2.0.1/24"]
+  - endpoints: ["b:eth1 10.3.0.1/24", "far:eth0 10.3.0.2/24"]
+checks:
+"#;
+
+#[test]
+fn who_has_the_address_as_well_is_told() {
+    let of = |lab: &str, check: &str| {
+        let (_, file, _) = spec::parse(format!("{lab}  - {{ {check} }}\n").as_bytes(), "lab.yaml", Format::Yaml);
+        let found = resolve::resolve(&file.unwrap()).1.0.into_iter();
+        found.map(|it| format!("{:?} {}: {}", it.severity, it.code, it.message)).collect::<Vec<_>>()
+    };
+    let said = |check: &str| of(SHARED, check);
+    let own = "Warning check::own_address: `a` has 10.255.0.9 itself, so that it answers and not `b`";
+    assert_eq!(said("from: a, to: 10.255.0.9"), [own]);
+    assert_eq!(said("from: a, to: '10.255.0.9:80'"), [own]);
+    assert_eq!(said("from: a, to: '10.255.0.9:80', by: a"), [""; 0]);
+    assert_eq!(said("from: a, to: '10.255.0.9:80', by: b"), ["Error check::by: `a` answers this check, not `b`"]);
+    for quiet in ["from: a, to: 10.255.0.1", "from: a, to: a", "from: a, to: 127.0.0.1", "from: a, to: b"] {
+        assert_eq!(said(quiet), [""; 0], "{quiet}");
+    }
+    let clash = SHARED.replace("10.3.0.2/24", "10.1.0.2/24");
+    let said = |check: &str| of(&clash, check);
+    assert_eq!(
+        said("from: a, to: far, expect: blocked"),
+        ["Error check::own_address: `a` has 10.1.0.2 itself, so that its packets do not leave for `far`"]
+    );
+    let other =
+        "Warning check::other_holder: what `edge` sends to 10.1.0.2 comes to `a` and not to `far`: both have it";
+    assert_eq!(said("from: edge, to: far"), [other]);
+}
+
 /// Reads a lab without an error, and draws what is said of its checks.
 fn read(text: &str) -> (Topology, String) {
     let (source, file, diagnostics) = spec::parse(text.as_bytes(), "lab.yaml", Format::Yaml);
