@@ -148,7 +148,31 @@ impl Writer {
         }
         let routes: Vec<Value> = (0..1 + self.dice.roll(4)).filter_map(|_| self.route(namespace)).collect();
         spec.insert("routes".into(), routes.into());
+        let sysctls = self.sysctls(namespace);
+        if !sysctls.is_empty() {
+            spec.insert("sysctls".into(), sysctls.into());
+        }
         spec.into()
+    }
+
+    /// What may stand in a packet's way.
+    fn sysctls(&mut self, namespace: usize) -> Map<String, Value> {
+        let mut sysctls = Map::new();
+        if self.dice.chance(3) {
+            let filter = 1 + usize::from(self.dice.chance(4));
+            sysctls.insert("net.ipv4.conf.all.rp_filter".into(), json!(1));
+            sysctls.insert("net.ipv4.conf.default.rp_filter".into(), json!(filter));
+        }
+        if self.dice.chance(15) {
+            sysctls.insert("net.ipv4.icmp_echo_ignore_all".into(), json!(1));
+        }
+        if self.dice.chance(8)
+            && let Some(seat) = self.seats.iter().find(|it| it.namespace == namespace)
+        {
+            let forwards = u8::from(self.dice.chance(2));
+            sysctls.insert(format!("net.ipv4.conf.{}.forwarding", seat.interface), json!(forwards));
+        }
+        sysctls
     }
 
     /// Another's address on a segment of the namespace, or one that nobody has.

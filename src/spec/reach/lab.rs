@@ -2,12 +2,12 @@
 
 mod build;
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
-use super::table::Table;
+use super::{sysctls::OfDevice, table::Table};
 use crate::{
     kind::{
         Topology,
@@ -55,6 +55,10 @@ pub(super) struct Node<'t> {
     pub v6: bool,
     /// Whether it forwards, of each family; of the host: whether it surely does.
     pub forwards: [bool; 2],
+    /// Whether it answers no pings, of each family.
+    pub mute: [bool; 2],
+    /// What the file writes into its sysctls.
+    pub sysctls: Option<&'t BTreeMap<String, String>>,
     /// Its interfaces, `lo` among them.
     pub interfaces: Vec<usize>,
     /// Its addresses with their interfaces.
@@ -80,6 +84,8 @@ pub(super) struct Interface<'t> {
     pub up: bool,
     /// Whether the other end of its wire is up too.
     pub carrier: bool,
+    /// What its sysctls make of what comes in by it.
+    pub incoming: OfDevice,
     /// The interface that stands for its segment.
     pub segment: usize,
 }

@@ -91,6 +91,17 @@ pub enum Why {
     Dropped(usize, RouteType),
     /// The namespace is no router for that family.
     NotForwarding(Family),
+    /// The device by which IPv4 comes in is not to forward it, though its namespace is a router.
+    DoesNotForward(String),
+    /// The strict reverse path filter of a device: what has that source would be answered by another one.
+    ReversePath {
+        /// The device by which it comes in.
+        device: String,
+        /// Where it comes from.
+        source: IpAddr,
+    },
+    /// Pings of that family are not answered.
+    Mute(Family),
     /// Nobody on the segment of a device has the address that is asked for there.
     NobodyHas {
         /// The next hop, or the destination itself.
@@ -177,6 +188,11 @@ impl Stop {
             Why::Dropped(_, kind) => format!("where {} route drops what is for {destination}", article(*kind)),
             Why::NotForwarding(Family::V4) => "which does not forward IPv4".into(),
             Why::NotForwarding(Family::V6) => "which does not forward IPv6".into(),
+            Why::DoesNotForward(device) => format!("which does not forward IPv4 that comes in by its `{device}`"),
+            Why::ReversePath { device, source } => {
+                format!("whose reverse path filter drops what comes in by its `{device}` from {source}")
+            }
+            Why::Mute(_) => "which is to answer no pings".into(),
             Why::NobodyHas { next, device, .. } if *next == destination => {
                 format!("as nobody on the segment of its `{device}` has {next}")
             }

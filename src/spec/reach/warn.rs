@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use foldhash::HashMap;
 
-use super::{By, Direction, Judgement, Lab, Stop, Trace, Verdict, Why};
+use super::{By, Direction, Judgement, Lab, Stop, Trace, Verdict, Why, lab::slot, sysctls};
 use crate::{
     kind::{
         Topology,
         check::{Expect, Unpublished},
+        sysctl,
     },
     model::{Diagnostic, Label, Netns, Span, Spanned},
     spec::file::{self, File, Target},
@@ -154,6 +155,14 @@ fn help(lab: &Lab<'_>, stop: &Stop) -> String {
             )
         }
         Why::NotForwarding(_) => format!("write `forwarding: true` for `{at}`, which makes it a router"),
+        Why::DoesNotForward(device) => {
+            format!("remove that sysctl of `{device}`, or let the packets come in by another device of `{at}`")
+        }
+        Why::ReversePath { device, source } => format!(
+            "let `{at}` have a route to {source} by its `{device}`, or turn the filter to 2, which asks for any route; `all` \
+             and a device's own count, and the higher one is taken"
+        ),
+        Why::Mute(_) => "remove that sysctl, or ask a port instead, with `tcp` or `udp`".to_owned(),
         Why::Dropped(..) => format!("remove that route, or give `{at}` one to {net} that leads on"),
         Why::NobodyHas { next, .. } if *next == stop.destination => {
             "give the address to somebody there, or write one that is there".to_owned()
@@ -212,6 +221,14 @@ impl<'f> Places<'f> {
                 Some(forwarding) => Some((forwarding.span, "turned off here".to_owned())),
                 None => Some((key, "is no router".to_owned())),
             },
+            Why::DoesNotForward(device) => written(spec, &[sysctls::forwarding_of(device)]),
+            Why::ReversePath { device, .. } => {
+                written(spec, &[device.as_str(), "all", "default"].map(sysctls::filter_of))
+            }
+            Why::Mute(family) => {
+                let key = sysctls::MUTE.get(slot(*family))?;
+                written(spec, &[(*key).to_owned()])
+            }
             Why::Dropped(place, _) => Some((self.routes.get(*place)?.to.span, "dropped by this route".to_owned())),
             Why::NobodyHas { by, device, .. } => match self.down.get(&(at, device.as_str())) {
                 Some(down) => Some((*down, "down by this".to_owned())),
@@ -239,4 +256,10 @@ impl<'f> Places<'f> {
         let label = Spanned { value: label.parse::<Label>().ok()?, span: Span::default() };
         self.file.namespaces.get_key_value(&label).map(|(key, spec)| (key.span, spec))
     }
+}
+
+/// The place of the first of these sysctls, by their paths, that a namespace has in the file.
+fn written(spec: &file::Namespace, paths: &[String]) -> Option<(Span, String)> {
+    let find = |path: &String| spec.sysctls.keys().find(|key| sysctl::path_of_key(key) == *path);
+    Some((paths.iter().find_map(find)?.span, "by this sysctl".to_owned()))
 }

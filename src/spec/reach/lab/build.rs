@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::{
     super::{
-        sysctls,
+        sysctls::{self, OfDevice},
         table::{Entry, Table, Way},
     },
     Interface, Lab, Node, Segment, is_link_local, slot,
@@ -86,6 +86,8 @@ fn plain<'t>(netns: &'t Netns, label: &'t str) -> Node<'t> {
         loopback: true,
         v6: true,
         forwards: [false; 2],
+        mute: [false; 2],
+        sysctls: None,
         interfaces: Vec::new(),
         addresses: HashMap::default(),
         down: Vec::new(),
@@ -114,10 +116,13 @@ fn add_namespace<'t>(lab: &mut Lab<'t>, topology: &'t Topology, namespace: &'t N
     lab.by_label.insert(&namespace.label, node);
     lab.nodes.push(Node {
         open: effect.opens,
+        open_v6: effect.opens_v6,
         closes: effect.closes,
         loopback: namespace.loopback,
         v6: !effect.v6_off,
         forwards: [on(FORWARD_V4), on(FORWARD_V6)],
+        mute: effect.mute,
+        sysctls: Some(&namespace.sysctls),
         rules: topology.firewalls.get(&namespace.netns),
         ..plain(&namespace.netns, &namespace.label)
     });
@@ -130,6 +135,7 @@ fn add_namespace<'t>(lab: &mut Lab<'t>, topology: &'t Topology, namespace: &'t N
 
 fn add_interface<'t>(lab: &mut Lab<'t>, node: usize, device: &'t str, addresses: &Addresses, up: bool) -> usize {
     let place = lab.interfaces.len();
+    let sysctls = lab.nodes.get(node).and_then(|node| node.sysctls);
     lab.interfaces.push(Interface {
         node,
         device,
@@ -137,6 +143,7 @@ fn add_interface<'t>(lab: &mut Lab<'t>, node: usize, device: &'t str, addresses:
         unmanaged: addresses.is_empty(),
         up,
         carrier: true,
+        incoming: sysctls.map_or_else(OfDevice::default, |it| sysctls::of_device(it, device)),
         segment: place,
     });
     lab.by_device.insert((node, device), place);

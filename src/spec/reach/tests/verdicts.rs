@@ -84,6 +84,72 @@ fn what_the_file_does_not_decide_is_unknown() {
     assert_eq!(ping(&filter, "web", "10.2.0.2"), "web -> edge (lan0) -> db");
 }
 
+/// A ring of four in which what `a` sends to `b` goes by `r1`, and the answer by `r2`.
+const RING: &str = r#"name: lab
+namespaces:
+  a: { routes: [{ to: 10.9.0.2/32, via: 10.1.0.2 }] }
+  r1: { forwarding: true, routes: [{ to: 10.9.0.2/32, via: 10.3.0.2 }] }
+  r2: { forwarding: true, routes: [{ to: 10.1.0.1/32, via: 10.2.0.1 }] }
+  b: { addresses: [10.9.0.2/32], routes: [{ to: 10.1.0.0/24, via: 10.4.0.1 }] }
+links:
+  - endpoints: ["a:eth0 10.1.0.1/24", "r1:l 10.1.0.2/24"]
+  - endpoints: ["a:eth1 10.2.0.1/24", "r2:l 10.2.0.2/24"]
+  - endpoints: ["r1:r 10.3.0.1/24", "b:eth0 10.3.0.2/24"]
+  - endpoints: ["r2:r 10.4.0.1/24", "b:eth1 10.4.0.2/24"]
+"#;
+
+#[test]
+fn a_strict_reverse_path_filter_stops_what_would_be_answered_by_another_device() {
+    let with = |name: &str, sysctls: &str| {
+        let lab = RING.replace(&format!("  {name}: {{ "), &format!("  {name}: {{ sysctls: {{ {sysctls} }}, "));
+        ping(&lab, "a", "10.9.0.2")
+    };
+    let (all, default) = ("net.ipv4.conf.all.rp_filter", "net.ipv4.conf.default.rp_filter");
+    let open = "a -> r1 (l) -> b";
+    assert_eq!(ping(RING, "a", "10.9.0.2"), open);
+    let stops =
+        "a -> r1 (l) -> b: stops at `b`, whose reverse path filter drops what comes in by its `eth0` from 10.1.0.1";
+    assert_eq!(with("b", &format!("{all}: 1, {default}: 1")), stops);
+    assert_eq!(with("b", &format!("{all}: 0, net.ipv4.conf.eth0.rp_filter: 1")), stops);
+    // The answer comes to `a` by the other device too.
+    let back = "back: b -> r2 (r) -> a: stops at `a`, whose reverse path filter drops what comes in by its `eth1` from 10.9.0.2";
+    assert_eq!(with("a", &format!("{all}: 1, {default}: 0")), back);
+    // The loose one, one that the host decides on, and one of another device.
+    for loose in [format!("{all}: 2, {default}: 1"), format!("{all}: 1"), format!("{default}: 1")] {
+        assert_eq!(with("b", &loose), open, "{loose}");
+    }
+    assert_eq!(with("b", &format!("{all}: 0, net.ipv4.conf.eth1.rp_filter: 1, {default}: 0")), open);
+    assert_eq!(
+        with("r1", &format!("{all}: 1, {default}: 1")),
+        with("r1", "net.ipv4.tcp_sack: 1").replace(", surely", "")
+    );
+}
+
+#[test]
+fn a_device_may_forward_otherwise_than_its_namespace() {
+    let with = |device: &str, value: u8| {
+        ROUTED.replace("edge: { ", &format!("edge: {{ sysctls: {{ net.ipv4.conf.{device}.forwarding: {value} }}, "))
+    };
+    let there = "web -> edge: stops at `edge`, which does not forward IPv4 that comes in by its `lan0`";
+    assert_eq!(ping(&with("lan0", 0), "web", "10.2.0.2"), there);
+    let back = "back: db -> edge: stops at `edge`, which does not forward IPv4 that comes in by its `lan1`";
+    assert_eq!(ping(&with("lan1", 0), "web", "10.2.0.2"), back);
+    assert_eq!(ping(&with("lan0", 0), "web", "10.2.0.1"), "web -> edge, surely");
+    let host = with("lan0", 1).replace("forwarding: true", "forwarding: false");
+    let back = "back: db -> edge: stops at `edge`, which does not forward IPv4";
+    assert_eq!(ping(&host, "web", "10.2.0.2"), back);
+}
+
+#[test]
+fn who_answers_no_pings_answers_a_port() {
+    let lab = ROUTED.replace("db: { ", "db: { sysctls: { net.ipv4.icmp_echo_ignore_all: 1 }, ");
+    let mute = |from: &str| format!("{from}: stops at `db`, which is to answer no pings");
+    assert_eq!(ping(&lab, "web", "10.2.0.2"), mute("web -> edge (lan0) -> db"));
+    assert_eq!(ping(&lab, "db", "127.0.0.1"), mute("db"));
+    assert_eq!(ping(&lab, "db", "::1"), "db");
+    assert_eq!(judge(&lab, "web", "10.2.0.2", Probe::Tcp(80)), "web -> edge (lan0) -> db");
+}
+
 /// Two namespaces behind the host, with the rest of the file to come.
 fn behind_the_host(rest: &str) -> String {
     format!(

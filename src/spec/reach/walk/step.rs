@@ -12,7 +12,7 @@ use super::{
     Arrival, Ending, Next, Packet, Step, Tracked, Walks, is_plain,
 };
 use crate::{
-    kind::route::Hop,
+    kind::{check::Probe, route::Hop},
     model::snapshot::{Family, RouteType},
 };
 
@@ -87,24 +87,52 @@ impl Lab<'_> {
         if !is_plain(packet.destination) {
             return Err(Ending::Unknown);
         }
+        self.may_enter(node, place, came.0, &packet)?;
         let transit = place.by.is_some() && !self.is_local(node, packet.destination);
         if transit {
-            self.may_pass(node, &packet)?;
+            self.may_pass(node, place, &packet)?;
         }
         Ok(Visit { packet, node: place.node, came, moved })
     }
 
+    /// Whether the reverse path filter lets in what has that source: the strict one drops what it would not answer by the
+    /// same device.
+    fn may_enter(&self, node: &Node<'_>, place: Step, source: IpAddr, packet: &Packet) -> Result<(), Ending> {
+        let entry = place.by.and_then(|by| self.interfaces.get(by).map(|it| (by, it)));
+        let Some((by, interface)) = entry.filter(|(_, it)| it.incoming.strict && source.is_ipv4()) else {
+            return Ok(());
+        };
+        let answer = Packet { destination: source, ..packet.clone() };
+        let exits = match self.exits(node, &answer) {
+            Ok(exits) => exits,
+            // No way back at all.
+            Err(Ending::Stopped(_)) => Vec::new(),
+            Err(ending) => return Err(ending),
+        };
+        let same = exits.iter().filter(|exit| exit.place == by).count();
+        let one_route = exits.windows(2).all(|pair| matches!(pair, [a, b] if a.by == b.by && a.by != By::Subnet));
+        match same {
+            0 => Err(self.stop(packet, Why::ReversePath { device: interface.device.to_owned(), source })),
+            // Of one route each next hop counts; of several the kernel takes one.
+            some if some == exits.len() || one_route => Ok(()),
+            _ => Err(Ending::Unknown),
+        }
+    }
+
     /// Whether what comes in here and is for another is sent on.
-    fn may_pass(&self, node: &Node<'_>, packet: &Packet) -> Result<(), Ending> {
+    fn may_pass(&self, node: &Node<'_>, place: Step, packet: &Packet) -> Result<(), Ending> {
         let family = Family::of(packet.destination);
+        let entry = place.by.and_then(|by| self.interfaces.get(by));
+        let own = entry.and_then(|it| it.incoming.forwards.filter(|_| family == Family::V4));
         let forwards = node.forwards.get(slot(family)).copied().unwrap_or_default();
-        if forwards {
+        if own.unwrap_or(forwards) {
             return Ok(());
         }
         if node.host || node.open || !node.v6 {
             return Err(Ending::Unknown);
         }
-        Err(self.stop(packet, Why::NotForwarding(family)))
+        let closed = entry.filter(|_| own.is_some() && forwards).map(|it| Why::DoesNotForward(it.device.to_owned()));
+        Err(self.stop(packet, closed.unwrap_or(Why::NotForwarding(family))))
     }
 
     /// The ways out to a packet's destination.
@@ -264,6 +292,10 @@ impl Lab<'_> {
         let translated = place.by.is_none() && rules::may_translate(node, packet.source);
         if translated || (place.by.is_some() && packet.destination.is_loopback()) {
             return Err(Ending::Unknown);
+        }
+        let family = Family::of(packet.destination);
+        if packet.probe == Probe::Ping && node.mute.get(slot(family)).copied().unwrap_or_default() {
+            return Err(self.stop(&packet, Why::Mute(family)));
         }
         packet.track(here, came);
         packet.direction = Direction::Back;
