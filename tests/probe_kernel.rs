@@ -11,6 +11,7 @@ use std::{
 };
 
 use netwright::{
+    kernel::stp,
     kind::check::{Answerer, Check, Expect, Probe, Responder},
     model::Netns,
     probe::{Limits, Outcome, Status, run},
@@ -430,5 +431,30 @@ fn hundreds_of_checks_stay_within_the_limit_of_open_files() {
             (0..400u16).map(|n| answered_by(check("web", &DB, Tcp(1000 + n), Reachable), "db", 1000 + n)).collect();
         let failed: Vec<Outcome> = probe(&checks).into_iter().filter(|outcome| outcome.status == Fail).collect();
         assert!(failed.is_empty(), "{failed:?}");
+    });
+}
+
+/// A bridge with STP between two namespaces, whose ports are listened to and learn for two seconds each.
+const TREE: &str = "ip -n edge link add br0 up type bridge stp_state 1 forward_delay 200
+for n in web db; do
+  ip link add eth1 netns $n type veth peer name tree-$n netns edge
+  ip -n edge link set tree-$n master br0 up; ip -n $n link set eth1 up
+done
+ip -n web address add 10.7.0.1/24 dev eth1; ip -n db address add 10.7.0.2/24 dev eth1";
+
+#[test]
+fn a_spanning_tree_is_undecided_until_what_is_switched_arrives() {
+    lab("a_spanning_tree_is_undecided_until_what_is_switched_arrives", TREE, || {
+        let undecided = || stp::undecided(&named("edge")).unwrap();
+        assert_eq!(undecided(), 2);
+        assert_eq!(stp::undecided(&Netns::Host).unwrap(), 0);
+        let start = Instant::now();
+        while undecided() > 0 && start.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(start.elapsed() > Duration::from_secs(2), "{:?}", start.elapsed());
+        let start = Instant::now();
+        assert_eq!(probe(&[check("web", &["10.7.0.2"], Ping, Reachable)])[0].status, Pass);
+        assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
     });
 }

@@ -31,6 +31,11 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
     }
     let forwards = topology.firewalls.get(&Netns::Host).map_or(&[][..], |rules| &rules.forwards);
     topology.checks.iter_mut().for_each(|check| answer_on_the_host(check, forwards));
+    probe::settle_trees(&topology, || {
+        anstream::eprintln!(
+            "waiting for the spanning tree: for half a minute after an apply bridges with STP pass nothing"
+        );
+    });
     let outcomes = probe::run(&topology.checks, Limits::default())
         .map_err(|error| Failure::new(format!("the checks could not be run: {error}")))?;
     if args.json {

@@ -50,6 +50,7 @@ const IFLA_INFO_PORT_KIND: u16 = 4;
 const IFLA_INFO_PORT_DATA: u16 = 5;
 const IFLA_BR_AGEING_TIME: u16 = 4;
 const IFLA_BR_STP_STATE: u16 = 5;
+const IFLA_BRPORT_STATE: u16 = 1;
 const IFLA_BRPORT_MODE: u16 = 4;
 const HEADER: usize = 16;
 /// What the kernel gives to a bridge of which nobody says how large its frames may be.
@@ -312,6 +313,37 @@ fn decode_info(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
         }
     }
     Ok(())
+}
+
+/// What a bridge's port does by the spanning tree; no attribute of the link, as it changes by itself.
+pub fn port_state(payload: &[u8]) -> Result<Option<u8>, DecodeError> {
+    for attribute in NlasIterator::new(&payload[HEADER..]) {
+        let attribute = attribute?;
+        if attribute.kind() == IFLA_LINKINFO {
+            return port_state_of(attribute.value());
+        }
+    }
+    Ok(None)
+}
+
+fn port_state_of(info: &[u8]) -> Result<Option<u8>, DecodeError> {
+    let (mut is_bridges, mut state) = (false, None);
+    for attribute in NlasIterator::new(info) {
+        let attribute = attribute?;
+        match attribute.kind() {
+            IFLA_INFO_PORT_KIND => is_bridges = text(attribute.value()) == "bridge",
+            IFLA_INFO_PORT_DATA => {
+                for option in NlasIterator::new(attribute.value()) {
+                    let option = option?;
+                    if option.kind() == IFLA_BRPORT_STATE {
+                        state = option.value().first().copied();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(state.filter(|_| is_bridges))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod error;
 pub mod fake;
 pub mod firewall;
 pub mod netns;
+pub mod stp;
 
 mod address;
 mod borrow;

@@ -14,6 +14,7 @@ mod responder;
 mod settle;
 mod sockets;
 mod tcp;
+mod tree;
 mod udp;
 mod verdict;
 mod volley;
@@ -29,6 +30,8 @@ use serde::Serialize;
 use tokio::{sync::OnceCell, task::JoinSet};
 
 use crate::kind::check::{Check, Expect, Probe};
+pub use tree::settle_trees;
+
 use responder::Responders;
 use verdict::Seen;
 use volley::Patience;
