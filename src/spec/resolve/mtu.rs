@@ -54,7 +54,7 @@ pub fn check(scope: &mut Scope<'_>) {
 }
 
 /// An interface's MTU with the place where it is written.
-fn written_for(scope: &Scope<'_>, interface: &Interface) -> Option<(u32, Span)> {
+pub fn written_for(scope: &Scope<'_>, interface: &Interface) -> Option<(u32, Span)> {
     let of_end = |link: &Link, end: &End| end.mtu.as_ref().or(link.mtu.as_ref()).map(|mtu| (mtu.value, mtu.span));
     match &interface.what {
         What::Loopback => None,

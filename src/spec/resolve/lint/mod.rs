@@ -8,6 +8,7 @@ mod macs;
 mod members;
 mod mtus;
 mod nobody;
+mod route_mtu;
 mod way_out;
 
 use std::net::IpAddr;
@@ -48,6 +49,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     let index = Index::new(lab);
     let mut found = macs::check(lab);
     found.extend(mtus::check(lab));
+    found.extend(route_mtu::check(lab));
     found.extend(nobody::check(lab, &index));
     found.extend(forwarding::check(lab, &index));
     found.extend(members::check(lab, &index));

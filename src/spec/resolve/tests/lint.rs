@@ -94,6 +94,26 @@ namespaces: { web: {}, db: {} }
 bridges: { br0: { mtu: 9000 } }
 links: [{ endpoints: ["web:eth0 10.0.0.2/24", br0] }, { endpoints: ["db:eth0 10.0.0.3/24", br0] }]
 "#;
+    a_route_with_a_larger_mtu_than_its_device: warned r#"name: lab
+namespaces: { web: { routes: [{ to: default, via: 10.0.0.1, mtu: 9000 }] }, edge: { forwarding: true } }
+bridges: { br0: { addresses: [10.0.1.1/24] } }
+links:
+  - endpoints: ["web:eth0 10.0.0.2/24", "edge:lan0 10.0.0.1/24"]
+  - endpoints: ["edge:lan1 10.0.1.2/24", br0]
+    mtu: 4000
+"#, right
+        r#"name: lab
+namespaces:
+  web: { routes: [{ to: default, via: 10.0.0.1, mtu: 9000 }] }
+  edge: { forwarding: true }
+  host: { routes: [{ to: 10.8.0.0/16, via: 10.0.1.2, mtu: 4000 }, { to: 10.9.0.0/16, via: 172.17.0.2, mtu: 9000 }] }
+bridges: { br0: { addresses: [10.0.1.1/24] }, docker0: { external: true } }
+links:
+  - endpoints: ["web:eth0 10.0.0.2/24", "edge:lan0 10.0.0.1/24"]
+    mtu: 9000
+  - endpoints: ["edge:lan1 10.0.1.2/24", br0]
+    mtu: 4000
+"#;
     a_next_hop_that_nobody_has: warned routed!("{ forwarding: true }", "10.0.0.254"), right
         routed!("{ forwarding: true }", "10.0.0.1"),
         // Whose addresses are left to others, may have it; so may whoever is on an external bridge.
