@@ -14,14 +14,14 @@ use std::{collections::BTreeSet, env, fs, net::IpAddr, path::PathBuf, time::Dura
 use netwright::{
     kind::{
         Topology,
-        check::{Check, Expect, Probe},
+        check::{Answerer, Check, Expect, Probe, Responder},
     },
     model::Netns,
     probe::{self, Limits, Status},
     report::diagnostic::{Style, render},
     spec::{
         self, Format,
-        reach::{Lab, Verdict},
+        reach::{Judgement, Lab, Taker, Verdict},
         resolve,
     },
 };
@@ -61,6 +61,7 @@ struct Tally {
     reached: usize,
     stopped: usize,
     unknown: usize,
+    takers: usize,
 }
 
 /// A probe that a namespace sends to an address.
@@ -88,9 +89,12 @@ fn compare(topology: &Topology, tally: &mut Tally) -> Vec<String> {
     let lab = Lab::new(topology);
     let from = topology.namespaces.iter().map(|it| it.netns.clone()).chain([Netns::Host]);
     let mut judged: Vec<(Asked, Verdict)> = Vec::new();
+    let mut takers: Vec<(Asked, Taker)> = Vec::new();
     for (from, to) in from.flat_map(|from| addresses(topology).into_iter().map(move |to| (from.clone(), to))) {
         for probe in [Probe::Ping, Probe::Tcp(PORT)] {
-            let verdict = lab.judge(&from, to, probe).verdict;
+            let Judgement { verdict, taker } = lab.judge(&from, to, probe);
+            let taker = taker.filter(|it| matches!(verdict, Verdict::Reached { .. }) && it.unpublished.is_none());
+            takers.extend(taker.filter(|_| probe != Probe::Ping).map(|taker| ((from.clone(), to, probe), taker)));
             match verdict {
                 Verdict::Reached { .. } => tally.reached += 1,
                 Verdict::Stopped(_) => tally.stopped += 1,
@@ -115,7 +119,31 @@ fn compare(topology: &Topology, tally: &mut Tally) -> Vec<String> {
         let mut seen = if asked.is_empty() { Vec::new() } else { reached(&asked, limits) }.into_iter();
         wrong.retain(|(_, verdict)| seen.next() != Some(matches!(verdict, Verdict::Reached { .. })));
     }
-    wrong.into_iter().map(|((from, to, probe), verdict)| format!("{from} -> {to} {probe:?}: {verdict:?}")).collect()
+    tally.takers += takers.len();
+    let said = |((from, to, probe), verdict): (Asked, Verdict)| format!("{from} -> {to} {probe:?}: {verdict:?}");
+    wrong.into_iter().map(said).chain(not_taken(takers)).collect()
+}
+
+/// Listens where each probe should end, and yields those that somebody else answers or nobody.
+fn not_taken(takers: Vec<(Asked, Taker)>) -> Vec<String> {
+    let check = |((from, to, probe), taker): (Asked, Taker)| Check {
+        title: format!("{from} -> {to} {probe:?}, which {} takes", taker.label),
+        from_label: from.to_string(),
+        from,
+        targets: vec![to],
+        responder: taker
+            .probe
+            .port()
+            .map(|(_, port)| Responder::Namespace(Answerer { netns: taker.netns, label: taker.label, port })),
+        probe,
+        expect: Expect::Reachable,
+    };
+    let checks: Vec<Check> = takers.into_iter().map(check).collect();
+    let outcomes = probe::run(&checks, Limits::default()).unwrap().into_iter();
+    // Where a namespace is on one segment twice, answers go another way than what they answer, and a connection that stands may
+    // carry nothing: that tells of nobody.
+    let told = |it: &probe::Outcome| it.status == Status::Fail && !it.got.contains("something silent");
+    outcomes.filter(told).map(|it| format!("{}: {}", it.title, it.got)).collect()
 }
 
 /// Compares, destroys the lab that has been applied, and yields where its verdicts are not borne out.
@@ -181,6 +209,6 @@ fn verdicts_about_random_labs_are_borne_out_by_pings() {
         }
         println!("{cases} labs, {refused} refused, {tally:?}");
         assert!(wrong.is_empty(), "{wrong}");
-        assert!(tally.reached > 0 && tally.stopped > 0, "{tally:?}");
+        assert!(tally.reached > 0 && tally.stopped > 0 && tally.takers > 0, "{tally:?}");
     });
 }
