@@ -95,11 +95,11 @@ fn closed(judged: &Judgement) -> Option<&Unpublished> {
 
 fn unpublished(places: &Places<'_>, check: &file::Check, it: &Unpublished) -> Diagnostic {
     let Unpublished { label, port, instead } = it;
-    let by = places.file.format.pair("by", &label.as_str().into());
+    let by = places.file.pair(check.to.span, "by", &label.as_str().into());
     Diagnostic::warning("check::unpublished", format!("`{label}` publishes port {port} {instead} alone"))
         .at(check.to.span, "not at this address")
         .help(format!(
-            "let the port forward serve it, or ask where it does; if `{label}` itself answers here, say so with `{by}`"
+            "let the port forward serve it, or ask where it does; if `{label}` itself answers here, say so with {by}"
         ))
 }
 
