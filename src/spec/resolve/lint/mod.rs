@@ -3,6 +3,7 @@
 //! judged.
 
 mod alone;
+mod apart;
 mod forwarding;
 mod macs;
 mod members;
@@ -54,6 +55,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     found.extend(forwarding::check(lab, &index));
     found.extend(members::check(lab, &index));
     found.extend(way_out::check(lab, &index));
+    found.extend(apart::check(lab));
     found.extend(alone::check(lab));
     found
 }

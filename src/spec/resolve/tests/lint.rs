@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What is said of a file that is taken, drawn.
-fn warned(text: &str) -> String {
+pub fn warned(text: &str) -> String {
     let (source, topology, diagnostics) = read(text);
     let drawn = render(&diagnostics, &[source], Style::default());
     assert!(topology.is_some(), "refused: {drawn}");

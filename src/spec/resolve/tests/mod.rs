@@ -2,8 +2,10 @@
 
 mod addresses;
 mod gaps;
+#[macro_use]
 mod lint;
 mod slips;
+mod subnets;
 mod wrong;
 
 use super::*;
