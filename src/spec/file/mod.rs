@@ -63,7 +63,7 @@ pub struct File {
     /// What is put before kernel names; `${name}` in it stands for the topology's name.
     pub prefix: Option<Spanned<String>>,
     /// Whether IPv6 is on in the lab's namespaces.
-    pub ipv6: Option<bool>,
+    pub ipv6: Option<Spanned<bool>>,
     /// `namespaces`.
     pub namespaces: Map<Label, Namespace>,
     /// `bridges`.
@@ -114,7 +114,7 @@ section! {
         prefix: Option<Spanned<String>> => "prefix" { default: r#""""#, example: r#""${name}-""#, check: prefix, pattern: PREFIX },
         /// Whether IPv6 is on in the namespaces of the lab, and on its devices in the host. A bridge with a thousand ports keeps
         /// the kernel busy with it.
-        ipv6: Option<bool> => "ipv6" { default: "true", example: "false" },
+        ipv6: Option<Spanned<bool>> => "ipv6" { default: "true", example: "false" },
         /// The network namespaces, by name. `host` is always there, the one that the tool runs in; it may be written to
         /// give it routes, sysctls and forwarding.
         namespaces: Map<Label, Namespace> => "namespaces" {

@@ -1,12 +1,13 @@
 //! Addresses: the automatic ones, and clashes of those that are written.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use foldhash::{HashMap, HashSet};
 use ipnet::{IpAddrRange, IpNet};
 
 use super::{
     HOST,
+    nets::NetMap,
     networks::{Network, Networks},
     scope::{EndId, Interface, Scope, Segment, What},
 };
@@ -33,6 +34,26 @@ pub fn assign(scope: &mut Scope<'_>, networks: &Networks) {
             }
         }
     }
+    let found: Vec<Diagnostic> = pools.giving.iter().flat_map(|segment| overlaps(&scope.segments[*segment])).collect();
+    found.into_iter().for_each(|found| scope.error(found));
+}
+
+/// Subnets of one segment that share addresses: whoever gets some has two that lead to the same neighbours.
+fn overlaps(segment: &Segment) -> Vec<Diagnostic> {
+    let mut places: NetMap<Span> = NetMap::default();
+    segment.subnets.iter().for_each(|subnet| *places.entry(subnet) = subnet.span);
+    let mut found = Vec::new();
+    for inner in &segment.subnets {
+        let mut around = places.around(inner.value).filter(|(outer, _)| **outer != inner.value);
+        let Some((outer, span)) = around.next() else { continue };
+        let what = format!("the subnet {} lies within {outer} of the same segment", inner.value);
+        let warning = Diagnostic::warning("address::overlap", what)
+            .at(inner.span, inner.to_string())
+            .at(*span, format!("{outer} around it"))
+            .help("an end that has no `addresses` gets one of each: take one of the two away, or another subnet");
+        found.push(warning);
+    }
+    found
 }
 
 /// What is left to give.
@@ -43,6 +64,8 @@ struct Pools {
     /// The addresses of each subnet of a network that have not been looked at: all before them are somebody's.
     rest: HashMap<(Network, IpNet), IpAddrRange>,
     given: usize,
+    /// Segments that gave any.
+    giving: BTreeSet<usize>,
 }
 
 impl Pools {
@@ -70,7 +93,7 @@ fn assign_end(scope: &mut Scope<'_>, networks: &Networks, id: EndId, span: Span,
         match pools.take(networks.of(*segment), subnet) {
             Some(address) => given.extend(IpNet::new(address, subnet.prefix_len())),
             None if !scope.gaps.knows(label) => {}
-            None => exhausted.push(*subnet),
+            None => exhausted.push(subnet),
         }
         if pools.given > GIVEN_MAX {
             let what = format!("the file asks for more than {GIVEN_MAX} automatic addresses");
@@ -79,17 +102,23 @@ fn assign_end(scope: &mut Scope<'_>, networks: &Networks, id: EndId, span: Span,
             return None;
         }
     }
+    if !given.is_empty() {
+        pools.giving.insert(*segment);
+    }
+    let exhausted: Vec<Diagnostic> = exhausted.into_iter().map(|subnet| no_address_left(subnet, span)).collect();
     if let Some(interface) = scope.find_mut(&what).filter(|_| !given.is_empty()) {
         interface.addresses.extend(given);
         interface.unmanaged = false;
     }
-    for subnet in exhausted {
-        let error = Diagnostic::error("address::exhausted", format!("{subnet} has no address left"))
-            .at(span, "for this end")
-            .help("take a larger subnet, or give this end `addresses`");
-        scope.error(error);
-    }
+    exhausted.into_iter().for_each(|error| scope.error(error));
     Some(())
+}
+
+fn no_address_left(subnet: &Spanned<IpNet>, end: Span) -> Diagnostic {
+    Diagnostic::error("address::exhausted", format!("{} has no address left", subnet.value))
+        .at(end, "for this end")
+        .at(subnet.span, "all of this are taken")
+        .help("take a larger subnet, or give this end `addresses`")
 }
 
 /// The addresses of `subnet` that are given, from the lowest on: never its network or broadcast address, but both of a
@@ -186,9 +215,10 @@ fn impossible(scope: &Scope<'_>, net: &IpNet, span: Span) -> Option<Diagnostic> 
             error.at(span, why.to_owned()).help("take another address of the subnet, or write the right prefix length"),
         )
     };
-    if net.addr().is_ipv6() && scope.file.ipv6 == Some(false) {
+    if let Some(off) = scope.ipv6_off().filter(|_| net.addr().is_ipv6()) {
         let error = Diagnostic::error("address::ipv6_off", format!("{net} is IPv6, which this lab turns off"));
-        return Some(error.at(span, "an IPv6 address").help("remove `ipv6: false`, or the address"));
+        let help = format!("remove {}, or the address", scope.pair("ipv6", false));
+        return Some(error.at(span, "an IPv6 address").at(off, "turned off here").help(help));
     }
     match net {
         IpNet::V4(net) if net.prefix_len() < 31 && net.addr() == net.network() => wrong("the network's own address"),

@@ -125,7 +125,7 @@ fn looked_up(scope: &Scope<'_>, asked: &Asked<'_>, rules: &Rules<'_>) -> Found {
     let mut labels = match asked.target {
         Target::Namespace(name) => vec![name.clone()],
         Target::Address(address) if address.is_loopback() => vec![asked.from.clone()],
-        Target::Address(address) => scope.holders(*address, asked.from),
+        Target::Address(address) => owned(scope.holders(*address, asked.from)),
     };
     let unpublished = labels.first().and_then(|label| {
         let forwards = &rules.inputs.get(&scope.netns(label))?.forwards;
@@ -138,9 +138,13 @@ fn looked_up(scope: &Scope<'_>, asked: &Asked<'_>, rules: &Rules<'_>) -> Found {
         let next = rules.next(at.as_ref().map(|label| scope.netns(label)).as_ref(), address, asked.protocol, port);
         let Some(next) = next else { break };
         (address, port) = next;
-        labels = scope.holders(address, at.as_ref().unwrap_or(asked.from));
+        labels = owned(scope.holders(address, at.as_ref().unwrap_or(asked.from)));
     }
     Found { labels, port, unpublished }
+}
+
+fn owned(labels: Vec<&Label>) -> Vec<Label> {
+    labels.into_iter().cloned().collect()
 }
 
 /// Where forwards and dnat rules send what is for an address.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
 use super::{
     Rules, mtu, namespaces,
     scope::{Interface, Scope, Segment, What},
@@ -11,7 +13,7 @@ use crate::{
         addresses::Addresses,
         bridge::{Bridge, DEFAULT_AGEING_TIME},
     },
-    model::{Diagnostic, Label, Mac, Spanned, hash::stable_hash},
+    model::{Diagnostic, Label, Mac, Spanned, hash::stable_hash, snapshot::Family},
     spec::file,
 };
 
@@ -56,8 +58,7 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
             continue;
         };
         let own = bridge.addresses.iter().flatten().map(|net| net.value);
-        let pool = bridge.subnets.iter().flatten().map(|net| net.value.trunc());
-        let subnets = own.clone().map(|net| net.trunc()).chain(pool).collect();
+        let subnets = subnets(bridge);
         scope.segments.push(Segment { bridge: Some(label.value.clone()), subnets, external });
         let segment = scope.segments.len() - 1;
         scope.segment_of_bridge.insert(label.value.clone(), segment);
@@ -75,6 +76,17 @@ pub fn enter(scope: &mut Scope<'_>) -> Vec<Entered> {
         entered.push(Entered { label: label.value.clone(), namespace, device: device.to_string() });
     }
     entered
+}
+
+/// Where automatic addresses come from: the bridge's own subnets, and its pools. A single address beside a subnet, as a
+/// service may have one, is no subnet that others could be in.
+fn subnets(bridge: &file::Bridge) -> Vec<Spanned<IpNet>> {
+    let is_single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+    let own = bridge.addresses.iter().flatten();
+    let all = own.clone().chain(bridge.subnets.iter().flatten());
+    let wide: Vec<Family> = all.filter(|net| !is_single(net)).map(|net| Family::of(net.addr())).collect();
+    let own = own.filter(|net| !is_single(net) || !wide.contains(&Family::of(net.addr())));
+    Segment::subnets(own.chain(bridge.subnets.iter().flatten()).copied())
 }
 
 fn bad_device(scope: &mut Scope<'_>, name: &str, span: crate::model::Span, reason: &dyn std::fmt::Display) {

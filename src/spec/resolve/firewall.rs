@@ -294,7 +294,7 @@ fn warn_of_no_way_back(
     let outside = forwards.iter().filter(|it| it.listen.is_none_or(|listen| !listen.is_loopback()));
     let mut lost = outside.filter_map(|forward| {
         let label = scope.holders(forward.to, at).into_iter().next();
-        let label = label.filter(|label| label.as_str() != HOST && label != at)?;
+        let label = label.filter(|label| label.as_str() != HOST && *label != at)?;
         let answered = is_answered(&scope.netns(&label), forward);
         (!answered && scope.gaps.knows_routes(&label)).then(|| (label, forward.family()))
     });

@@ -235,7 +235,7 @@ fn segment_of(scope: &mut Scope<'_>, link: &file::Link, a: &EnteredEnd, b: &Ente
         }
         return scope.segment_of_bridge.get(bridge).copied();
     }
-    let subnets = link.subnet.iter().map(|net| net.value.trunc()).collect();
+    let subnets = Segment::subnets(link.subnet.iter().copied());
     scope.segments.push(Segment { bridge: None, subnets, external: false });
     Some(scope.segments.len() - 1)
 }

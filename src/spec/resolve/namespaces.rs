@@ -30,7 +30,7 @@ pub fn resolve(scope: &mut Scope<'_>, rules: &Rules) -> Vec<Namespace> {
 fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, rules: &Rules) -> Namespace {
     let netns = scope.netns(label);
     let mut sysctls = BTreeMap::new();
-    if scope.file.ipv6 == Some(false) {
+    if scope.ipv6_off().is_some() {
         for which in ["all", "default"] {
             sysctls.insert(format!("net/ipv6/conf/{which}/disable_ipv6"), "1".to_owned());
         }
@@ -103,7 +103,7 @@ pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str
     let forwarding = (forwards || namespace.as_str() != HOST).then_some(forwards);
     let interface = scope.at_device(namespace, device);
     let v6 = interface.is_some_and(|it| it.addresses.iter().any(|net| net.addr().is_ipv6()));
-    let ipv6 = ipv6_of_host(scope, namespace).or_else(|| (v6 && scope.file.ipv6 != Some(false)).then_some(true));
+    let ipv6 = ipv6_of_host(scope, namespace).or_else(|| (v6 && scope.ipv6_off().is_none()).then_some(true));
     Conf {
         route_localnet: own("ipv4", "route_localnet").or_else(|| written(sysctl::LOCALNET_DEFAULT)).unwrap_or(listed),
         forwarding: forwarding.filter(|_| own("ipv4", "forwarding").is_none() && !of_all),
@@ -117,7 +117,7 @@ pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str
 
 /// With `ipv6: false` a device of ours on the host, which as a whole is not ours to change, has none either.
 pub fn ipv6_of_host(scope: &Scope<'_>, namespace: &Label) -> Option<bool> {
-    (namespace.as_str() == HOST && scope.file.ipv6 == Some(false)).then_some(false)
+    (namespace.as_str() == HOST && scope.ipv6_off().is_some()).then_some(false)
 }
 
 /// Whether a device is of the file's making, so that its settings are no business of its namespace's.

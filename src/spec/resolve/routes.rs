@@ -213,10 +213,11 @@ fn destination(scope: &mut Scope<'_>, written: &file::Route, hops: &[(Hop, bool)
             }
         }
     };
-    if to.addr().is_ipv6() && scope.file.ipv6 == Some(false) {
+    if let Some(off) = scope.ipv6_off().filter(|_| to.addr().is_ipv6()) {
         let error = Diagnostic::error("address::ipv6_off", format!("{to} is IPv6, which this lab turns off"))
             .at(written.to.span, "an IPv6 route")
-            .help("remove `ipv6: false`, or the route");
+            .at(off, "turned off here")
+            .help(format!("remove {}, or the route", scope.pair("ipv6", false)));
         scope.error(error);
         return None;
     }

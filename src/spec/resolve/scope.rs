@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use indexmap::IndexMap;
 use ipnet::IpNet;
 use smol_str::format_smolstr;
@@ -67,10 +67,18 @@ pub enum What {
 pub struct Segment {
     /// The bridge, where it is one's.
     pub bridge: Option<Label>,
-    /// Where automatic addresses come from.
-    pub subnets: Vec<IpNet>,
+    /// Where automatic addresses come from, each once.
+    pub subnets: Vec<Spanned<IpNet>>,
     /// Whether the bridge is somebody else's.
     pub external: bool,
+}
+
+impl Segment {
+    /// The networks of what is written, each once.
+    pub fn subnets(written: impl IntoIterator<Item = Spanned<IpNet>>) -> Vec<Spanned<IpNet>> {
+        let mut seen = HashSet::default();
+        written.into_iter().map(|net| net.map(|net| net.trunc())).filter(|net| seen.insert(net.value)).collect()
+    }
 }
 
 /// Everything that is known so far.
@@ -210,6 +218,11 @@ impl<'f> Scope<'f> {
     /// What the file writes into the sysctls of a namespace, by their paths, where it writes any.
     pub fn sysctls(&self, label: &Label) -> Option<&HashMap<String, &'f str>> {
         self.sysctls.get(label)
+    }
+
+    /// Where the file turns IPv6 off in the whole lab.
+    pub fn ipv6_off(&self) -> Option<Span> {
+        self.file.ipv6.filter(|on| !on.value).map(|on| on.span)
     }
 
     /// What the file says of a bridge.
@@ -416,7 +429,7 @@ impl<'f> Scope<'f> {
     }
 
     /// The namespaces that have `address`, the nearest to `from` first: itself, then those that it shares a segment with.
-    pub fn holders(&self, address: IpAddr, from: &Label) -> Vec<Label> {
+    pub fn holders(&self, address: IpAddr, from: &Label) -> Vec<&Label> {
         let here = self.numbered(from);
         let near = |(label, interface): &(&Label, &Interface)| match interface.segment {
             _ if *label == from => 0,
@@ -426,7 +439,7 @@ impl<'f> Scope<'f> {
         let mut holders: Vec<_> =
             self.settled.holders(address).iter().filter_map(|position| self.at(*position)).collect();
         holders.sort_by_key(|holder| (near(holder), holder.0));
-        let mut labels: Vec<Label> = holders.into_iter().map(|(label, _)| label.clone()).collect();
+        let mut labels: Vec<&Label> = holders.into_iter().map(|(label, _)| label).collect();
         labels.dedup();
         labels
     }

@@ -1,10 +1,8 @@
 //! Ends of one network that can send to nobody on it, since their subnets have nothing in common.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::Lab;
@@ -44,7 +42,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     }
     let said = Said::new(lab);
     let mut groups: BTreeMap<(Network, Family), Vec<Member<'_>>> = BTreeMap::new();
-    let mut unjudged: HashSet<Network> = HashSet::new();
+    let mut unjudged: HashSet<Network> = HashSet::default();
     let all = lab.scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
     for (label, interface) in all.filter(|(_, it)| !matches!(it.what, What::Loopback | What::Port(..))) {
         let Some(segment) = interface.segment else { continue };
@@ -89,7 +87,8 @@ struct Said<'a> {
 
 impl<'a> Said<'a> {
     fn new(lab: &'a Lab<'a>) -> Self {
-        let mut said = Self { unnumbered: HashSet::new(), counted_on: HashMap::new(), apart: HashSet::new() };
+        let mut said =
+            Self { unnumbered: HashSet::default(), counted_on: HashMap::default(), apart: HashSet::default() };
         for (route, _) in lab.routes() {
             for hop in &route.hops {
                 let Some(device) = &hop.dev else { continue };
@@ -103,23 +102,23 @@ impl<'a> Said<'a> {
             hopping.hop.via.into_iter().for_each(|via| said.count_on(lab, &hopping.label, via));
         }
         for check in &lab.scope.file.checks {
-            let target = match &check.to.target {
-                Target::Namespace(label) => Some(label),
+            let targets = match &check.to.target {
+                Target::Namespace(label) => vec![label],
                 Target::Address(address) => {
                     said.count_on(lab, &check.from, *address);
-                    lab.scope.holder(*address).map(|(label, _)| label)
+                    lab.scope.holders(*address, &check.from)
                 }
             };
             if check.expect == Expect::Blocked {
                 said.apart.insert(&check.from.value);
-                said.apart.extend(target);
+                said.apart.extend(targets);
             }
         }
         said
     }
 
     fn count_on(&mut self, lab: &Lab<'_>, label: &Label, address: IpAddr) {
-        if lab.scope.holder(address).is_none_or(|(holder, _)| holder != label) {
+        if lab.scope.holders(address, label).first() != Some(&label) {
             self.counted_on.entry(label.clone()).or_default().entry(&IpNet::from(address));
         }
     }

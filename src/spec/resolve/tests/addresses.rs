@@ -78,6 +78,23 @@ links:
 }
 
 #[test]
+fn a_subnet_is_one_however_often_it_is_there() {
+    let topology = good(
+        r#"name: lab
+namespaces: { a: {}, b: {} }
+bridges:
+  br0: { addresses: [10.0.0.1/24, 10.0.0.2/24, 10.0.0.200/32], subnets: [10.0.0.0/24] }
+  br1: { subnets: [10.1.0.0/24, 10.1.0.0/24] }
+links:
+  - endpoints: ["a:e0", br0]
+  - endpoints: ["b:e0", br1]
+  - { subnet: [10.2.0.0/24, 10.2.0.0/24], endpoints: ["a:e1", "b:e1"] }
+"#,
+    );
+    assert_eq!(given(&topology), ["a:e0 10.0.0.3/24", "b:e0 10.1.0.1/24", "a:e1 10.2.0.1/24", "b:e1 10.2.0.2/24"]);
+}
+
+#[test]
 fn none_is_given_where_the_file_asks_for_none_or_somebody_else_owns_the_segment() {
     let topology = good(
         r#"name: lab

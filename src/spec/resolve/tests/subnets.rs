@@ -51,6 +51,23 @@ links:
   - endpoints: ["web:eth1 10.2.0.1/24", "all:eth0 10.3.0.2/24"]
 checks: [{ from: web, to: 10.1.0.2, expect: blocked }]
 "#;
+    subnets_of_one_segment_that_overlap: warned r#"name: lab
+namespaces: { a: {}, b: {}, c: {} }
+bridges:
+  br0: { subnets: [10.1.0.0/24, 10.1.0.128/25, "fd00::/64"] }
+  br1: { addresses: [10.2.0.1/16, 10.2.1.1/24] }
+links:
+  - endpoints: ["a:eth0", br0]
+  - endpoints: ["b:eth0", br0]
+  - endpoints: ["c:eth0", br1]
+  - { subnet: [10.3.0.0/24, 10.3.0.0/28], endpoints: ["a:eth1", "b:eth1"] }
+"#, right
+        // Nobody gets any of them.
+        r#"name: lab
+namespaces: { a: {} }
+bridges: { br0: { addresses: [10.1.0.1/16, 10.1.1.1/24] } }
+links: [{ endpoints: ["a:eth0 10.1.0.2/16", br0] }]
+"#;
     a_member_of_a_bridge_whose_subnet_is_nobody_elses: warned r#"name: lab
 namespaces: { web: {}, db: {}, app: {}, lone: {} }
 bridges: { br0: {}, br1: { addresses: [10.2.0.1/24] }, br2: {}, br3: {} }
