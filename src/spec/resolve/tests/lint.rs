@@ -337,3 +337,39 @@ lint! {
          port_forwards: [{ listen: 80, namespace: r, to: 'a:80' }, { listen: 81, namespace: r, to: '10.0.0.1:8080' }]\n\
          checks: [{ from: c, to: '10.1.0.1:80', by: a }]\n";
 }
+
+/// Two sites and what is between them, which is `world`.
+macro_rules! sites {
+    ($world:literal, $more:literal) => {
+        concat!(
+            "name: lab\nnamespaces:\n  one: { forwarding: true, routes: [{ to: default, via: 203.0.113.1 }] }\n  two: { forwarding: true, routes: [{ to: default, via: 198.51.100.1 }] }\n  world: ",
+            $world,
+            "\n  in: { routes: [{ to: default, via: 10.0.0.1 }] }\nlinks:\n  - endpoints: [\"one:wan 203.0.113.2/24\", \"world:one 203.0.113.1/24\"]\n  - endpoints: [\"two:wan 198.51.100.2/24\", \"world:two 198.51.100.1/24\"]\n  - endpoints: [\"one:lan 10.0.0.1/24\", \"in:eth0 10.0.0.2/24\"]\n",
+            $more
+        )
+    };
+}
+
+lint! {
+    a_router_between_two_that_does_not_forward: warned sites!("{}", ""), right
+        sites!("{ forwarding: true }", ""),
+        // It has an address that stands for all that is out there, or is what is asked.
+        sites!("{ addresses: [192.0.2.1/32] }", ""),
+        sites!("{}", "checks: [{ from: in, to: 203.0.113.1 }]\nnat: [{ masquerade: 10.0.0.0/24, namespace: one, out: wan }]\n"),
+        // By two links to one and the same, and by one only: nothing is passed on.
+        r#"name: lab
+namespaces: { edge: { routes: [{ to: default, via: 203.0.113.1 }, { to: default, via: 198.51.100.1, metric: 50 }] }, world: {} }
+links:
+  - endpoints: ["edge:a 203.0.113.2/24", "world:a 203.0.113.1/24"]
+  - endpoints: ["edge:b 198.51.100.2/24", "world:b 198.51.100.1/24"]
+"#,
+        r#"name: lab
+namespaces: { edge: { routes: [{ to: default, via: 203.0.113.1 }] }, other: {}, world: {} }
+links:
+  - endpoints: ["edge:a 203.0.113.2/24", "world:a 203.0.113.1/24"]
+  - endpoints: ["other:a 198.51.100.2/24", "world:b 198.51.100.1/24"]
+"#;
+    a_default_route_by_a_router_that_has_routes_and_does_not_forward: warned
+        "name: lab\nnamespaces: { web: { routes: [{ to: default, via: 10.0.0.1 }] }, edge: { routes: [{ to: default, via: 10.1.0.1 }] }, out: {} }\nlinks: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['out:e 10.1.0.1/24', 'edge:w 10.1.0.2/24'] }]\n", right
+        "name: lab\nnamespaces: { web: { routes: [{ to: default, via: 10.0.0.1 }] }, edge: { forwarding: true, routes: [{ to: default, via: 10.1.0.1 }] }, out: {} }\nlinks: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['out:e 10.1.0.1/24', 'edge:w 10.1.0.2/24'] }]\n";
+}
