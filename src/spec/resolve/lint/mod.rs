@@ -9,6 +9,7 @@ mod macs;
 mod members;
 mod mtus;
 mod nobody;
+mod ranges;
 mod route_mtu;
 mod way_out;
 
@@ -55,6 +56,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     found.extend(forwarding::check(lab, &index));
     found.extend(members::check(lab, &index));
     found.extend(way_out::check(lab, &index));
+    found.extend(ranges::check(lab));
     found.extend(apart::check(lab));
     found.extend(alone::check(lab));
     found

@@ -372,4 +372,11 @@ links:
     a_default_route_by_a_router_that_has_routes_and_does_not_forward: warned
         "name: lab\nnamespaces: { web: { routes: [{ to: default, via: 10.0.0.1 }] }, edge: { routes: [{ to: default, via: 10.1.0.1 }] }, out: {} }\nlinks: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['out:e 10.1.0.1/24', 'edge:w 10.1.0.2/24'] }]\n", right
         "name: lab\nnamespaces: { web: { routes: [{ to: default, via: 10.0.0.1 }] }, edge: { forwarding: true, routes: [{ to: default, via: 10.1.0.1 }] }, out: {} }\nlinks: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['out:e 10.1.0.1/24', 'edge:w 10.1.0.2/24'] }]\n";
+    a_translated_range_that_nobody_is_in: warned sites!("{ addresses: [192.0.2.1/32] }", "nat:\n  - { masquerade: 10.9.0.0/16, namespace: one, out: wan }\n  - { snat: 'fd00::/64', to: 'fd01::1', namespace: one }\n"), right
+        sites!("{ addresses: [192.0.2.1/32] }", "nat: [{ masquerade: 10.0.0.0/8, namespace: one, out: wan }, { masquerade: 10.0.0.2, namespace: one, out: wan }]\n"),
+        // Behind a router by a route; what the first translates, the second does again; the host, and whoever is left to others.
+        "name: lab\nnamespaces: { a: { forwarding: true, routes: [{ to: 10.9.0.0/16, via: 10.0.0.2 }] }, b: { forwarding: true } }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n\
+         nat: [{ masquerade: 10.9.7.0/24, namespace: a }, { snat: 10.0.0.0/24, to: 192.0.2.7, namespace: b }, { snat: 192.0.2.0/24, to: 10.0.0.1, namespace: a }]\n",
+        "name: lab\nnamespaces: { a: {}, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e'] }]\nnat: [{ masquerade: 10.9.7.0/24, namespace: a }, { masquerade: 10.9.8.0/24 }]\n",
+        "name: lab\nnamespaces: { a: {}, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'host:e 10.0.0.2/24'] }, { endpoints: ['a:f 10.1.0.1/24', 'b:e 10.1.0.2/24'] }]\nnat: [{ masquerade: 10.9.7.0/24, namespace: a }]\n";
 }
