@@ -138,7 +138,10 @@ fn what_a_container_forbids_is_told_before_anything_is_made() {
 #[test]
 fn sysctls_are_tried_before_their_namespaces_are_made() {
     sandbox::run(|| {
-        let lab = |sysctls: &str| file("lab", &format!("name: lab\nnamespaces: {{web: {{sysctls: {{{sysctls}}}}}}}\n"));
+        let lab = |sysctls: &str| {
+            let bridges = "bridges: {eth7: {namespace: web}}";
+            file("lab", &format!("name: lab\nnamespaces: {{web: {{sysctls: {{{sysctls}}}}}}}\n{bridges}\n"))
+        };
         let clean = Dump::settled();
         let wrong = lab("net.ipv4.tcp_ecm: 1, net.ipv4.conf.eth7.rp_filtre: 1, net.ipv4.ip_default_ttl: 999, \
                          net.ipv4.tcp_congestion_control: nosuch, net.ipv4.conf.eth7.rp_filter: loose");

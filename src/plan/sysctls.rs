@@ -101,7 +101,9 @@ mod tests {
     };
 
     fn with(sysctl: &str, snapshot: &Snapshot) -> String {
-        let lab = format!("name: lab\nnamespaces: {{web: {{sysctls: {{{sysctl}}}}}, db: {{sysctls: {{{sysctl}}}}}}}\n");
+        let links = "links: [{endpoints: ['web:eth0 10.0.0.1/24', 'db:eth0 10.0.0.2/24']}]";
+        let spec = format!("{{sysctls: {{{sysctl}}}}}");
+        let lab = format!("name: lab\nnamespaces: {{web: {spec}, db: {spec}}}\n{links}\n");
         texts(&find(&topology(&lab), snapshot)).join("\n\n")
     }
 

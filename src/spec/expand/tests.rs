@@ -70,11 +70,11 @@ fn lists_of_words_and_ranges_give_values_and_when_leaves_out() {
 fn variables_stand_in_any_value_key_and_part_of_it() {
     same(
         "name: a-$who\nvars: { who: b, mtu: 9000, on: true, both: '${who}x' }\nprefix: ${name}-\n\
-         namespaces:\n  $both: { forwarding: $on, sysctls: { net.ipv4.conf.$who.rp_filter: 2 } }\n\
+         namespaces:\n  $both: { forwarding: $on, sysctls: { net.ipv4.tcp_$who: 2 } }\n\
          bridges: { br0: { mtu: $mtu, stp: '${mtu > 1500 && !on || who == \"b\"}', description$$: 1 } }"
             .replace(", description$$: 1", "")
             .as_str(),
-        "name: a-b\nprefix: a-b-\nnamespaces:\n  bx: { forwarding: true, sysctls: { net.ipv4.conf.b.rp_filter: 2 } }\n\
+        "name: a-b\nprefix: a-b-\nnamespaces:\n  bx: { forwarding: true, sysctls: { net.ipv4.tcp_b: 2 } }\n\
          bridges: { br0: { mtu: 9000, stp: true } }",
     );
 }
@@ -91,9 +91,9 @@ fn numbers_are_written_as_wide_and_in_hexadecimal_as_asked() {
 fn an_item_that_is_no_map_stands_under_value() {
     same(
         "name: a\nbridges:\n  br0:\n    addresses: [{ for: { i: 1..2 }, value: [10.$i.0.1/24, 'fd00:$i::1/64'] }, { when: false, value: 10.9.0.1/24 }]\n\
-         namespaces: { w: { sysctls: { net.ipv4.conf.e$i.rp_filter: { for: { i: 0..1 }, value: 2 } } } }",
+         namespaces: { w: { sysctls: { net.ipv4.tcp_e$i: { for: { i: 0..1 }, value: 2 } } } }",
         "name: a\nbridges: { br0: { addresses: [10.1.0.1/24, 'fd00:1::1/64', 10.2.0.1/24, 'fd00:2::1/64'] } }\n\
-         namespaces: { w: { sysctls: { net.ipv4.conf.e0.rp_filter: 2, net.ipv4.conf.e1.rp_filter: 2 } } }",
+         namespaces: { w: { sysctls: { net.ipv4.tcp_e0: 2, net.ipv4.tcp_e1: 2 } } }",
     );
 }
 

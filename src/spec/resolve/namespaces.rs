@@ -7,7 +7,10 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{HOST, Rules, scope::Scope};
+use super::{
+    HOST, Rules,
+    scope::{Scope, What},
+};
 use crate::{
     kind::{
         addresses::Addresses,
@@ -58,7 +61,7 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
     for device in rules.route_localnet.get(&netns).into_iter().flatten().filter(|it| !is_made(scope, label, it)) {
         sysctls.insert(format!("net/ipv4/conf/{device}/route_localnet"), "1".to_owned());
     }
-    add_written(scope, spec, &mut sysctls);
+    add_written(scope, label, spec, &mut sysctls);
     // The kernel's inherited default is written over, both ways and both families.
     for key in [FORWARD_V4, FORWARD_V6] {
         sysctls.entry(key.to_owned()).or_insert_with(|| "0".to_owned());
@@ -126,7 +129,7 @@ fn is_made(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
 }
 
 /// The sysctls of the file; one that contradicts what the file says elsewhere is an error.
-fn add_written(scope: &mut Scope<'_>, spec: &file::Namespace, sysctls: &mut BTreeMap<String, String>) {
+fn add_written(scope: &mut Scope<'_>, label: &Label, spec: &file::Namespace, sysctls: &mut BTreeMap<String, String>) {
     let mut seen: BTreeMap<String, crate::model::Span> = BTreeMap::new();
     for (key, value) in &spec.sysctls {
         let path = sysctl::path_of_key(key);
@@ -137,6 +140,9 @@ fn add_written(scope: &mut Scope<'_>, spec: &file::Namespace, sysctls: &mut BTre
                 .help("keep one of them: both names are of one sysctl");
             scope.error(error);
             continue;
+        }
+        if let Some(device) = sysctl::interface_of_path(&path).filter(|device| !may_have(scope, label, device)) {
+            scope.no_interface(label, device, key.span);
         }
         let other = sysctls.insert(path.clone(), value.value.clone());
         if let Some(other) = other.filter(|other| sysctl::normal(other) != sysctl::normal(value)) {
@@ -152,6 +158,20 @@ fn add_written(scope: &mut Scope<'_>, spec: &file::Namespace, sysctls: &mut BTre
             scope.error(error);
         }
     }
+}
+
+/// Whether a namespace has a device, or may have it by others: the host does, and a bridge inside whose ports the file only
+/// names. The kernel itself makes some in every namespace where the module of a kind of tunnel is there.
+fn may_have(scope: &Scope<'_>, label: &Label, device: &str) -> bool {
+    const BY_THE_KERNEL: [&str; 9] =
+        ["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
+    let made = scope.at_device(label, device).is_some() || BY_THE_KERNEL.contains(&device);
+    let mut bridges = scope.of(label).iter().filter_map(|it| match &it.what {
+        What::Bridge(bridge) => scope.bridge_spec(bridge),
+        What::Loopback | What::End(_) | What::Port(..) => None,
+    });
+    let is_foreign = |it: &file::Bridge| !it.ports.is_empty() || it.external.as_ref().is_some_and(|it| it.value);
+    made || label.as_str() == HOST || bridges.any(is_foreign)
 }
 
 /// What is borrowed of the host: it is never forced to 0.
@@ -176,7 +196,7 @@ pub fn host(scope: &mut Scope<'_>, rules: &Rules) -> Option<HostSettings> {
         }
     }
     if let Some((_, spec)) = spec {
-        add_written(scope, spec, &mut sysctls);
+        add_written(scope, &key.value, spec, &mut sysctls);
     }
     (!sysctls.is_empty()).then_some(HostSettings { sysctls, borrowed: BTreeMap::new() })
 }

@@ -379,4 +379,11 @@ links:
          nat: [{ masquerade: 10.9.7.0/24, namespace: a }, { snat: 10.0.0.0/24, to: 192.0.2.7, namespace: b }, { snat: 192.0.2.0/24, to: 10.0.0.1, namespace: a }]\n",
         "name: lab\nnamespaces: { a: {}, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e'] }]\nnat: [{ masquerade: 10.9.7.0/24, namespace: a }, { masquerade: 10.9.8.0/24 }]\n",
         "name: lab\nnamespaces: { a: {}, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'host:e 10.0.0.2/24'] }, { endpoints: ['a:f 10.1.0.1/24', 'b:e 10.1.0.2/24'] }]\nnat: [{ masquerade: 10.9.7.0/24, namespace: a }]\n";
+    a_sysctl_of_an_interface_that_is_nowhere: said
+        "name: lab\nnamespaces: { a: { sysctls: { net.ipv4.conf.eth7.rp_filter: 2, net.ipv6.neigh.eht0.gc_stale_time: 7 } }, b: {} }\nlinks: [{ endpoints: ['a:eth0 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n", right
+        "name: lab\nnamespaces: { a: { sysctls: { net.ipv4.conf.eth0.rp_filter: 2, net.ipv4.conf.lo.rp_filter: 0, net.ipv4.conf.br1.rp_filter: 0, net.ipv4.conf.all.rp_filter: 0, net.ipv4.conf.sit0.rp_filter: 0 } }, b: {}, host: { sysctls: { net.ipv4.conf.eth7.rp_filter: 2 } } }\n\
+         bridges: { br1: { namespace: a } }\nlinks: [{ endpoints: ['a:eth0 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n",
+        // Somebody brings devices.
+        "name: lab\nnamespaces: { a: { sysctls: { net.ipv4.conf.eth7.rp_filter: 2 } } }\nbridges: { br1: { namespace: a, ports: [eth7] } }\n",
+        "name: lab\nnamespaces: { a: { sysctls: { net.ipv4.conf.eth7.rp_filter: 2 } } }\nbridges: { br1: { namespace: a, external: true } }\n";
 }
