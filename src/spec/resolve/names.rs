@@ -96,6 +96,7 @@ pub fn look_up(scope: &mut Scope<'_>) {
     for check in &file.checks {
         scope.namespace(&check.from);
         target(scope, &check.to);
+        namespaces(scope, &check.by);
     }
 }
 

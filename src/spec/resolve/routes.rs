@@ -84,14 +84,16 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
         // That they have no next hop, and the others one, has been seen to where the file was read.
         (_, RouteType::Blackhole | RouteType::Unreachable | RouteType::Prohibit) => Vec::new(),
         (Some(list), RouteType::Unicast) => {
-            let mut hops = Vec::new();
-            for hop in &list.value {
+            let each = list.value.iter().map(|hop| {
                 let onlink = hop.onlink.as_ref().is_some_and(|onlink| onlink.value);
                 let to = Towards { via: hop.via.as_ref(), dev: hop.dev.as_ref(), onlink };
                 let (mut resolved, by_route) = resolve_hop(scope, label, written, &to, others)?;
                 resolved.weight = hop.weight.as_ref().map_or(1, |weight| weight.value);
-                hops.push((resolved, by_route));
-            }
+                Some((resolved, by_route))
+            });
+            // All of them are looked up, so that all that is wrong is told.
+            let each: Vec<Option<(Hop, bool)>> = each.collect();
+            let hops: Vec<(Hop, bool)> = each.into_iter().collect::<Option<_>>()?;
             refuse_twice(scope, list, &hops)?;
             hops
         }
@@ -244,14 +246,10 @@ fn resolve_hop(
         Destination::Net(net) => Some(Family::of(net.addr())),
         Destination::Default => None,
     };
-    let via_address = match via {
-        Some(via) => Some(address_of(scope, label, via, family)?),
-        None => None,
-    };
-    let named = match dev {
-        Some(dev) => Some(device_of(scope, label, dev)?),
-        None => None,
-    };
+    // Both are looked up, so that of both it is told what is wrong.
+    let via_address = via.map(|via| address_of(scope, label, via, family));
+    let named = dev.map(|dev| device_of(scope, label, dev));
+    let (via_address, named) = (transposed(via_address)?, transposed(named)?);
     let mut hop = Hop { via: via_address, dev: named, weight: 1, onlink };
     let Some(address) = via_address else { return Some((hop, false)) };
     if let (Some(device), Some(via)) = (&hop.dev, via) {
@@ -285,6 +283,11 @@ fn resolve_hop(
             .help(help);
     scope.error(error);
     None
+}
+
+/// What is written, if it is known.
+fn transposed<T>(written: Option<Option<T>>) -> Option<Option<T>> {
+    written.map_or(Some(None), |known| known.map(Some))
 }
 
 /// Whether one of the routes to an address, which leads straight to `device`, is the way to it.

@@ -386,4 +386,8 @@ links:
         // Somebody brings devices.
         "name: lab\nnamespaces: { a: { sysctls: { net.ipv4.conf.eth7.rp_filter: 2 } } }\nbridges: { br1: { namespace: a, ports: [eth7] } }\n",
         "name: lab\nnamespaces: { a: { sysctls: { net.ipv4.conf.eth7.rp_filter: 2 } } }\nbridges: { br1: { namespace: a, external: true } }\n";
+    all_names_of_one_item_that_are_undefined: said
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, nexthops: [{ via: 'c:e' }, { via: 'b:eth9' }, { via: 10.0.0.2, dev: e9 }] }] }, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n\
+         checks: [{ from: d, to: f, by: g }]\n", right
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'b:e', dev: e }] }, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n";
 }
