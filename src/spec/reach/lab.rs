@@ -222,6 +222,11 @@ impl Lab<'_> {
         labels.find(|other| *other != label)
     }
 
+    /// Whether anybody in the file has an address.
+    pub(super) fn is_held(&self, address: IpAddr) -> bool {
+        self.holders.contains_key(&address)
+    }
+
     /// The subnet in which somebody has an address, where it is more than the address.
     pub(super) fn subnet_of(&self, address: IpAddr) -> Option<IpNet> {
         let holder = self.interfaces.get(*self.holders.get(&address)?.first()?)?;

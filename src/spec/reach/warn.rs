@@ -129,7 +129,7 @@ fn unreachable(lab: &Lab<'_>, places: &Places<'_>, check: &file::Check, to: IpAd
         Some((span, text)) => warning.at(span, text),
         None => warning,
     };
-    warning.help(help(lab, stop))
+    warning.help(help(lab, places, stop))
 }
 
 fn not_blocked(check: &file::Check, to: IpAddr, there: &Trace) -> Diagnostic {
@@ -143,10 +143,19 @@ fn not_blocked(check: &file::Check, to: IpAddr, there: &Trace) -> Diagnostic {
 }
 
 /// What to do about it.
-fn help(lab: &Lab<'_>, stop: &Stop) -> String {
+fn help(lab: &Lab<'_>, places: &Places<'_>, stop: &Stop) -> String {
     let at = stop.trace.end();
     let net = lab.subnet_of(stop.destination).map_or_else(|| stop.destination.to_string(), |net| net.to_string());
+    // Whoever asks has its own address: only a nat rule puts another in its place.
+    if stop.direction == Direction::Back && !lab.is_held(stop.destination) {
+        return format!(
+            "a nat rule puts {net} in the place of who asks, and nobody has it: translate to an address of the router"
+        );
+    }
     match &stop.why {
+        Why::NobodyHas { device, .. } if places.down.contains_key(&(at, device.as_str())) => {
+            "let it be up: a bridge that is down passes nothing on".to_owned()
+        }
         Why::NoRoute if !lab.is_connected(at) => format!("plug `{at}` into a bridge, or join it to a router by a link"),
         Why::NoRoute => {
             let back = if stop.direction == Direction::Back { "back " } else { "" };

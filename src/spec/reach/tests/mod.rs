@@ -91,6 +91,20 @@ macro_rules! said {
 }
 
 said! {
+    a_bridge_that_is_down: r#"name: lab
+namespaces: { web: {}, db: {} }
+bridges: { br0: { addresses: [10.0.0.1/24], up: false } }
+links: [{ endpoints: ["web:eth0", br0] }, { endpoints: ["db:eth0", br0] }]
+checks: [{ from: web, to: db }]
+"#;
+    an_answer_to_an_address_that_is_put_in_anothers_place: r#"name: lab
+namespaces: { web: { routes: [{ to: default, via: "edge:lan0" }] }, edge: { forwarding: true }, out: {} }
+links:
+  - endpoints: ["web:eth0 10.0.0.2/24", "edge:lan0 10.0.0.1/24"]
+  - endpoints: ["out:eth0 10.1.0.2/24", "edge:wan0 10.1.0.1/24"]
+nat: [{ snat: 10.0.0.0/24, to: 203.0.113.5, out: wan0, namespace: edge }]
+checks: [{ from: web, to: out }]
+"#;
     no_route_there: r#"name: lab
 namespaces: { web: {}, db: {} }
 links:

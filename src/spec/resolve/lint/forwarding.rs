@@ -67,7 +67,7 @@ impl<'a> Routers<'a> {
         let asked = lab.scope.file.checks.iter().filter_map(|check| {
             let target = match &check.to.target {
                 Target::Namespace(label) => label,
-                Target::Address(address) => lab.scope.holder(*address)?.0,
+                Target::Address(address) => *lab.scope.holders(*address, &check.from).first()?,
             };
             let near = near.entry(&check.from).or_insert_with(|| networks(lab, &check.from).collect());
             (!networks(lab, target).any(|network| near.contains(&network))).then_some(target)
