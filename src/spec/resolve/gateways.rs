@@ -107,7 +107,8 @@ fn place(scope: &mut Scope<'_>, written: &file::Gateway) -> Option<GatewayPlace>
     let external = scope.segments[segment].external;
     let known = match &interface.what {
         What::Bridge(bridge) => scope.gaps.knows(bridge),
-        What::Loopback | What::End(_) | What::Port(..) => true,
+        // Its link's subnet may be what could not be read.
+        What::Loopback | What::End(_) | What::Port(..) => scope.gaps.knows(&namespace),
     };
     if interface.addresses.is_empty() && !external && known {
         let error = Diagnostic::error("gateway::no_address", format!("the gateway `{name}` has no address"))

@@ -31,9 +31,12 @@ namespaces:
     forwarding: true
     routes: [{ to: default, via: 10.0.0.3 }]
   behind: {}
+  hub: {}
+  leaf: { routes: [{ to: 10.5.0.0/16, via: "hub:lan0" }] }
 bridges:
   br0: { addresses: [192.168.0.1/24, "fd00:10::1/64"], mac: "02:00:00:00:00:01" }
   inner: { namespace: edge, addresses: [10.3.0.1/24], interface: in0 }
+  pool: { namespace: hub, subnets: [10.8.0.0/24] }
 links:
   - endpoints: ["web:eth0", br0]
   - endpoints: ["cache:eth0 192.168.0.4/24", br0]
@@ -47,9 +50,13 @@ links:
   - name: uplink
     subnet: 10.0.0.2/31
     endpoints: ["edge:wan0", "host:edge-wan"]
+  - { subnet: 10.4.0.0/24, endpoints: ["hub:lan0", "leaf:eth0"] }
+  - endpoints: ["cache:eth1", pool]
+  - endpoints: ["app:eth1", pool]
 gateways:
   - bridge: br0
   - { bridge: inner, members: [behind] }
+  - { namespace: hub, interface: lan0 }
 nat:
   - masquerade: 192.168.0.0/24
   - { snat: 10.3.0.0/24, to: 192.168.0.6, out: lan0, namespace: edge }
@@ -59,10 +66,13 @@ port_forwards:
   - { listen: "203.0.113.5:5353", protocol: [tcp, udp], to: "behind:53", namespace: edge }
   - { listen: 9000-9010, to: "db:9000-9010" }
   - { listen: 81, to: "[fd00:10::9]:80" }
+  - { listen: 82, to: "leaf:80", namespace: hub }
 checks:
   - { from: web, to: db, ping: true }
   - { from: host, to: "127.0.0.1:8088", tcp: true }
   - { from: behind, to: edge, expect: reachable }
+  - { from: leaf, to: hub }
+  - { from: hub, to: app }
 "#;
 
 fn scalars(node: &Node, found: &mut Vec<Span>) {
@@ -110,7 +120,7 @@ fn follow_ups(places: &[Span], slips: &[&str], most: usize) -> Vec<String> {
 
 /// The places of values where a namespace or bridge is named.
 fn references() -> Vec<Span> {
-    let names = ["web", "cache", "app", "db", "edge", "behind", "br0", "inner"];
+    let names = ["web", "cache", "app", "db", "edge", "behind", "br0", "inner", "hub", "leaf", "pool"];
     let mut places = Vec::new();
     scalars(&tree(), &mut places);
     let named = places.into_iter().filter_map(|place| {
@@ -135,14 +145,14 @@ fn the_lab_is_right() {
 fn a_value_that_cannot_be_read_is_one_error() {
     let mut places = Vec::new();
     scalars(&tree(), &mut places);
-    let found = follow_ups(&places, &["[[]]", "'!'", "{zzz: 1}"], 1);
+    let found = follow_ups(&places, &["[[]]", "'!'", "{zzz: 1}", "10.4.0.0/33", "10.4.0.300/24"], 1);
     assert!(found.is_empty(), "{}: {}", found.len(), found.join("\n"));
 }
 
 #[test]
 fn a_name_that_is_nobodys_is_one_error() {
     let references = references();
-    assert_eq!(references.len(), 27);
+    assert_eq!(references.len(), 42);
     let mut found = follow_ups(&references, &["zzzzzzzz"], 1);
     for place in references {
         let name = &LAB[place.start as usize..place.end as usize];
