@@ -106,6 +106,7 @@ fn one(scope: &mut Scope<'_>, label: &Label, written: &Spanned<file::Route>, oth
     let to = destination(scope, written, &hops)?;
     refuse_down(scope, label, written, &hops)?;
     refuse_mixed(scope, written, &to, &hops)?;
+    refuse_bare_devices(scope, written, &to)?;
     let table = written.table.as_ref().map_or(TABLE_MAIN, |table| table.value);
     refuse_local(scope, written)?;
     refuse_source(scope, label, written)?;
@@ -186,6 +187,21 @@ fn refuse_twice(scope: &mut Scope<'_>, list: &[file::Nexthop], hops: &[(Hop, boo
         }
     }
     Some(())
+}
+
+/// Of several next hops of an IPv6 route each has an address: the kernel says "Device only routes can not be added for IPv6
+/// using the multipath API".
+fn refuse_bare_devices(scope: &mut Scope<'_>, written: &file::Route, to: &IpNet) -> Option<()> {
+    let several = written.nexthops.as_ref().map(|hops| hops.value.as_slice()).filter(|hops| hops.len() > 1);
+    let mut bare = several.into_iter().flatten().filter(|hop| hop.via.is_none()).filter_map(|hop| hop.dev.as_ref());
+    let Some(dev) = bare.next().filter(|_| to.addr().is_ipv6()) else { return Some(()) };
+    let what = format!("`{dev}` alone cannot be one of several next hops of an IPv6 route");
+    let error = Diagnostic::error("route::nexthop_device", what)
+        .at(dev.span, "has no `via`")
+        .at(written.to.span, format!("is {to}"))
+        .help("the kernel wants the address of a router in each of them: add `via`, or write a route of its own with another `metric`");
+    scope.error(error);
+    None
 }
 
 /// The kernel takes no route by a device that is down.
