@@ -64,11 +64,18 @@ impl<T> NetMap<T> {
     }
 }
 
+impl NetMap<()> {
+    /// Takes in a network.
+    pub fn insert(&mut self, net: IpNet) {
+        self.entry(&net);
+    }
+}
+
 impl<N: Borrow<IpNet>> FromIterator<N> for NetMap<()> {
     fn from_iter<I: IntoIterator<Item = N>>(nets: I) -> Self {
         let mut map = Self::default();
         for net in nets {
-            map.entry(net.borrow());
+            map.insert(*net.borrow());
         }
         map
     }

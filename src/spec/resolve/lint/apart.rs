@@ -126,9 +126,8 @@ impl<'a> Said<'a> {
     /// Whether someone is to be left alone with a subnet that is nobody else's.
     fn excuses(&self, lab: &Lab<'_>, member: &Member<'_>) -> bool {
         let counted_on = self.counted_on.get(member.label);
-        let proxies = lab.sets(member.label, |key| key.contains("/proxy_arp") || key.contains("/proxy_ndp"));
         let counts_on_any = counted_on.is_some_and(|addresses| member.nets.iter().any(|net| addresses.overlaps(net)));
-        proxies || self.apart.contains(member.label) || counts_on_any
+        lab.proxies(member.label) || self.apart.contains(member.label) || counts_on_any
     }
 }
 

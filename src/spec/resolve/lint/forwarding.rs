@@ -20,7 +20,7 @@ use crate::{
 
 pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
     let mut ways = Vec::new();
-    for Hopping { label, route, hop, span } in lab.hops() {
+    for Hopping { label, route, hop, span, .. } in lab.hops() {
         let Some((router, network)) = router(lab, index, &label, hop) else { continue };
         ways.push(Way { label, router, network, to: &route.to, via: span });
     }
@@ -39,7 +39,7 @@ struct Way<'a> {
 }
 
 /// Who has the address of a next hop, and on which network.
-fn router<'a>(lab: &Lab<'a>, index: &Index<'a>, label: &Label, hop: &Hop) -> Option<(&'a Label, Network)> {
+pub fn router<'a>(lab: &Lab<'a>, index: &Index<'a>, label: &Label, hop: &Hop) -> Option<(&'a Label, Network)> {
     let (via, device) = (hop.via?, hop.dev.as_ref()?);
     let interface = lab.scope.at_device(label, device)?;
     let network = lab.networks.of(interface.segment?);
@@ -114,7 +114,7 @@ fn warning(lab: &Lab<'_>, index: &Index<'_>, routers: &Routers<'_>, way: &Way<'_
 }
 
 /// Whether anything of the file makes a namespace pass packets on.
-fn forwards(lab: &Lab<'_>, label: &Label) -> bool {
+pub fn forwards(lab: &Lab<'_>, label: &Label) -> bool {
     let asked = lab.written(label).and_then(|(_, spec)| spec.forwarding.as_ref()).is_some_and(|it| it.value);
     let by_sysctl = |key: &str| key == "net/ipv4/ip_forward" || key.ends_with("/forwarding");
     asked || lab.rules.forwarding.contains_key(label) || lab.sets(label, by_sysctl)

@@ -11,6 +11,7 @@ mod mtus;
 mod nobody;
 mod ranges;
 mod route_mtu;
+mod way_back;
 mod way_out;
 
 use std::net::IpAddr;
@@ -56,6 +57,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     found.extend(forwarding::check(lab, &index));
     found.extend(members::check(lab, &index));
     found.extend(way_out::check(lab, &index));
+    found.extend(way_back::check(lab, &index));
     found.extend(ranges::check(lab));
     found.extend(apart::check(lab));
     found.extend(alone::check(lab));
@@ -119,6 +121,8 @@ struct Hopping<'a> {
     hop: &'a Hop,
     /// Where its address is written.
     span: Span,
+    /// Where the route's destination is.
+    to: Span,
 }
 
 impl Lab<'_> {
@@ -134,7 +138,13 @@ impl Lab<'_> {
                 let several = written.nexthops.iter().flat_map(|hops| &hops.value).filter_map(|hop| hop.via.as_ref());
                 let places = written.via.iter().chain(several).map(|via| via.span);
                 let hops = route.hops.iter().filter(|hop| hop.via.is_some());
-                hops.zip(places).map(move |(hop, span)| Hopping { label: label.clone(), route, hop, span })
+                hops.zip(places).map(move |(hop, span)| Hopping {
+                    label: label.clone(),
+                    route,
+                    hop,
+                    span,
+                    to: written.to.span,
+                })
             },
         )
     }
@@ -148,6 +158,11 @@ impl Lab<'_> {
     fn written(&self, label: &Label) -> Option<(Span, &file::Namespace)> {
         let key = Spanned { value: label.clone(), span: Span::default() };
         self.scope.file.namespaces.get_key_value(&key).map(|(key, spec)| (key.span, spec))
+    }
+
+    /// Whether a namespace is told to answer for others on their segments.
+    fn proxies(&self, label: &Label) -> bool {
+        self.sets(label, |key| key.contains("/proxy_arp") || key.contains("/proxy_ndp"))
     }
 
     /// Whether a sysctl of the file that is not 0 has a name that fits.

@@ -18,8 +18,7 @@ use crate::{
 
 pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
     // Where anything is unknown, it may be the one who has the address; so may who answers for others.
-    let proxies = |label: &Label| lab.sets(label, |key| key.contains("/proxy_arp") || key.contains("/proxy_ndp"));
-    if !lab.scope.gaps.are_none() || lab.scope.namespaces.keys().any(proxies) {
+    if !lab.scope.gaps.are_none() || lab.scope.namespaces.keys().any(|label| lab.proxies(label)) {
         return Vec::new();
     }
     let mut found = Vec::new();

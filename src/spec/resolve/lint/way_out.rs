@@ -33,7 +33,7 @@ fn one(lab: &Lab<'_>, index: &Index<'_>, rule: &Spanned<Nat>, addresses: &[Holde
     let family = Family::of(range.addr());
     let from = addresses.partition_point(|(address, ..)| *address < range.network());
     let to = addresses.partition_point(|(address, ..)| *address <= range.broadcast());
-    let translator = rule.namespace.as_ref().map_or(HOST, |label| label.as_str());
+    let translator = translator(rule);
     // Whoever asks for a published port is on a subnet of the translator, and needs no route beyond it.
     let mut published =
         lab.scope.file.port_forwards.iter().map(|it| it.namespace.as_ref().map_or(HOST, |at| at.as_str()));
@@ -58,8 +58,13 @@ fn one(lab: &Lab<'_>, index: &Index<'_>, rule: &Spanned<Nat>, addresses: &[Holde
     Some(warning.help(help))
 }
 
+/// The namespace whose rule it is.
+pub fn translator(rule: &Nat) -> &str {
+    rule.namespace.as_ref().map_or(HOST, |label| label.as_str())
+}
+
 /// The gateway that `namespace` could be on a segment, as an item of the file.
-fn gateway(index: &Index<'_>, segment: usize, namespace: &str) -> Option<Json> {
+pub fn gateway(index: &Index<'_>, segment: usize, namespace: &str) -> Option<Json> {
     let on_segment = index.on_segment.get(&segment)?;
     let (label, interface) = on_segment.iter().find(|(label, _)| label.as_str() == namespace)?;
     match &interface.what {

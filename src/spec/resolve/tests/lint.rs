@@ -32,7 +32,7 @@ macro_rules! routed {
         concat!(
             "name: lab\nnamespaces:\n  web: { routes: [{ to: 10.1.0.0/24, via: ",
             $via,
-            " }] }\n  db: {}\n  edge: ",
+            " }] }\n  db: { routes: [{ to: 10.0.0.0/24, dev: eth0 }] }\n  edge: ",
             $edge,
             "\nlinks:\n  - endpoints: [\"web:eth0 10.0.0.2/24\", \"edge:lan0 10.0.0.1/24\"]\n  - endpoints: [\"db:eth0 10.1.0.2/24\", \"edge:lan1 10.1.0.1/24\"]\n"
         )
@@ -350,6 +350,18 @@ macro_rules! sites {
     };
 }
 
+/// A client with a route to a network behind a router; `db` is there.
+macro_rules! far {
+    ($db:literal, $more:literal) => {
+        concat!(
+            "name: lab\nnamespaces: { web: { routes: [{ to: 10.1.0.0/24, via: \"edge:lan0\" }] }, edge: { forwarding: true }, db: ",
+            $db,
+            " }\nlinks:\n  - endpoints: [\"web:eth0 10.0.0.2/24\", \"edge:lan0 10.0.0.1/24\"]\n  - endpoints: [\"db:eth0 10.1.0.2/24\", \"edge:lan1 10.1.0.1/24\"]\n",
+            $more
+        )
+    };
+}
+
 lint! {
     a_router_between_two_that_does_not_forward: warned sites!("{}", ""), right
         sites!("{ forwarding: true }", ""),
@@ -390,4 +402,23 @@ links:
         "name: lab\nnamespaces: { a: { routes: [{ to: default, nexthops: [{ via: 'c:e' }, { via: 'b:eth9' }, { via: 10.0.0.2, dev: e9 }] }] }, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n\
          checks: [{ from: d, to: f, by: g }]\n", right
         "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'b:e', dev: e }] }, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.1/24', 'b:e 10.0.0.2/24'] }]\n";
+    a_network_from_which_no_answer_comes: warned far!("{}", ""), right
+        // A gateway, a route of their own, one of several who has one.
+        far!("{}", "gateways: [{ namespace: edge, interface: lan1 }]\n"),
+        far!("{ routes: [{ to: 10.0.0.0/24, via: 10.1.0.1 }] }", ""),
+        // The router puts its own address in the place of others'; a check says that it is meant; the router alone is there.
+        far!("{}", "nat: [{ masquerade: 10.0.0.0/24, namespace: edge, out: lan1 }]\n"),
+        far!("{}", "checks: [{ from: web, to: db, expect: blocked }]\n"),
+        // Who is left to others may have a route, and whoever answers for others needs none.
+        far!("{ sysctls: { net.ipv4.conf.all.proxy_arp: 1 } }", ""),
+        "name: lab\nnamespaces: { web: { routes: [{ to: 10.1.0.0/24, via: 'edge:l' }] }, edge: { forwarding: true }, db: {} }\n\
+         links: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['edge:w 10.1.0.1/24', 'db:e'] }]\n",
+        "name: lab\nnamespaces: { web: { routes: [{ to: 10.1.0.0/24, via: 'edge:l' }] }, edge: { forwarding: true } }\n\
+         links: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['edge:w 10.1.0.1/24', 'host:e 10.1.0.2/24'] }]\n";
+}
+
+#[test]
+fn what_a_check_tells_is_told_once() {
+    let (_, _, diagnostics) = read(far!("{}", "checks: [{ from: web, to: db }]\n"));
+    assert_eq!(diagnostics.0.iter().map(|it| it.code).collect::<Vec<_>>(), ["check::unreachable"]);
 }
