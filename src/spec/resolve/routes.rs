@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use foldhash::{HashMap, HashSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{HOST, names, nets::NetMap, scope::Scope};
+use super::{HOST, names, nets::NetMap, scope::Scope, segments::is_link_local};
 use crate::{
     kind::route::{Hop, Route, metric_of},
     model::{
@@ -288,7 +288,9 @@ fn resolve_hop(
     }
     let nets: Vec<String> =
         scope.of(label).iter().flat_map(|it| &it.addresses).map(|net| net.trunc().to_string()).collect();
-    let help = if nets.is_empty() {
+    let help = if is_link_local(&IpNet::from(address)) {
+        "a link-local address may be on each of its segments: say by `dev` which is meant".to_owned()
+    } else if nets.is_empty() {
         format!("`{label}` has no address outside its lo; give an end of it one")
     } else {
         format!("`{label}` is on {}", nets.join(", "))

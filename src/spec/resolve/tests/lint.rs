@@ -415,6 +415,9 @@ links:
          links: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['edge:w 10.1.0.1/24', 'db:e'] }]\n",
         "name: lab\nnamespaces: { web: { routes: [{ to: 10.1.0.0/24, via: 'edge:l' }] }, edge: { forwarding: true } }\n\
          links: [{ endpoints: ['web:e 10.0.0.2/24', 'edge:l 10.0.0.1/24'] }, { endpoints: ['edge:w 10.1.0.1/24', 'host:e 10.1.0.2/24'] }]\n";
+    a_link_local_next_hop_without_a_device: said
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'fe80::1' }] }, b: { forwarding: true } }\nlinks: [{ endpoints: ['a:e fd00::1/64', 'b:e fd00::2/64'] }]\n", right
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'fe80::1', dev: e }] }, b: { forwarding: true } }\nlinks: [{ endpoints: ['a:e fd00::1/64', 'b:e fd00::2/64'] }]\n";
 }
 
 #[test]
