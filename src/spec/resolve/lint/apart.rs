@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
-use super::Lab;
+use super::{Index, Lab};
 use crate::{
     kind::check::Expect,
     model::{Diagnostic, Label, Netns, Span, Spanned, snapshot::Family},
@@ -36,7 +36,7 @@ impl Member<'_> {
     }
 }
 
-pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
+pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
     if !lab.scope.gaps.are_none() {
         return Vec::new();
     }
@@ -72,7 +72,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     let judged = groups
         .into_iter()
         .filter(|((network, _), _)| !unjudged.contains(network) && !lab.networks.is_foreign(*network));
-    judged.flat_map(|(_, members)| of_group(lab, &said, members)).collect()
+    judged.flat_map(|((_, family), members)| of_group(lab, index, &said, (family, members))).collect()
 }
 
 /// What the file says that speaks for subnets of one's own.
@@ -131,7 +131,12 @@ impl<'a> Said<'a> {
     }
 }
 
-fn of_group(lab: &Lab<'_>, said: &Said<'_>, mut members: Vec<Member<'_>>) -> Vec<Diagnostic> {
+fn of_group(
+    lab: &Lab<'_>,
+    index: &Index<'_>,
+    said: &Said<'_>,
+    (family, mut members): (Family, Vec<Member<'_>>),
+) -> Vec<Diagnostic> {
     let is_single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
     if members.iter().flat_map(|it| &it.nets).any(is_single) {
         return Vec::new();
@@ -139,8 +144,12 @@ fn of_group(lab: &Lab<'_>, said: &Said<'_>, mut members: Vec<Member<'_>>) -> Vec
     // In the order of the file, and the host first: it is never the one who is in the wrong.
     members.sort_by_key(|it| (!it.is_host(), it.interface.span));
     let meetings = Meetings::new(&members);
-    let (alone, others): (Vec<_>, Vec<_>) =
-        members.iter().enumerate().partition(|(at, member)| !meetings.has_any(*at, member));
+    // Whoever is on a subnet of another's alone answers to none but by a route.
+    let is_routed = |member: &Member<'_>| index.routed.contains(&(lab.scope.netns(member.label), family));
+    let meets = |at: usize, member: &Member<'_>| {
+        meetings.has_inside(at, member) || (meetings.is_inside(at, member) && is_routed(member))
+    };
+    let (alone, others): (Vec<_>, Vec<_>) = members.iter().enumerate().partition(|(at, member)| !meets(*at, member));
     // Where nobody meets anybody, the first is taken for right.
     let first = others.first().or(alone.first()).map(|(at, other)| (*at, *other));
     let Some((right, other)) = first else { return Vec::new() };
@@ -176,14 +185,19 @@ impl Meetings {
         Self { addresses, nets }
     }
 
-    /// Whether another has an address in a subnet of this one, or this one in a subnet of another.
-    fn has_any(&self, at: usize, member: &Member<'_>) -> bool {
+    /// Whether another has an address in a subnet of this one.
+    fn has_inside(&self, at: usize, member: &Member<'_>) -> bool {
         member.nets.iter().any(|net| {
             let from = self.addresses.partition_point(|(address, _)| *address < net.network());
             let mut inside = self.addresses.iter().skip(from).take_while(|(address, _)| net.contains(address));
-            let mut around = self.nets.holding(net.addr()).flat_map(|(_, on)| on);
-            inside.any(|(_, other)| *other != at) || around.any(|other| *other != at)
+            inside.any(|(_, other)| *other != at)
         })
+    }
+
+    /// Whether this one has an address in a subnet of another.
+    fn is_inside(&self, at: usize, member: &Member<'_>) -> bool {
+        let mut around = member.nets.iter().flat_map(|net| self.nets.holding(net.addr())).flat_map(|(_, on)| on);
+        around.any(|other| *other != at)
     }
 }
 

@@ -69,8 +69,8 @@ impl<'a> Routers<'a> {
                 Target::Namespace(label) => label,
                 Target::Address(address) => *lab.scope.holders(*address, &check.from).first()?,
             };
-            let near = near.entry(&check.from).or_insert_with(|| networks(lab, &check.from).collect());
-            (!networks(lab, target).any(|network| near.contains(&network))).then_some(target)
+            let near = near.entry(&check.from).or_insert_with(|| lab.networks_of(&check.from).collect());
+            (!lab.networks_of(target).any(|network| near.contains(&network))).then_some(target)
         });
         let asked_from_afar = asked.collect();
         Self { senders, asked_from_afar }
@@ -122,14 +122,9 @@ pub fn forwards(lab: &Lab<'_>, label: &Label) -> bool {
 
 /// Whether a namespace is on one network only: it is where the way ends, as one that stands for the internet is.
 fn is_last(lab: &Lab<'_>, label: &Label) -> bool {
-    let mut networks = networks(lab, label);
+    let mut networks = lab.networks_of(label);
     let first = networks.next();
     networks.all(|network| Some(network) == first)
-}
-
-/// The networks that a namespace is on.
-fn networks(lab: &Lab<'_>, label: &Label) -> impl Iterator<Item = Network> {
-    lab.scope.of(label).iter().filter_map(|it| it.segment).map(|segment| lab.networks.of(segment))
 }
 
 /// Whether a namespace is itself where a route leads: it need not forward then.

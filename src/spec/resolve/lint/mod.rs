@@ -59,7 +59,7 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
     found.extend(way_out::check(lab, &index));
     found.extend(way_back::check(lab, &index));
     found.extend(ranges::check(lab));
-    found.extend(apart::check(lab));
+    found.extend(apart::check(lab, &index));
     found.extend(alone::check(lab));
     found
 }
@@ -152,6 +152,11 @@ impl Lab<'_> {
     /// The gateways, each with how it is written.
     fn gateways(&self) -> impl Iterator<Item = (&Gateway, &file::Gateway)> {
         self.gateways.0.iter().zip(self.gateways.1.iter().copied())
+    }
+
+    /// The networks that a namespace is on.
+    fn networks_of(&self, label: &Label) -> impl Iterator<Item = Network> {
+        self.scope.of(label).iter().filter_map(|it| it.segment).map(|segment| self.networks.of(segment))
     }
 
     /// How a namespace is written, and where.

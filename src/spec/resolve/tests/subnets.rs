@@ -18,7 +18,7 @@ links:
 namespaces: { web: {}, db: {} }
 links:
   - endpoints: ["web:eth0 10.0.0.1/24 10.1.0.1/24", "db:eth0 10.1.0.2/24 10.9.0.2/24"]
-  - endpoints: ["web:eth1 10.2.0.1/16", "db:eth1 10.2.7.2/24"]
+  - endpoints: ["web:eth1 10.2.0.1/16", "db:eth1 10.2.0.2/24"]
   - endpoints: ["web:eth2 10.3.0.1/24", "db:eth2 fd00::1/64"]
 "#,
         // Unnumbered, with routes that lead to the other.
@@ -50,6 +50,17 @@ links:
   - endpoints: ["web:eth0 10.0.0.1/24", "db:eth0 10.1.0.2/24"]
   - endpoints: ["web:eth1 10.2.0.1/24", "all:eth0 10.3.0.2/24"]
 checks: [{ from: web, to: 10.1.0.2, expect: blocked }]
+"#;
+    a_member_who_is_on_anothers_subnet_and_has_nobody_on_its_own: warned r#"name: lab
+namespaces: { web: {}, db: {} }
+links: [{ endpoints: ["web:eth0 10.0.0.1/24", "db:eth0 10.0.0.200/25"] }]
+"#, right
+        // Each on the other's, or with a route.
+        r#"name: lab
+namespaces: { web: {}, db: { routes: [{ to: 10.0.0.0/24, dev: eth1 }] } }
+links:
+  - endpoints: ["web:eth0 10.0.1.1/24", "db:eth0 10.0.1.100/25"]
+  - endpoints: ["web:eth1 10.0.0.1/24", "db:eth1 10.0.0.200/25"]
 "#;
     subnets_of_one_segment_that_overlap: warned r#"name: lab
 namespaces: { a: {}, b: {}, c: {} }
