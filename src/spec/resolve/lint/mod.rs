@@ -20,6 +20,7 @@ use foldhash::{HashMap, HashSet};
 
 use super::{
     Rules,
+    nets::NetMap,
     networks::{Network, Networks},
     scope::{Interface, Scope, What},
 };
@@ -68,12 +69,16 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
 struct Index<'a> {
     /// Who has an address on a network.
     holders: HashMap<(Network, IpAddr), &'a Label>,
+    /// Who has an address on its `lo`: it is answered for on every network of an IPv4 one.
+    on_lo: HashMap<IpAddr, Vec<&'a Label>>,
     /// Who is on a segment.
     on_segment: HashMap<usize, Vec<(&'a Label, &'a Interface)>>,
     /// Networks on which somebody's addresses are left to others.
     open: HashSet<Network>,
     /// Who has a route of a family that leads beyond its own subnets.
     routed: HashSet<(Netns, Family)>,
+    /// Where the routes of all lead to.
+    led: NetMap<()>,
     /// Who has a default route of a family.
     defaults: HashSet<(Netns, Family)>,
 }
@@ -82,14 +87,19 @@ impl<'a> Index<'a> {
     fn new(lab: &Lab<'a>) -> Self {
         let mut index = Self {
             holders: HashMap::default(),
+            on_lo: HashMap::default(),
             on_segment: HashMap::default(),
             open: HashSet::default(),
             routed: HashSet::default(),
+            led: NetMap::default(),
             defaults: HashSet::default(),
         };
         let all = lab.scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
-        for (label, interface) in all.filter(|(_, it)| !matches!(it.what, What::Loopback | What::Port(..))) {
-            let Some(segment) = interface.segment else { continue };
+        for (label, interface) in all.filter(|(_, it)| !matches!(it.what, What::Port(..))) {
+            let Some(segment) = interface.segment else {
+                interface.addresses.iter().for_each(|net| index.on_lo.entry(net.addr()).or_default().push(label));
+                continue;
+            };
             let network = lab.networks.of(segment);
             if interface.unmanaged {
                 index.open.insert(network);
@@ -104,6 +114,7 @@ impl<'a> Index<'a> {
                 index.defaults.insert(key.clone());
             }
             index.routed.insert(key);
+            index.led.insert(route.to);
         }
         for (netns, family) in lab.gateways.0.iter().flat_map(Gateway::served) {
             index.defaults.insert((netns.clone(), family));

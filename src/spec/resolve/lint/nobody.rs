@@ -8,7 +8,7 @@ use super::{Hopping, Index, Lab};
 use crate::{
     model::{Diagnostic, Label, Span},
     spec::{
-        file::{self, NatRule, Target},
+        file::{NatRule, Target},
         resolve::{
             scope::{Interface, Scope},
             segments::is_link_local,
@@ -34,10 +34,16 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
         found.extend(target(lab, index, &label, address, forward.to.span, "forward::nobody"));
     }
     for nat in &lab.scope.file.nat {
-        let file::Nat { rule: NatRule::Dnat(_, to), namespace, .. } = &nat.value else { continue };
-        let label = namespace.as_ref().map_or_else(Scope::host, |it| it.value.clone());
-        if to.prefix_len() == to.max_prefix_len() {
-            found.extend(target(lab, index, &label, to.addr(), to.span, "nat::nobody"));
+        let label = nat.namespace.as_ref().map_or_else(Scope::host, |it| it.value.clone());
+        match &nat.rule {
+            NatRule::Dnat(_, to) if to.prefix_len() == to.max_prefix_len() => {
+                found.extend(target(lab, index, &label, to.addr(), to.span, "nat::nobody"));
+            }
+            NatRule::Snat(_, to) if to.first == to.last => {
+                let out = nat.out.as_ref().and_then(|out| lab.scope.interface(&label, out.as_str()));
+                found.extend(out.and_then(|out| source(lab, index, (&label, out), to.first, to.span)));
+            }
+            NatRule::Masquerade(_) | NatRule::Snat(..) | NatRule::Dnat(..) => {}
         }
     }
     found
@@ -51,7 +57,10 @@ fn is_nobodys(lab: &Lab<'_>, index: &Index<'_>, interface: &Interface, address: 
     }
     let Some(network) = interface.segment.map(|segment| lab.networks.of(segment)) else { return false };
     let closed = !index.open.contains(&network) && !lab.networks.is_foreign(network);
-    closed && !index.holders.contains_key(&(network, address))
+    // A namespace answers ARP for each of its addresses by each of its interfaces; neighbour discovery is strict.
+    let is_there = |label: &&Label| lab.networks_of(label).any(|it| it == network);
+    let by_lo = address.is_ipv4() && index.on_lo.get(&address).into_iter().flatten().any(is_there);
+    closed && !by_lo && !index.holders.contains_key(&(network, address))
 }
 
 fn next_hop(
@@ -94,5 +103,25 @@ fn target(
             .at(span, "leads to nobody")
             .at(interface.span, "nobody on the segment of this interface has it")
             .help("write the address of a namespace of that segment, or give it to one")
+    })
+}
+
+/// What is sent with an address of the segment that it leaves to is answered there only where somebody has the address.
+fn source(
+    lab: &Lab<'_>,
+    index: &Index<'_>,
+    (label, out): (&Label, &Interface),
+    address: IpAddr,
+    span: Span,
+) -> Option<Diagnostic> {
+    let net = out.addresses.iter().filter(|net| net.contains(&address)).max_by_key(|net| net.prefix_len())?;
+    let is_routed = index.led.holding(address).next().is_some_and(|(to, ())| to.prefix_len() > net.prefix_len());
+    (!is_routed && is_nobodys(lab, index, out, address)).then(|| {
+        Diagnostic::warning("nat::nobody", format!("nobody has the address {address}"))
+            .at(span, "no answer to it comes in")
+            .at(out.span, "nobody on the segment of this interface has it")
+            .help(format!(
+                "give `{label}` the address as well, on this interface or on its lo, or write one that it has"
+            ))
     })
 }

@@ -418,6 +418,16 @@ links:
     a_link_local_next_hop_without_a_device: said
         "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'fe80::1' }] }, b: { forwarding: true } }\nlinks: [{ endpoints: ['a:e fd00::1/64', 'b:e fd00::2/64'] }]\n", right
         "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'fe80::1', dev: e }] }, b: { forwarding: true } }\nlinks: [{ endpoints: ['a:e fd00::1/64', 'b:e fd00::2/64'] }]\n";
+    a_translated_address_that_nobody_has: warned
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'r:l' }] }, r: {}, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.2/24', 'r:l 10.0.0.1/24'] }, { endpoints: ['r:w 10.1.0.1/24', 'b:e 10.1.0.2/24'] }]\n\
+         nat: [{ snat: 10.0.0.0/24, to: 10.1.0.9, namespace: r, out: w }]\n", right
+        // One that the router has, on that interface or on its lo; one that is routed to it.
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'r:l' }] }, r: { addresses: [10.1.0.9/32] }, b: {} }\nlinks: [{ endpoints: ['a:e 10.0.0.2/24', 'r:l 10.0.0.1/24'] }, { endpoints: ['r:w 10.1.0.1/24', 'b:e 10.1.0.2/24'] }]\n\
+         nat: [{ snat: 10.0.0.0/25, to: 10.1.0.9, namespace: r, out: w }, { snat: 10.0.0.0/26, to: 10.1.0.1, namespace: r, out: w }, { snat: 10.0.0.0/24, to: 192.0.2.1, namespace: r, out: w }]\n",
+        "name: lab\nnamespaces: { a: { routes: [{ to: default, via: 'r:l' }] }, r: {}, b: { routes: [{ to: 10.1.0.9, via: 10.1.0.1 }] } }\nlinks: [{ endpoints: ['a:e 10.0.0.2/24', 'r:l 10.0.0.1/24'] }, { endpoints: ['r:w 10.1.0.1/24', 'b:e 10.1.0.2/24'] }]\n\
+         nat: [{ snat: 10.0.0.0/25, to: 10.1.0.9, namespace: r, out: w }]\n",
+        // Whoever has the address on its lo answers for it on the segment.
+        "name: lab\nnamespaces: { a: { routes: [{ to: 10.9.0.0/16, via: 10.0.0.9 }] }, r: { forwarding: true, addresses: [10.0.0.9/32] } }\nlinks: [{ endpoints: ['a:e 10.0.0.2/24', 'r:l 10.0.0.1/24'] }]\n";
 }
 
 #[test]
