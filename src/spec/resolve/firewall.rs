@@ -295,8 +295,8 @@ fn warn_of_no_way_back(
     let mut lost = outside.filter_map(|forward| {
         let label = scope.holders(forward.to, at).into_iter().next();
         let label = label.filter(|label| label.as_str() != HOST && *label != at)?;
-        let answered = is_answered(&scope.netns(&label), forward);
-        (!answered && scope.gaps.knows_routes(&label)).then(|| (label, forward.family()))
+        let answered = is_answered(&scope.netns(label), forward);
+        (!answered && scope.gaps.knows_routes(label)).then(|| (label, forward.family()))
     });
     let Some((label, family)) = lost.next() else { return };
     let family = match family {

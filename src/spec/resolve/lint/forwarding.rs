@@ -1,7 +1,6 @@
 //! Routes by way of a namespace that passes nothing on.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::{Hopping, Index, Lab};
@@ -56,14 +55,14 @@ struct Routers<'a> {
 
 impl<'a> Routers<'a> {
     fn new(lab: &'a Lab<'_>, ways: &'a [Way<'_>]) -> Self {
-        let mut senders: HashMap<&Label, HashMap<Network, Vec<&Label>>> = HashMap::new();
+        let mut senders: HashMap<&Label, HashMap<Network, Vec<&Label>>> = HashMap::default();
         for way in ways {
             let on = senders.entry(way.router).or_default().entry(way.network).or_default();
             if on.len() < 2 && !on.contains(&&way.label) {
                 on.push(&way.label);
             }
         }
-        let mut near: HashMap<&Label, HashSet<Network>> = HashMap::new();
+        let mut near: HashMap<&Label, HashSet<Network>> = HashMap::default();
         let asked = lab.scope.file.checks.iter().filter_map(|check| {
             let target = match &check.to.target {
                 Target::Namespace(label) => label,

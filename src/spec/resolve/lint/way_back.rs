@@ -1,7 +1,6 @@
 //! A route to a network behind a router, where nobody has a route back.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 use serde_json::json;
 
@@ -60,7 +59,7 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
 
 /// The addresses that the checks of each namespace ask.
 fn asked<'a>(lab: &Lab<'a>) -> HashMap<&'a Label, NetMap<()>> {
-    let mut asked: HashMap<&Label, NetMap<()>> = HashMap::new();
+    let mut asked: HashMap<&Label, NetMap<()>> = HashMap::default();
     for check in &lab.scope.file.checks {
         let targets = asked.entry(&check.from.value).or_default();
         match &check.to.target {
@@ -84,19 +83,21 @@ struct FarEnds<'a> {
 
 impl<'a> FarEnds<'a> {
     fn new(lab: &Lab<'a>, index: &Index<'a>) -> Self {
-        let mut members: HashMap<Network, Vec<(&Label, &Interface)>> = HashMap::new();
-        for (segment, list) in &index.on_segment {
+        let mut members: HashMap<Network, Vec<(&Label, &Interface)>> = HashMap::default();
+        let mut segments: Vec<_> = index.on_segment.iter().collect();
+        segments.sort_by_key(|(segment, _)| **segment);
+        for (segment, list) in segments {
             members.entry(lab.networks.of(*segment)).or_default().extend(list);
         }
         let blocked = lab.scope.file.checks.iter().filter(|check| check.expect == Expect::Blocked);
         let ends = blocked.flat_map(|check| {
             let target = match &check.to.target {
                 Target::Namespace(label) => Some(label),
-                Target::Address(address) => lab.scope.holder(*address).map(|(label, _)| label),
+                Target::Address(address) => lab.scope.holders(*address, &check.from).first().copied(),
             };
             [Some(&check.from.value), target].into_iter().flatten()
         });
-        Self { members, apart: ends.collect(), judged: HashMap::new() }
+        Self { members, apart: ends.collect(), judged: HashMap::default() }
     }
 
     /// Somebody with an address in `to`, where nobody there can answer.
