@@ -131,10 +131,9 @@ fn not_taken(takers: Vec<(Asked, Taker)>) -> Vec<String> {
         from_label: from.to_string(),
         from,
         targets: vec![to],
-        responder: taker
-            .probe
-            .port()
-            .map(|(_, port)| Responder::Namespace(Answerer { netns: taker.netns, label: taker.label, port })),
+        responder: taker.probe.port().map(|(_, port)| {
+            Responder::Namespace(Answerer { netns: taker.netns, label: taker.label.to_string(), port })
+        }),
         probe,
         expect: Expect::Reachable,
     };

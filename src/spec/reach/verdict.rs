@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use smol_str::SmolStr;
+
 use crate::{
     kind::check::{Probe, Unpublished},
     model::{
@@ -30,12 +32,12 @@ pub struct Taker {
     /// The namespace.
     pub netns: Netns,
     /// Its name in the file.
-    pub label: String,
+    pub label: SmolStr,
     /// What it is asked for there, with the port behind any forward.
     pub probe: Probe,
     /// The name of the namespace that has the address that was asked for, where the probe has come there: a forward of its
     /// own may have led it on. `None` where a rule on the way gave it another destination.
-    pub holder: Option<String>,
+    pub holder: Option<SmolStr>,
     /// Where a forward of the taker has the port that was asked for, and not at that address.
     pub unpublished: Option<Unpublished>,
 }
@@ -143,9 +145,9 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
     /// Its name in the file.
-    pub label: String,
+    pub label: SmolStr,
     /// The device by which the packet came in; `None` for the sender.
-    pub device: Option<String>,
+    pub device: Option<SmolStr>,
 }
 
 impl Trace {

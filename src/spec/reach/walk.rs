@@ -147,10 +147,10 @@ impl Lab<'_> {
 
     fn taker(&self, arrival: Arrival, asked: IpAddr, probe: Probe) -> Option<Taker> {
         let node = self.nodes.get(arrival.node)?;
-        let holder = arrival.holder.and_then(|holder| self.nodes.get(holder)).map(|node| node.label.to_owned());
+        let holder = arrival.holder.and_then(|holder| self.nodes.get(holder)).map(|node| node.label.into());
         let forwards = node.rules.filter(|_| arrival.holder == Some(arrival.node)).map(|rules| &rules.forwards);
         let unpublished = forwards.and_then(|it| Unpublished::find(node.label, it, probe, asked));
-        let (netns, label) = (node.netns.clone(), node.label.to_owned());
+        let (netns, label) = (node.netns.clone(), node.label.into());
         Some(Taker { netns, label, probe: arrival.probe, holder, unpublished })
     }
 
@@ -182,8 +182,8 @@ impl Lab<'_> {
 
     fn trace(&self, steps: &[Step]) -> Trace {
         let hop = |step: &Step| {
-            let device = step.by.and_then(|by| self.interfaces.get(by)).map(|it| it.device.to_owned());
-            Some(Hop { label: self.nodes.get(step.node)?.label.to_owned(), device })
+            let device = step.by.and_then(|by| self.interfaces.get(by)).map(|it| it.device.into());
+            Some(Hop { label: self.nodes.get(step.node)?.label.into(), device })
         };
         Trace { hops: steps.iter().filter_map(hop).collect() }
     }

@@ -20,6 +20,7 @@ use crate::{
 const TTL: usize = 64;
 
 /// A packet in a namespace, with the addresses that it came with, and whether its destination is another one now.
+#[derive(Clone)]
 struct Visit {
     packet: Packet,
     node: usize,
@@ -57,7 +58,10 @@ impl Lab<'_> {
             return walks.enter(Direction::Back, self.deliver(node, place, visit));
         }
         match self.exits(node, &visit.packet) {
-            Ok(exits) => exits.iter().for_each(|exit| walks.enter(direction, self.leave(node, &visit, exit))),
+            // A packet has its whole way with it: it is copied where ways part alone.
+            Ok(exits) => std::iter::repeat_n(visit, exits.len())
+                .zip(&exits)
+                .for_each(|(visit, exit)| walks.enter(direction, self.leave(node, visit, exit))),
             Err(ending) => walks.enter(direction, Err(ending)),
         }
     }
@@ -191,7 +195,7 @@ impl Lab<'_> {
     }
 
     /// Sends a packet on to the next hop.
-    fn leave(&self, node: &Node<'_>, visit: &Visit, exit: &Exit<'_, '_>) -> Next {
+    fn leave(&self, node: &Node<'_>, visit: Visit, exit: &Exit<'_, '_>) -> Next {
         let Exit { interface, next, by, .. } = *exit;
         let packet = &visit.packet;
         if is_link_local(next) {
@@ -213,32 +217,41 @@ impl Lab<'_> {
         if self.meets_rules(packet, exit.place, to) {
             return Err(Ending::Unknown);
         }
-        let mut sent = packet.clone();
-        sent.certain &= exact && !self.is_doubtful(interface);
-        sent.steps.push(step);
         let sources = match packet.direction {
-            Direction::There => self.new_sources(node, visit, exit)?,
+            Direction::There => self.new_sources(node, &visit, exit)?,
             Direction::Back => vec![packet.source],
         };
-        let with = |source: IpAddr| {
-            let mut sent = sent.clone();
+        if let Some(ending) = self.goes_round(&visit, step, &sources, by) {
+            return Err(ending);
+        }
+        let Visit { packet: mut sent, node, came, .. } = visit;
+        sent.certain &= exact && !self.is_doubtful(interface);
+        sent.steps.push(step);
+        let all = std::iter::repeat_n(sent, sources.len()).zip(sources).map(|(mut sent, source)| {
             sent.source = source;
             if sent.direction == Direction::There {
-                sent.track(visit.node, visit.came);
+                sent.track(node, came);
             }
             sent
-        };
-        let all: Vec<Packet> = sources.into_iter().map(with).collect();
+        });
+        Ok(all.collect())
+    }
+
+    /// How a packet ends that has been at its next step before, or that has been on its way for too long.
+    fn goes_round(&self, visit: &Visit, step: Step, sources: &[IpAddr], by: By) -> Option<Ending> {
+        let packet = &visit.packet;
         // With other addresses it may come by again; with a source of his own nobody takes it.
         let seen = |it: &Step| *it == step || (it.by.is_none() && it.node == step.node);
         let arrives = self.nodes.get(step.node).is_some_and(|node| self.is_local(node, packet.destination));
-        let circle = !arrives && packet.steps.iter().any(seen);
-        let plain = all.iter().all(|it| !it.translated);
-        match packet.steps.len() >= TTL || circle {
-            true if plain => Err(self.stop(packet, Why::Loop(by))),
-            true if packet.steps.len() >= TTL => Err(Ending::Unknown),
-            true | false => Ok(all),
+        let (worn_out, circle) = (packet.steps.len() >= TTL, !arrives && packet.steps.iter().any(seen));
+        if !worn_out && !circle {
+            return None;
         }
+        let changed = |source: &IpAddr| packet.direction == Direction::There && visit.changes(*source);
+        if !packet.translated && !sources.iter().any(changed) {
+            return Some(self.stop(packet, Why::Loop(by)));
+        }
+        worn_out.then_some(Ending::Unknown)
     }
 
     /// Whether rules may change a packet while it is merely switched, which with bridge-nf they do.
@@ -303,6 +316,13 @@ impl Lab<'_> {
         packet.steps.push(Step { node: place.node, by: None });
         (packet.source, packet.destination) = (packet.destination, packet.source);
         Ok(vec![packet])
+    }
+}
+
+impl Visit {
+    /// Whether a packet that leaves with this source is another one than came.
+    fn changes(&self, source: IpAddr) -> bool {
+        (source, self.packet.destination) != self.came
     }
 }
 
