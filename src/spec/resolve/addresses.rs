@@ -24,7 +24,8 @@ pub fn assign(scope: &mut Scope<'_>, networks: &Networks) {
     let mut pools = Pools::default();
     for interface in scope.interfaces.values().flatten() {
         let Some(segment) = interface.segment else { continue };
-        pools.used.entry(networks.of(segment)).or_default().extend(interface.addresses.iter().map(IpNet::addr));
+        let network = networks.of(segment);
+        pools.used.extend(interface.addresses.iter().map(|net| (network, net.addr())));
     }
     for (index, link) in scope.file.links.iter().enumerate() {
         for (which, end) in link.endpoints.iter().enumerate() {
@@ -60,7 +61,7 @@ fn overlaps(segment: &Segment) -> Vec<Diagnostic> {
 #[derive(Default)]
 struct Pools {
     /// The addresses of each network that somebody has.
-    used: HashMap<Network, HashSet<IpAddr>>,
+    used: HashSet<(Network, IpAddr)>,
     /// The addresses of each subnet of a network that have not been looked at: all before them are somebody's.
     rest: HashMap<(Network, IpNet), IpAddrRange>,
     given: usize,
@@ -71,9 +72,8 @@ struct Pools {
 impl Pools {
     /// Takes the lowest free address of a subnet on a network.
     fn take(&mut self, network: Network, subnet: &IpNet) -> Option<IpAddr> {
-        let used = self.used.entry(network).or_default();
         let rest = self.rest.entry((network, *subnet)).or_insert_with(|| hosts(subnet));
-        let address = rest.find(|address| used.insert(*address))?;
+        let address = rest.find(|address| self.used.insert((network, *address)))?;
         self.given += 1;
         Some(address)
     }

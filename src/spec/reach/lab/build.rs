@@ -34,18 +34,22 @@ const HOST: usize = 0;
 const CONNECTED_METRIC_V6: u32 = 256;
 
 pub(super) fn build(topology: &Topology) -> Lab<'_> {
+    let namespaces = topology.namespaces.len() + 1;
+    // Of links between bridges there are less.
+    let interfaces = namespaces + topology.bridges.len() + 2 * topology.links.len();
     let mut lab = Lab {
         nodes: vec![host(topology)],
-        interfaces: Vec::new(),
-        by_netns: HashMap::from_iter([(&Netns::Host, HOST)]),
-        by_label: HashMap::default(),
-        by_device: HashMap::default(),
-        segments: HashMap::default(),
-        neighbours: HashMap::default(),
-        holders: HashMap::default(),
-        members: HashMap::default(),
+        interfaces: Vec::with_capacity(interfaces),
+        by_netns: with_room(namespaces),
+        by_label: with_room(namespaces),
+        by_device: with_room(interfaces),
+        segments: with_room(topology.bridges.len() + topology.links.len()),
+        neighbours: with_room(interfaces),
+        holders: with_room(interfaces),
+        members: with_room(interfaces),
         facing: HashMap::default(),
     };
+    lab.by_netns.insert(&Netns::Host, HOST);
     for namespace in &topology.namespaces {
         add_namespace(&mut lab, topology, namespace);
     }
@@ -73,6 +77,11 @@ pub(super) fn build(topology: &Topology) -> Lab<'_> {
         }
     }
     lab
+}
+
+/// A map that need not grow.
+fn with_room<K, V>(entries: usize) -> HashMap<K, V> {
+    HashMap::with_capacity_and_hasher(entries, Default::default())
 }
 
 fn plain<'t>(netns: &'t Netns, label: &'t str) -> Node<'t> {

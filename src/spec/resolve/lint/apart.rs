@@ -53,7 +53,7 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
             What::End(_) => interface.unmanaged || (is_pair && label.as_str() == HOST) || !interface.up,
             What::Bridge(_) | What::Loopback | What::Port(..) => false,
         };
-        if is_open || said.unnumbered.contains(&(lab.scope.netns(label), interface.device.as_str())) {
+        if is_open || said.is_unnumbered(lab, label, interface) {
             unjudged.insert(network);
         }
         for family in [Family::V4, Family::V6] {
@@ -117,6 +117,11 @@ impl<'a> Said<'a> {
         said
     }
 
+    fn is_unnumbered(&self, lab: &Lab<'_>, label: &Label, interface: &Interface) -> bool {
+        let key = || (lab.scope.netns(label), interface.device.as_str());
+        !self.unnumbered.is_empty() && self.unnumbered.contains(&key())
+    }
+
     fn count_on(&mut self, lab: &Lab<'_>, label: &Label, address: IpAddr) {
         if lab.scope.holders(address, label).first() != Some(&label) {
             self.counted_on.entry(label.clone()).or_default().entry(&IpNet::from(address));
@@ -138,7 +143,7 @@ fn of_group(
     (family, mut members): (Family, Vec<Member<'_>>),
 ) -> Vec<Diagnostic> {
     let is_single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
-    if members.iter().flat_map(|it| &it.nets).any(is_single) {
+    if share_one(&members) || members.iter().flat_map(|it| &it.nets).any(is_single) {
         return Vec::new();
     }
     // In the order of the file, and the host first: it is never the one who is in the wrong.
@@ -159,6 +164,12 @@ fn of_group(
     }
     let wrong = alone.into_iter().filter(|(at, member)| *at != right && !member.is_host());
     wrong.filter(|(_, member)| !said.excuses(lab, member)).map(|(_, member)| warning(member, other)).collect()
+}
+
+/// Whether the first subnet of the first is one of everybody's: so it is nearly always.
+fn share_one(members: &[Member<'_>]) -> bool {
+    let first = members.first().and_then(|member| member.nets.first());
+    first.is_some_and(|first| members.iter().all(|it| it.nets.iter().any(|net| net.trunc() == first.trunc())))
 }
 
 /// Who meets whom of a group by a subnet, by their places in it.
