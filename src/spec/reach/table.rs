@@ -1,8 +1,7 @@
 //! A routing table: the longest prefix that holds an address, and of several routes those with the lowest metric.
 
-use std::net::IpAddr;
+use std::{cmp::Reverse, net::IpAddr};
 
-use foldhash::HashMap;
 use ipnet::IpNet;
 
 use crate::{kind::route::Route, model::snapshot::RouteType};
@@ -40,28 +39,37 @@ impl Way<'_> {
 /// The routes of one family.
 #[derive(Debug, Default)]
 pub(super) struct Table<'t> {
-    routes: HashMap<IpNet, Vec<Entry<'t>>>,
+    /// Once settled: longest prefix first, those to one network together.
+    routes: Vec<(IpNet, Entry<'t>)>,
     /// The prefix lengths that there are, longest first.
     lengths: Vec<u8>,
 }
 
 impl<'t> Table<'t> {
-    /// Adds a route.
+    /// Adds a route, before the table is settled.
     pub fn add(&mut self, to: IpNet, entry: Entry<'t>) {
-        let length = to.prefix_len();
-        if let Err(place) = self.lengths.binary_search_by(|other| length.cmp(other)) {
-            self.lengths.insert(place, length);
-        }
-        self.routes.entry(to.trunc()).or_default().push(entry);
+        self.routes.push((to.trunc(), entry));
+    }
+
+    /// Puts the routes in the order in which they are looked up.
+    pub fn settle(&mut self) {
+        self.routes.sort_by_key(|(net, _)| order(net));
+        self.lengths = self.routes.iter().map(|(net, _)| net.prefix_len()).collect();
+        self.lengths.dedup();
     }
 
     /// The best routes to an address, with their prefix: several where the kernel may take any of them.
     pub fn lookup(&self, address: IpAddr) -> Option<(IpNet, Vec<Way<'t>>)> {
         self.lengths.iter().find_map(|length| {
             let net = IpNet::new(address, *length).ok()?.trunc();
-            let entries = self.routes.get(&net)?;
-            let best = entries.iter().map(|entry| entry.metric).min()?;
-            Some((net, entries.iter().filter(|entry| entry.metric == best).map(|entry| entry.way).collect()))
+            let from = self.routes.partition_point(|(other, _)| order(other) < order(&net));
+            let to = || self.routes.iter().skip(from).take_while(|(other, _)| *other == net).map(|(_, entry)| entry);
+            let best = to().map(|entry| entry.metric).min()?;
+            Some((net, to().filter(|entry| entry.metric == best).map(|entry| entry.way).collect()))
         })
     }
+}
+
+fn order(net: &IpNet) -> (Reverse<u8>, IpNet) {
+    (Reverse(net.prefix_len()), *net)
 }

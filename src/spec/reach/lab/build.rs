@@ -71,6 +71,7 @@ pub(super) fn build(topology: &Topology) -> Lab<'_> {
     for (place, gateway) in topology.gateways.iter().enumerate() {
         add_gateway(&mut lab, place, gateway);
     }
+    lab.nodes.iter_mut().flat_map(|node| &mut node.tables).for_each(Table::settle);
     for (netns, input) in topology.firewalls.iter().chain(&topology.bystanders) {
         if let Some(node) = lab.by_netns.get(netns).copied() {
             lab.facing.extend(input.interfaces.iter().map(|it| ((node, it.name.as_str()), it)));
