@@ -7,6 +7,7 @@
 
 mod lab;
 mod rules;
+mod spread;
 mod sysctls;
 mod table;
 mod verdict;

@@ -10,7 +10,7 @@ use super::{
     verdict::{Direction, Hop, Judgement, Stop, Taker, Trace, Verdict, Why},
 };
 use crate::{
-    kind::check::{Check, Probe, Unpublished},
+    kind::check::{Probe, Unpublished},
     model::Netns,
 };
 
@@ -137,12 +137,6 @@ impl Lab<'_> {
             self.advance(packet, &mut walks);
         }
         Judgement::UNKNOWN
-    }
-
-    /// What is known of each address of each check.
-    pub fn judge_all(&self, checks: &[Check]) -> Vec<Vec<Judgement>> {
-        let judge = |check: &Check| check.targets.iter().map(|to| self.judge(&check.from, *to, check.probe)).collect();
-        checks.iter().map(judge).collect()
     }
 
     fn taker(&self, arrival: Arrival, asked: IpAddr, probe: Probe) -> Option<Taker> {
