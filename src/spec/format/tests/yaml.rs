@@ -80,6 +80,11 @@ fn traps_get_quotes() {
 }
 
 #[test]
+fn what_a_blank_would_make_a_mark_gets_quotes() {
+    yaml("a: {?}\nb: [?, c?]\n", "a: { \"?\" }\nb: [\"?\", c?]\n");
+}
+
+#[test]
 fn block_scalars_keep_their_text() {
     yaml(
         "a: |   # text\n      one\n        two\n\n\n      three  \n\n\nb: >-\n x\n\n y\nc: 1\n",

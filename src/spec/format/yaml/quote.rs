@@ -1,9 +1,12 @@
 //! Which YAML scalars need quotes.
 
 /// Whether a scalar without quotes is text to us, and something else to many a reader, or will be once edited: an IPv6
-/// address, `no`, `22:22`, `010`, `1e3`.
+/// address, `no`, `22:22`, `010`, `1e3`, a `?` that a blank comes to stand behind.
 pub fn is_trap(text: &str) -> bool {
-    is_truth_of_old(text) || is_number_of_sorts(text) || text.split(' ').any(is_ipv6_like)
+    matches!(text, "?" | "-" | ":")
+        || is_truth_of_old(text)
+        || is_number_of_sorts(text)
+        || text.split(' ').any(is_ipv6_like)
 }
 
 /// What YAML 1.1 takes for a boolean.
