@@ -181,7 +181,7 @@ pub const ERRORS_MAX: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Gathered {
     all: Vec<Diagnostic>,
-    places: HashMap<(&'static str, Vec<Span>), usize>,
+    places: HashMap<(Severity, &'static str, Vec<Span>), usize>,
 }
 
 impl Gathered {
@@ -189,7 +189,8 @@ impl Gathered {
     pub fn push(&mut self, found: Diagnostic) {
         let is_copy = found.labels.first().is_some_and(|label| label.span.copy != 0);
         if is_copy {
-            let place = (found.code, found.labels.iter().map(|label| label.span.original()).collect());
+            // What is a warning of one copy may be an error of another, which must not get lost behind it.
+            let place = (found.severity, found.code, found.labels.iter().map(|label| label.span.original()).collect());
             match self.places.get(&place).and_then(|index| self.all.get_mut(*index)) {
                 // Twice of the same copy, it is about something else.
                 Some(first) if !first.same_copies(&found) => {

@@ -325,3 +325,11 @@ fn includes_that_are_wrong() {
     ];
     insta::assert_snapshot!(said(&Case { files: &files, vars: &[("nn", "4")] }));
 }
+
+#[test]
+fn an_error_of_one_copy_is_told_beside_the_warning_of_another() {
+    // The kernel takes a next hop that is oneself with IPv4, and refuses it with IPv6.
+    let lab = "name: a\nnamespaces:\n  web: { routes: [{ for: { n: [10.9.0.0/16, 'fd09::/64'] }, to: $n, via: 'web:eth0' }] }\n  db: {}\n\
+               links: [{ subnet: [10.0.0.0/24, 'fd00::/64'], endpoints: ['web:eth0', 'db:eth0'] }]\n";
+    insta::assert_snapshot!(said(&Case { files: &[("lab.yaml", lab)], vars: &[] }));
+}
