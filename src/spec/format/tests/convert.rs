@@ -148,3 +148,11 @@ fn a_hint_for_editors_without_a_schema_stays_a_comment() {
     let (toml, _) = converted("# yaml-language-server: $schema=\nname: x\n", Format::Yaml, Format::Toml);
     assert_eq!(toml, "# yaml-language-server: $schema=\nname = \"x\"\n");
 }
+
+#[test]
+fn blank_lines_at_the_end_are_nobodys() {
+    for to in [Format::Yaml, Format::Json] {
+        converted("name = \"a\"\n\n", Format::Toml, to);
+    }
+    assert_eq!(converted("name: a\n\n", Format::Yaml, Format::Toml).0, "name = \"a\"\n");
+}

@@ -13,6 +13,12 @@ fn pairs_and_headers_are_spaced() {
 }
 
 #[test]
+fn blank_lines_at_the_end_go() {
+    toml("a = 1 # x\n\n \n", "a = 1 # x\n");
+    toml("a = 1\n\n# x\n\n", "a = 1\n\n# x\n");
+}
+
+#[test]
 fn brackets_stand_on_one_line_where_that_fits() {
     toml("a = [1,2 ,3,]\nb={x=1,y={}}\nc = [\n1,\n2]\n", "a = [1, 2, 3]\nb = { x = 1, y = {} }\nc = [1, 2]\n");
     toml("a = [\n{x=1},{y=2}]\n", "a = [\n  { x = 1 },\n  { y = 2 },\n]\n");

@@ -40,6 +40,7 @@ impl Reader<'_> {
             self.trivia();
             let Some(event) = self.peek() else {
                 document.tail = std::mem::take(&mut self.lead);
+                document.tail.pop_if(|last| *last == Trivia::Blank);
                 return Some(document);
             };
             let statement = match event.kind() {
