@@ -217,7 +217,7 @@ fn impossible(scope: &Scope<'_>, net: &IpNet, span: Span) -> Option<Diagnostic> 
     };
     if let Some(off) = scope.ipv6_off().filter(|_| net.addr().is_ipv6()) {
         let error = Diagnostic::error("address::ipv6_off", format!("{net} is IPv6, which this lab turns off"));
-        let help = format!("remove {}, or the address", scope.pair("ipv6", false));
+        let help = format!("remove {}, or the address", scope.pair(off, "ipv6", false));
         return Some(error.at(span, "an IPv6 address").at(off, "turned off here").help(help));
     }
     match net {

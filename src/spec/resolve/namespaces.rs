@@ -49,7 +49,7 @@ fn one(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace, ru
         let error = Diagnostic::error("forwarding::needed", format!("`{label}` must forward for {}", need.because))
             .at(span, "turned off here")
             .at(need.span, "needed for this")
-            .help(format!("remove {}", scope.pair_at(span, "forwarding", false)));
+            .help(format!("remove {}", scope.pair(span, "forwarding", false)));
         scope.error(error);
     }
     if need.is_some() || spec.forwarding.is_some() {
@@ -206,13 +206,13 @@ fn refuse_for_host(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::N
     let first = spec.addresses.as_ref().map(|list| list.first().map_or(label.span, |it| it.span));
     let addresses = first.map(|span| ("`addresses`".to_owned(), span));
     let off = spec.forwarding.as_ref().filter(|it| !it.value);
-    let off = off.map(|it| (scope.pair_at(it.span, "forwarding", false), it.span));
+    let off = off.map(|it| (scope.pair(it.span, "forwarding", false), it.span));
     for (key, span) in [loopback, addresses, off].into_iter().flatten() {
         let error = Diagnostic::error("host::not_ours", format!("{key} is not for the host"))
             .at(span, "the host is not the lab's to change")
             .help(format!(
                 "the host takes `routes`, `sysctls` and {}, which are given back on destroy",
-                scope.pair_at(span, "forwarding", true)
+                scope.pair(span, "forwarding", true)
             ));
         scope.error(error);
     }

@@ -181,7 +181,7 @@ fn refuse_twice(scope: &mut Scope<'_>, list: &[file::Nexthop], hops: &[(Hop, boo
             let error = error.at(place.span, "the second time").at(first, "the first time");
             scope.error(error.help(format!(
                 "the kernel takes it once: for twice its share write {}",
-                scope.pair_at(place.span, "weight", 2)
+                scope.pair(place.span, "weight", 2)
             )));
             return None;
         }
@@ -212,7 +212,7 @@ fn refuse_down(scope: &mut Scope<'_>, label: &Label, written: &file::Route, hops
     };
     let span = written.via.as_ref().map(|via| via.span).or(written.dev.as_ref().map(|dev| dev.span));
     let span = span.unwrap_or(written.to.span);
-    let off = scope.pair_at(span, if device == "lo" { "loopback" } else { "up" }, false);
+    let off = scope.pair(span, if device == "lo" { "loopback" } else { "up" }, false);
     let error = Diagnostic::error("route::down", format!("this route leaves by `{device}`, which is to be down"))
         .at(span, "the kernel takes no route by a device that is down")
         .help(format!("remove the route, or the {off} of `{device}`"));
@@ -235,7 +235,7 @@ fn destination(scope: &mut Scope<'_>, written: &file::Route, hops: &[(Hop, bool)
         let error = Diagnostic::error("address::ipv6_off", format!("{to} is IPv6, which this lab turns off"))
             .at(written.to.span, "an IPv6 route")
             .at(off, "turned off here")
-            .help(format!("remove {}, or the route", scope.pair("ipv6", false)));
+            .help(format!("remove {}, or the route", scope.pair(off, "ipv6", false)));
         scope.error(error);
         return None;
     }
@@ -335,7 +335,7 @@ fn check_on_link(scope: &mut Scope<'_>, label: &Label, device: &str, address: Ip
         Diagnostic::error("route::nexthop_unreachable", what).at(span, "not reachable by that device").help(format!(
             "it is on {}; {} makes the kernel believe otherwise",
             nets.join(", "),
-            scope.pair_at(span, "onlink", true)
+            scope.pair(span, "onlink", true)
         ));
     scope.error(error);
     None
@@ -359,7 +359,7 @@ fn by_another(
         .at(covering.to.span, "is led on by this route")
         .help(format!(
             "write the router that is on a subnet of the namespace, or use `dev` with {}",
-            scope.pair_at(span, "onlink", true)
+            scope.pair(span, "onlink", true)
         ));
     scope.error(error);
     None

@@ -183,13 +183,8 @@ impl<'f> Scope<'f> {
         }
     }
 
-    /// A key with its value as the file itself would write it, for help.
-    pub fn pair(&self, key: &str, value: impl Into<serde_json::Value>) -> String {
-        self.pair_at(Span::default(), key, value)
-    }
-
-    /// The same as the file at `at` would write it, which may be an included one.
-    pub fn pair_at(&self, at: Span, key: &str, value: impl Into<serde_json::Value>) -> String {
+    /// A key with its value as the file at `at` would write it, for help: an included one may be of another notation.
+    pub fn pair(&self, at: Span, key: &str, value: impl Into<serde_json::Value>) -> String {
         self.file.pair(at, key, &value.into())
     }
 

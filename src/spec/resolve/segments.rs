@@ -86,7 +86,7 @@ fn ports(scope: &Scope<'_>) -> Vec<Diagnostic> {
                     found.push(error(format!("`{name}` is made by a link of this file")).help(help));
                 }
                 Some(What::Bridge(_)) => {
-                    let ends = scope.pair_at(port.span, "endpoints", vec!["BRIDGE", "BRIDGE"]);
+                    let ends = scope.pair(port.span, "endpoints", vec!["BRIDGE", "BRIDGE"]);
                     let help = format!("join two bridges by a link: {ends}");
                     found.push(error(format!("`{name}` is a bridge of this file")).help(help));
                 }

@@ -29,8 +29,8 @@ pub fn check(lab: &Lab<'_>) -> Vec<Diagnostic> {
         let has_device = lab.scope.of(label).iter().any(|it| it.what != What::Loopback);
         label.as_str() != HOST && !has_device && !checked.contains(&label.value)
     });
-    let blocked = lab.scope.pair("expect", "blocked");
     let warning = |label: &crate::model::Spanned<Label>| {
+        let blocked = lab.scope.pair(label.span, "expect", "blocked");
         Diagnostic::warning("namespace::alone", format!("nothing reaches `{label}`: it has no link"))
             .at(label.span, "no end of a link is in it")
             .help(format!("give it a link; if it is meant to be alone, a check that says so ({blocked}) is enough"))

@@ -108,7 +108,7 @@ fn warning(lab: &Lab<'_>, index: &Index<'_>, routers: &Routers<'_>, way: &Way<'_
         None => (key, format!("nothing makes `{router}` forward")),
     };
     let what = format!("`{label}` sends by way of `{router}`, which passes nothing on");
-    let help = format!("write {} in namespaces.{router}", lab.scope.pair("forwarding", true));
+    let help = format!("write {} in namespaces.{router}", lab.scope.pair(place, "forwarding", true));
     Some(Diagnostic::warning("forwarding::missing", what).at(*via, "this next hop").at(place, at).help(help))
 }
 

@@ -49,7 +49,7 @@ pub fn check(lab: &Lab<'_>, index: &Index<'_>) -> Vec<Diagnostic> {
             .at(to, "no answer comes from there")
             .at(interface.span, format!("`{member}` has no route beyond its own subnets"));
         let help = match way_out::gateway(index, segment, router.as_str()) {
-            Some(way) => format!("add {}, or give them a route back", lab.scope.pair("gateways", json!([way]))),
+            Some(way) => format!("add {}, or give them a route back", lab.scope.pair(to, "gateways", json!([way]))),
             None => format!("give them a route back by `{router}`"),
         };
         found.push(warning.help(help));

@@ -49,7 +49,9 @@ fn one(lab: &Lab<'_>, index: &Index<'_>, rule: &Spanned<Nat>, addresses: &[Holde
     }
     let way = interface.segment.and_then(|segment| gateway(index, segment, translator));
     let help = match way {
-        Some(way) => format!("add {}, or give them default routes", lab.scope.pair("gateways", json!([way]))),
+        Some(way) => {
+            format!("add {}, or give them default routes", lab.scope.pair(range.span, "gateways", json!([way])))
+        }
         None => "give them default routes, or a gateway on their segment".to_owned(),
     };
     let warning = Diagnostic::warning("gateway::missing", format!("nobody in {} has a way out", range.value))
