@@ -288,6 +288,9 @@ pub struct Test {
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
+    /// How long an answer may take; where none may come, silence for a fifth of it is enough, and at least a second
+    #[arg(long, value_name = "DURATION", value_parser = value::timeout, default_value = "5s")]
+    pub timeout: Duration,
     /// Also write a JUnit report to this file
     #[arg(long, value_name = "PATH")]
     pub junit: Option<PathBuf>,

@@ -89,7 +89,8 @@ pub const TEST: &str = "\
 Examples:
   netwright test lab.yaml
   netwright test web-lab                   by name, as it was applied last
-  netwright test lab.yaml -junit out.xml   for CI; exit 1 where a check does not hold";
+  netwright test lab.yaml -junit out.xml   for CI; exit 1 where a check does not hold
+  netwright test lab.yaml -timeout 30s     on a slow machine, or over a slow path";
 
 /// `sandbox`.
 pub const SANDBOX: &str = "\

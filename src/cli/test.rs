@@ -36,7 +36,7 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
             "waiting for the spanning tree: for half a minute after an apply bridges with STP pass nothing"
         );
     });
-    let outcomes = probe::run(&topology.checks, Limits::default())
+    let outcomes = probe::run(&topology.checks, Limits::within(args.timeout))
         .map_err(|error| Failure::new(format!("the checks could not be run: {error}")))?;
     if args.json {
         out::line(checks::json(&outcomes).map_err(Failure::new)?.trim_end())?;

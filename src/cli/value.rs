@@ -50,6 +50,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(bad()) } else { Ok(total) }
 }
 
+/// How long to wait for an answer: some time, and less than an hour.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration(text)?;
+    let fits = (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&timeout);
+    fits.then_some(timeout).ok_or_else(|| "write a time from 100ms to 1h".to_owned())
+}
+
 /// How many things may be done at once: 1 or more.
 pub fn parallelism(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -71,6 +78,16 @@ mod tests {
         }
         for bad in ["", "30", "s", "-5s", "5 s", "5d", "1..5s", "1s5", "30S", "99999999999999999999h", "∞s", ".s"] {
             assert!(duration(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_given_some_time() {
+        for (text, milliseconds) in [("100ms", 100), ("5s", 5_000), ("1h", 3_600_000)] {
+            assert_eq!(timeout(text).unwrap(), Duration::from_millis(milliseconds), "{text}");
+        }
+        for bad in ["0", "99ms", "61m", "5", ""] {
+            assert!(timeout(bad).is_err(), "{bad} was taken");
         }
     }
 

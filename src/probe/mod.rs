@@ -36,9 +36,12 @@ use responder::Responders;
 use verdict::Seen;
 use volley::Patience;
 
-/// How many checks run at the same time. Per address each holds a listener and six tries of two handles in the worst
-/// case, and a process may usually have 1024 files open.
-const AT_ONCE: usize = 32;
+/// How many addresses are asked at the same time. Each holds a listener and, where nothing answers, all its tries of two
+/// handles each, and a process may usually have 1024 files open.
+const AT_ONCE: usize = 40;
+
+/// How often an address is asked that does not answer.
+const TRIES: u16 = 11;
 
 /// How long silence is listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,17 +56,30 @@ pub struct Limits {
     pub tries: u16,
 }
 
-/// The kernel tells a bridge of a port's carrier up to a second late, and later on a busy machine (linkwatch), so just
-/// after an apply a frame may be lost that will not be a moment later: tries go on for four seconds. Of a thousand ports that come up
-/// at once, three seconds in all were too few in three runs of ten.
+/// How long an answer may take where nobody says: the kernel tells a bridge of a port's carrier up to a second late, and
+/// later on a busy machine (linkwatch), so that just after an apply a frame may be lost that will not be a moment later.
+/// Of a thousand ports that come up at once, three seconds were too few in three runs of ten.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Silence that is shorter proves nothing, however little time there is.
+const SILENCE_MIN: Duration = Duration::from_secs(1);
+
+impl Limits {
+    /// An answer may take that long, and no answer is one that has not come in a fifth of it. The last fifth sees no new
+    /// try, so that the last one has some time too.
+    pub fn within(timeout: Duration) -> Self {
+        Self {
+            reachable: timeout,
+            blocked: SILENCE_MIN.max(timeout / 5),
+            interval: timeout * 4 / 5 / u32::from(TRIES - 1),
+            tries: TRIES,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            reachable: Duration::from_millis(5000),
-            blocked: Duration::from_millis(1000),
-            interval: Duration::from_millis(400),
-            tries: 11,
-        }
+        Self::within(TIMEOUT)
     }
 }
 
@@ -92,7 +108,7 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
-/// Runs checks, many at a time, and gives their outcomes in the checks' order. A check that cannot be made (its
+/// Runs checks, some at a time, and gives their outcomes in the checks' order. A check that cannot be made (its
 /// namespace is missing, say) fails and says why; the error is for when no check at all could be made. It brings its own
 /// runtime, and so must not be called from asynchronous code.
 pub fn run(checks: &[Check], limits: Limits) -> io::Result<Vec<Outcome>> {
@@ -100,11 +116,23 @@ pub fn run(checks: &[Check], limits: Limits) -> io::Result<Vec<Outcome>> {
     runtime.block_on(async {
         let mut outcomes = Vec::with_capacity(checks.len());
         let settled = Arc::new(OnceCell::new());
-        for some in checks.chunks(AT_ONCE) {
+        let mut rest = checks;
+        while !rest.is_empty() {
+            let (some, later) = rest.split_at(as_many_as_fit(rest));
             outcomes.extend(run_together(some, limits, &settled).await);
+            rest = later;
         }
         Ok(outcomes)
     })
+}
+
+/// How many of the first checks can be run at the same time: one at least, however many addresses it has.
+fn as_many_as_fit(checks: &[Check]) -> usize {
+    let asked = checks.iter().scan(0, |asked, check| {
+        *asked += check.targets.len();
+        Some(*asked)
+    });
+    asked.take_while(|asked| *asked <= AT_ONCE).count().max(1)
 }
 
 /// Runs checks at the same time. Their listeners start before the first and stop after the last.

@@ -95,7 +95,7 @@ impl Lab {
         let plan = self.expect("plan", &["-detailed-exitcode"], 2);
         println!("{plan}");
         if drift.cuts {
-            self.expect("test", &[], 1);
+            self.expect("test", &["-timeout", "1s"], 1);
         }
         self.apply();
         drift.tidy();
