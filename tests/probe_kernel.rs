@@ -44,6 +44,9 @@ ip -n db address add 10.255.0.2/32 dev lo; ip -n edge route add 10.255.0.2 via 1
 ip netns exec edge sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 "#;
 
+/// The router drops what comes from web.
+const DROP: &str = "for t in iptables ip6tables; do ip netns exec edge $t -A FORWARD -i to-web -j DROP; done";
+
 /// Runs `body` in a lab of its own: LAB, and then `more` of shell.
 fn lab(test: &str, more: &str, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some_and(|inside| inside == test) {
@@ -157,9 +160,8 @@ fn an_answer_comes_from_the_address_that_was_asked() {
 
 #[test]
 fn many_silent_checks_get_by_with_few_open_files() {
-    let drop =
-        "for t in iptables ip6tables; do ip netns exec edge $t -A FORWARD -i to-web -j DROP; done; ulimit -n 1024";
-    lab("many_silent_checks_get_by_with_few_open_files", drop, || {
+    let drop = format!("{DROP}; ulimit -n 1024");
+    lab("many_silent_checks_get_by_with_few_open_files", &drop, || {
         let path = |port| answered_by(check("web", &DB, Tcp(port), Reachable), "db", port);
         let checks: Vec<Check> = (1..=50).map(path).collect();
         for outcome in run(&checks, Limits::within(Duration::from_secs(1))).unwrap() {
@@ -173,8 +175,7 @@ fn many_silent_checks_get_by_with_few_open_files() {
 
 #[test]
 fn silence_is_blocked_and_says_how_long() {
-    let drop = "for t in iptables ip6tables; do ip netns exec edge $t -A FORWARD -i to-web -j DROP; done";
-    lab("silence_is_blocked_and_says_how_long", drop, || {
+    lab("silence_is_blocked_and_says_how_long", DROP, || {
         let start = Instant::now();
         let paths = |expect| {
             [Ping, Tcp(80), Udp(80)].map(|probe| answered_by(check("web", &DB, probe, expect), "db", 80)).to_vec()

@@ -1,4 +1,5 @@
 use super::*;
+use crate::probe::Limits;
 
 fn read(line: &str) -> Result<Cli, Refusal> {
     parse(std::iter::once("netwright").chain(line.split_whitespace()).map(OsString::from))
@@ -78,7 +79,7 @@ fn every_verb_can_be_asked_for() {
     assert!(destroy.all && destroy.operand.is_none());
     let Verb::Test(test) = verb("test web-lab -json -junit r.xml") else { panic!() };
     assert!(test.json && test.junit == Some("r.xml".into()));
-    assert_eq!(test.timeout, Duration::from_secs(5));
+    assert_eq!(test.timeout, Limits::default().reachable, "the flag and the probe have one default");
     let Verb::Sandbox(sandbox) = verb("sandbox -- ip -json -- link") else { panic!() };
     assert_eq!(sandbox.command, ["ip", "-json", "--", "link"]);
     let Verb::Sandbox(sandbox) = verb("sandbox") else { panic!() };

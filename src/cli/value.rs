@@ -50,7 +50,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(bad()) } else { Ok(total) }
 }
 
-/// How long to wait for an answer: some time, and less than an hour.
+/// How long to wait for an answer: some time, and an hour at most.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     let timeout = duration(text)?;
     let fits = (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&timeout);
