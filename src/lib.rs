@@ -14,3 +14,4 @@ pub mod probe;
 pub mod report;
 pub mod sandbox;
 pub mod spec;
+pub mod undo;

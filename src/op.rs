@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Address, IfName, Mac, Netns, TopologyName,
-    snapshot::{Family, Nexthop, RouteType, TableName, Variant},
+    mark::PARK_GROUP,
+    snapshot::{AddressState, Borrowed, Family, Nexthop, RouteState, RouteType, TableName, Variant},
 };
 
 /// A device that exists, or that an earlier op of the same run makes: its index was read or chosen, so nothing is
@@ -89,7 +90,28 @@ pub enum Op {
         /// The alias of its `lo`.
         mark: String,
     },
-    /// Removes the name of the batch's namespace; the kernel cleans up behind.
+    /// Takes the name of the batch's namespace away and keeps the namespace itself aside, for `topology`'s run to end.
+    NetnsPark {
+        /// Whose run it is.
+        topology: TopologyName,
+        /// The namespace's inode, as the plan saw it: another one that has got the name is somebody else's.
+        inode: u64,
+    },
+    /// Gives a namespace that was kept aside its name back.
+    NetnsUnpark {
+        /// Whose run had taken it.
+        topology: TopologyName,
+        /// The namespace's inode.
+        inode: u64,
+    },
+    /// Lets a namespace that was kept aside go; the kernel cleans up behind.
+    NetnsDrop {
+        /// Whose run it was.
+        topology: TopologyName,
+        /// The namespace's inode.
+        inode: u64,
+    },
+    /// Removes the batch's namespace at once.
     NetnsDelete,
     /// Makes a bridge, down. Like [`Op::VethCreate`] it puts the device in the group `MARK_GROUP`, since the kernel
     /// takes no alias at creation.
@@ -146,6 +168,13 @@ pub enum Op {
         /// The address with its prefix length.
         address: IpNet,
     },
+    /// Gives a device an address that it had, as it was.
+    AddressPutBack {
+        /// The device.
+        link: LinkRef,
+        /// The address.
+        address: AddressState,
+    },
     /// Adds a route; `replace` puts it in the place of the one with the same destination, table and metric.
     RouteAdd {
         /// The route.
@@ -157,6 +186,11 @@ pub enum Op {
     RouteDelete {
         /// The route.
         route: RouteOp,
+    },
+    /// Adds a route that was there, as it was, whoever had made it.
+    RoutePutBack {
+        /// The route.
+        route: RouteState,
     },
     /// Writes a sysctl of the batch's namespace.
     SysctlSet {
@@ -184,6 +218,15 @@ pub enum Op {
         key: String,
         /// Who needs it no longer.
         user: TopologyName,
+    },
+    /// Makes `user`'s part in the record of a borrowed value what it was, whatever others have noted there.
+    RecordPutBack {
+        /// The record's key.
+        key: String,
+        /// Whose part.
+        user: TopologyName,
+        /// The record as it was, where there was one.
+        record: Option<Borrowed>,
     },
     /// Makes a NIC of the host a port of a bridge for `user`, keeping the master that it had.
     PortBorrow {
@@ -222,6 +265,13 @@ pub enum Op {
         /// Who needs it no longer.
         user: TopologyName,
     },
+    /// Removes an nf_tables table of iptables-nft, where it holds nothing.
+    TableDrop {
+        /// IPv4 or IPv6.
+        family: Family,
+        /// The table.
+        table: TableName,
+    },
     /// Feeds a script to `iptables-restore --noflush` of a variant and family: atomic within its one table.
     FirewallLoad {
         /// Which packet filter.
@@ -238,6 +288,18 @@ pub enum Op {
         /// Which flows.
         flows: Vec<FlowMatch>,
     },
+}
+
+impl Op {
+    /// Whether it sets a device aside, which is how devices go.
+    pub fn parks(&self) -> bool {
+        matches!(self, Self::LinkSet { change, .. } if change.group == Some(PARK_GROUP))
+    }
+}
+
+/// The key under which the record of a NIC that is a port is kept.
+pub fn port_key(interface: &str) -> String {
+    format!("master:{interface}")
 }
 
 /// The key under which a table's record is kept.

@@ -155,8 +155,13 @@ fn shown(prepared: &Prepared) -> String {
 }
 
 fn ops(prepared: &Prepared) -> String {
-    let steps = prepared.batches.iter().flat_map(|batch| batch.steps.iter().map(move |step| (&batch.netns, step)));
-    steps.map(|(netns, step)| format!("{netns}: {} | {}\n", step.address, lab::words(&step.op))).collect()
+    let mut text = String::new();
+    for (title, batches) in [("", &prepared.batches), ("then ", &prepared.ends)] {
+        for (netns, step) in batches.iter().flat_map(|batch| batch.steps.iter().map(move |step| (&batch.netns, step))) {
+            text += &format!("{title}{netns}: {} | {}\n", step.address, lab::words(&step.op));
+        }
+    }
+    text
 }
 
 fn check(folder: &Path) -> Result<(), String> {

@@ -12,24 +12,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("observe", &["model", "op", "kind"]),
     ("diff", &["model", "op", "kind", "graph", "observe"]),
     ("plan", &["model", "op", "kind", "spec", "graph", "observe", "diff"]),
+    ("undo", &["model", "op", "kind"]),
     // Effects below this line.
     ("kernel", &["model", "op"]),
     ("report", &["model", "op", "kind", "spec", "plan", "probe"]),
     ("sandbox", &["model"]),
     ("probe", &["model", "kind", "kernel"]),
-    ("exec", &["model", "op", "kind", "plan", "kernel"]),
+    ("exec", &["model", "op", "kind", "plan", "undo", "kernel"]),
     ("cli", EVERYTHING),
     ("main", EVERYTHING),
     ("lib", EVERYTHING),
 ];
 
 const EVERYTHING: &[&str] = &[
-    "model", "op", "kind", "spec", "graph", "observe", "diff", "plan", "kernel", "report", "sandbox", "probe", "exec",
-    "cli",
+    "model", "op", "kind", "spec", "graph", "observe", "diff", "plan", "undo", "kernel", "report", "sandbox", "probe",
+    "exec", "cli",
 ];
 
 /// Plain values in, plain values out.
-const PURE: &[&str] = &["model", "op", "kind", "spec", "graph", "observe", "diff", "plan"];
+const PURE: &[&str] = &["model", "op", "kind", "spec", "graph", "observe", "diff", "plan", "undo"];
 
 /// What a pure module never names: effects, clocks and whoever has them.
 const EFFECTS: &[&str] = &[

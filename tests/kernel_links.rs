@@ -10,7 +10,7 @@ mod shell;
 use netwright::{
     kernel::{Kernel, Live, Outcome},
     model::{
-        Netns,
+        Netns, Raw,
         mark::{ADDRESS_PROTOCOL, MARK_GROUP},
         snapshot::{LinkState, Nexthop, Peer, ReadRequest, RouteState, RouteType, Snapshot},
     },
@@ -292,6 +292,7 @@ fn seen_as(route: &RouteOp) -> RouteState {
         src: route.src,
         mtu: route.mtu,
         nexthops: route.nexthops.clone(),
+        raw: Raw::default(),
     }
 }
 

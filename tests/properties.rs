@@ -4,6 +4,8 @@
 
 #[path = "properties/damage.rs"]
 mod damage;
+#[path = "common/faulty.rs"]
+mod faulty;
 #[path = "common/lab.rs"]
 mod lab;
 #[path = "properties/machine.rs"]
@@ -13,12 +15,16 @@ mod random;
 
 use std::collections::HashMap;
 
+use faulty::{Fault, Faulty};
 use lab::Lab;
 use netwright::{
     diff::Choices,
+    exec::rollback::roll_back,
+    kernel::Kernel,
     kind::Topology,
     model::{Address, TopologyName, address::KindName, event::Action},
     plan::Prepared,
+    undo::{Baseline, Scope},
 };
 use proptest::{
     prelude::*,
@@ -72,7 +78,7 @@ fn destroy(lab: &mut Lab) -> Result<(), TestCaseError> {
 
 fn script(ran: &Prepared) -> String {
     let mut text = String::new();
-    for batch in &ran.batches {
+    for batch in ran.batches.iter().chain(&ran.ends) {
         for step in &batch.steps {
             text.push_str(&format!("{} {}: {}\n", batch.netns, step.address, lab::words(&step.op)));
         }
@@ -199,4 +205,57 @@ proptest! {
         destroy(&mut lab)?;
         machine::assert_same(&before, &lab.fake)?;
     }
+
+    #[test]
+    fn a_run_that_fails_anywhere_leaves_no_trace(
+        from in random::gene(),
+        other in random::gene(),
+        mask in any::<u64>(),
+        damage in prop::collection::vec(any::<damage::Damage>(), 0..3),
+        replaced in prop::option::of(any::<prop::sample::Index>()),
+        gone in prop::bool::weighted(0.2),
+    ) {
+        let (one, first) = read(&from)?;
+        let (two, second) = read(&random::mix(&from, &other, mask))?;
+        let mut lab = Lab::new(machine::with_foreigners());
+        let made = lab.apply(&name(), Some(&first)).map_err(|why| TestCaseError::fail(format!("{one}: {why}")))?;
+        for one in &damage {
+            damage::inflict(&mut lab.fake, &first, one);
+        }
+        let all = made.plan.changes.iter().map(|change| &change.address);
+        let replaceable: Vec<&Address> = all.filter(|it| it.to_string() != "namespace.host").collect();
+        let replaced = replaced.filter(|_| !gone && !replaceable.is_empty());
+        let replace = replaced.into_iter().map(|which| (*which.get(&replaceable)).clone()).collect();
+        let choices = Choices { replace, targets: Vec::new() };
+        let prepared = lab.plan(&name(), (!gone).then_some(&second), &choices);
+        prop_assume!(!netwright::report::plan::has_errors(&prepared.plan));
+        let steps = prepared.batches.iter().map(|batch| batch.steps.len()).sum();
+        for at in 0..steps {
+            for fault in [Fault::Before, Fault::After] {
+                fails(&lab, &prepared, at, fault)
+                    .map_err(|why| TestCaseError::fail(format!("{one}\n->\n{two}\n{:?} {fault:?} {at} of {steps}:\n{why}", choices.replace)))?;
+            }
+        }
+    }
+}
+
+/// Runs a plan in which one op fails, goes back, and says what is not as before.
+fn fails(lab: &Lab, prepared: &Prepared, at: usize, fault: Fault) -> Result<(), String> {
+    let mut fake = lab.fake.clone();
+    let scope = Scope::of(&prepared.batches);
+    let seen = fake.read(&scope.request()).unwrap();
+    let baseline = Baseline::new(name(), scope, &seen);
+    // As the journal keeps it.
+    let text = serde_json::to_string(&baseline).unwrap();
+    let baseline: Baseline = serde_json::from_str(&text).unwrap();
+    let mut faulty = Faulty::new(&mut fake, at, fault);
+    let failed = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
+    let failed = failed.ok_or("nothing failed")?;
+    let undone = roll_back(&mut faulty, &baseline);
+    let (was, is) = machine::all_of(&lab.fake, &fake);
+    if was == is && undone.is_whole() {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
+    Err(format!("{:?}\n{undone:#?}\n{diff}\n{}", failed.failures, script(prepared)))
 }

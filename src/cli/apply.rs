@@ -7,19 +7,24 @@ use super::{
     args::{self, Running},
     interrupt::Watch,
     load, out, plan,
+    run::Run,
     session::{Session, addresses, is_stopped},
 };
 use crate::{
     diff::Choices,
-    exec::memo::{self, Memo, Stored},
+    exec::{
+        self,
+        journal::Next,
+        memo::{Memo, Stored},
+    },
+    kernel::Kernel,
     kind::{Topology, made::Made},
-    model::TopologyName,
+    model::{Address, TopologyName},
     plan::{Prepared, saved::SavedPlan},
     report::{
         confirm::{self, Answer},
         json::Lines,
         plan::{View, has_errors},
-        progress::Progress,
         words::{self, Operation},
     },
 };
@@ -118,16 +123,25 @@ pub enum Done {
 }
 
 impl Job {
-    /// Plans, asks, runs and verifies.
+    /// Plans, asks, runs and verifies, on this machine's kernel.
     pub fn run(&self, running: &Running) -> Result<Done, Failure> {
         // Before the kernel's threads are.
         if is_stopped() {
             return Err(Failure::new(crate::exec::RunError::Interrupted));
         }
+        self.run_in(Session::open(self.name.clone())?, running)
+    }
+
+    /// The same on any kernel.
+    pub fn run_on(&self, kernel: Box<dyn Kernel>, running: &Running) -> Result<Done, Failure> {
+        self.run_in(Session::with(kernel, self.name.clone())?, running)
+    }
+
+    fn run_in(&self, mut session: Session, running: &Running) -> Result<Done, Failure> {
         let timeout = running.lock_timeout(std::env::var_os(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
-        let mut session = Session::open(self.name.clone())?;
         let _lock = session.lock(timeout)?;
         let mut turn = session.turn()?;
+        session.recover()?;
         let mut prepared = session.plan(self.topology.as_ref(), &self.choices)?;
         if let Some(saved) = &self.approved {
             self.refuse_stale(saved, &prepared)?;
@@ -154,14 +168,23 @@ impl Job {
             prepared = now;
         }
         let empty = prepared.plan.is_empty();
-        if !empty {
-            self.execute(&mut session, &prepared)?;
-            self.verify(&session)?;
+        if empty {
+            self.close(&mut session)?;
+        } else {
+            Run { job: self, session: &mut session, keeps: running.no_rollback }.carry_out(&mut prepared)?;
         }
-        self.remember(&session)?;
         drop(turn);
         self.say_complete(&prepared)?;
         Ok(if empty { Done::Nothing } else { Done::Changed })
+    }
+
+    /// Where nothing is to be done, it is remembered all the same what is there.
+    fn close(&self, session: &mut Session) -> Result<(), Failure> {
+        let next = self.next(session)?;
+        match session.resume() {
+            Some(mut older) => older.end(session.kernel(), &[], next).map_err(Failure::new),
+            None => exec::remember(session.kernel(), &self.name, &next).map_err(Failure::new),
+        }
     }
 
     fn refuse_stale(&self, saved: &SavedPlan, now: &Prepared) -> Result<(), Failure> {
@@ -196,56 +219,22 @@ impl Job {
         }
     }
 
-    fn execute(&self, session: &mut Session, prepared: &Prepared) -> Result<(), Failure> {
-        let ran = if self.json {
-            let mut lines = Lines::new(std::io::stdout().lock());
-            // Where the reader has gone away the run goes on: half a network is worse than an unread line.
-            session.run(prepared, &mut |event| drop(lines.event(&event)))
-        } else {
-            let mut progress = Progress::stderr(prepared.plan.changes.len());
-            let ran = session.run(prepared, &mut |event| drop(progress.event(&event)));
-            drop(progress.erase());
-            ran
+    /// What is to be remembered once the kernel is as it is wanted.
+    pub(super) fn next(&self, session: &Session) -> Result<Next, Failure> {
+        let there = match self.source(session) {
+            Some(_) => addresses(&session.plan(None, &Choices::default())?),
+            None => Vec::new(),
         };
-        ran.map_err(|error| {
-            let left = "what was done before it stays; run the same command again to go on from there, or destroy";
-            match error {
-                crate::exec::RunError::Batch(_) => Failure::new(format!("the run stopped; {left}")),
-                crate::exec::RunError::Settle(_) => Failure::new(format!("{error}; {left}")),
-                crate::exec::RunError::Interrupted => Failure::new(format!("the run was interrupted; {left}")),
-            }
-        })
+        Ok(self.next_with(session, there))
     }
 
-    /// Looks at the kernel again: a run that went well leaves nothing to do.
-    fn verify(&self, session: &Session) -> Result<(), Failure> {
-        let choices = Choices { replace: Vec::new(), ..self.choices.clone() };
-        let left = session.plan(self.topology.as_ref(), &choices)?;
-        if left.plan.is_empty() {
-            return Ok(());
-        }
-        let names: Vec<String> = left.plan.changes.iter().map(|change| change.address.to_string()).collect();
-        anstream::eprint!("{}", crate::report::plan::render(&left.plan, View::Changes));
-        Err(Failure::new(format!(
-            "every operation succeeded, but the kernel does not match the plan in: {}; \
-             another program may be changing them: plan again",
-            names.join(", ")
-        )))
-    }
-
-    fn remember(&self, session: &Session) -> Result<(), Failure> {
-        let fail = |error| Failure::new(format!("cannot write {}: {error}", memo::folder(&self.name).display()));
-        let source = match (&self.topology, &self.source, session.memo()) {
-            (Some(_), Some(source), _) => source,
-            (None, ..) if self.choices.targets.is_empty() => {
-                session.forget()?;
-                return memo::forget(&self.name).map_err(fail);
-            }
-            // What is left of it was made from what was applied then.
-            (None, _, Some(memo)) => &memo.source,
-            _ => return Ok(()),
+    /// The same where these are the resources.
+    pub(super) fn next_with(&self, session: &Session, mut addresses: Vec<Address>) -> Next {
+        let source = match (self.source(session), &self.topology) {
+            (Some(source), _) => source,
+            (None, None) if self.choices.targets.is_empty() => return Next::Forget,
+            (None, _) => return Next::Keep,
         };
-        let mut addresses = addresses(&session.plan(None, &Choices::default())?);
         // A route of the host without a device bears no mark: only this tells whose it is.
         addresses.extend(self.topology.iter().flat_map(|topology| &topology.routes).map(|route| route.address()));
         addresses.sort();
@@ -256,7 +245,17 @@ impl Job {
         };
         // Of what a -target left out, some may still be as the last apply made it.
         let made = if self.choices.targets.is_empty() { made } else { made.beside(session.made()) };
-        memo::store(&self.name, &Memo { source: source.clone(), made }).map_err(fail)
+        Next::Store(Box::new(Memo { source: source.clone(), made }))
+    }
+
+    /// What was applied, where something of it is there afterwards.
+    fn source<'a>(&'a self, session: &'a Session) -> Option<&'a Stored> {
+        match (&self.topology, &self.source) {
+            (Some(_), source) => source.as_ref(),
+            (None, _) if self.choices.targets.is_empty() => None,
+            // What is left of it was made from what was applied then.
+            (None, _) => session.memo().map(|memo| &memo.source),
+        }
     }
 
     fn say_complete(&self, prepared: &Prepared) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt::Display, io, process::ExitCode};
 
-mod apply;
+pub mod apply;
 pub mod args;
 mod argv;
 mod convert;
@@ -15,6 +15,7 @@ mod load;
 pub mod operand;
 mod out;
 mod plan;
+mod run;
 mod session;
 mod show;
 mod test;

@@ -7,8 +7,10 @@ use crate::{
     diff::Choices,
     exec::{
         self,
+        journal::{Journal, Next, Phase},
         lock::{Lock, Waiting},
         memo::{self, Memo},
+        transaction::Transaction,
     },
     kernel::{Kernel, Live},
     kind::{
@@ -21,13 +23,21 @@ use crate::{
     },
     observe,
     plan::{Inputs, Plan, Prepared, build},
+    report::{
+        style::{YELLOW, clean, paint},
+        words,
+    },
 };
 
 /// One topology on this host.
 pub struct Session {
-    kernel: Live,
+    kernel: Box<dyn Kernel>,
     name: TopologyName,
     memo: Option<Memo>,
+    /// A run that did not come to its end, or has not yet.
+    older: Option<Journal>,
+    /// What is there because of the last apply, or because of that run.
+    made: Made,
 }
 
 impl Session {
@@ -35,13 +45,73 @@ impl Session {
     pub fn open(name: TopologyName) -> Result<Self, Failure> {
         Live::check().map_err(Failure::new)?;
         let kernel = Live::new().map_err(Failure::new)?;
-        let memo = memo::load(&name);
-        Ok(Self { kernel, name, memo })
+        Self::with(Box::new(kernel), name)
+    }
+
+    /// Some kernel.
+    pub fn with(kernel: Box<dyn Kernel>, name: TopologyName) -> Result<Self, Failure> {
+        let mut session = Self { kernel, name, memo: None, older: None, made: Made::default() };
+        session.recall()?;
+        Ok(session)
+    }
+
+    /// Reads what other runs have left: it may have changed while their end was waited for.
+    fn recall(&mut self) -> Result<(), Failure> {
+        self.memo = memo::load(&self.name);
+        self.older = Journal::load(&self.name).map_err(Failure::new)?;
+        let mut made = self.memo.as_ref().map_or(NOTHING.clone(), |memo| memo.made.clone());
+        if let Some(Journal { next: Next::Store(then), .. }) = &self.older {
+            made.addresses.extend(then.made.addresses.iter().cloned());
+            made.addresses.sort();
+            made.addresses.dedup();
+            made = made.beside(&then.made);
+        }
+        self.made = made;
+        Ok(())
+    }
+
+    /// Takes up what a run that did not come to its end has left. With the locks held, so that no other one is under way.
+    pub fn recover(&mut self) -> Result<(), Failure> {
+        self.recall()?;
+        let Some(journal) = &self.older else { return Ok(()) };
+        let ago = words::ago(journal.age());
+        anstream::eprintln!(
+            "{} the last run of `{}` (pid {}, `{}`, {ago} ago) did not come to its end; this one goes on from where it stopped",
+            paint(YELLOW.bold(), "Warning:"),
+            self.name,
+            journal.pid,
+            clean(&journal.command),
+        );
+        self.kernel.sweep().map_err(Failure::new)?;
+        if journal.phase == Phase::Ending
+            && let Some(journal) = self.older.take()
+        {
+            let next = journal.next.clone();
+            Transaction::resume(journal).end(&mut *self.kernel, &[], next).map_err(Failure::new)?;
+            self.recall()?;
+        }
+        Ok(())
     }
 
     /// What the last apply left behind for the next one.
     pub fn memo(&self) -> Option<&Memo> {
         self.memo.as_ref()
+    }
+
+    /// Notes what a plan is about to change.
+    pub fn begin(&mut self, prepared: &Prepared, next: Next) -> Result<Transaction, Failure> {
+        let older = self.older.take();
+        Transaction::begin(&*self.kernel, &self.name, &prepared.batches, older, next).map_err(Failure::new)
+    }
+
+    /// A run that did not come to its end and for which nothing is left to do.
+    pub fn resume(&mut self) -> Option<Transaction> {
+        self.older.take().map(Transaction::resume)
+    }
+
+    /// The kernel, for what a transaction does.
+    pub fn kernel(&mut self) -> &mut dyn Kernel {
+        &mut *self.kernel
     }
 
     /// The lock of this topology.
@@ -80,7 +150,7 @@ impl Session {
 
     /// What the last apply made, as far as it is remembered.
     pub fn made(&self) -> &Made {
-        self.memo.as_ref().map_or(&NOTHING, |memo| &memo.made)
+        &self.made
     }
 
     /// Reads the kernel and makes the plan.
@@ -101,14 +171,9 @@ impl Session {
         }
     }
 
-    /// Forgets what a topology that is gone had borrowed.
-    pub fn forget(&self) -> Result<(), Failure> {
-        self.kernel.forget(&self.name).map_err(Failure::new)
-    }
-
     /// Runs a plan.
     pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::RunError> {
-        exec::run(&mut self.kernel, prepared, &is_stopped, tell)
+        exec::run(&mut *self.kernel, prepared, &is_stopped, tell)
     }
 }
 

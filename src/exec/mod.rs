@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
-    kernel::{BatchError, Kernel, KernelError},
+    kernel::{BatchError, Kernel, KernelError, StepFailure},
     model::{
         Address,
         event::{Action, Event},
@@ -11,21 +11,41 @@ use crate::{
     plan::Prepared,
 };
 
+pub mod journal;
 pub mod lock;
 pub mod memo;
+pub mod rollback;
+pub mod transaction;
+
+pub use transaction::remember;
 
 /// Why a run stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// An op failed: already told as an event.
+    /// An op failed.
     #[error("{0}")]
-    Batch(Box<BatchError>),
+    Batch(Box<BatchError>, Vec<Event>),
     /// What was deleted did not go.
     #[error("{0}")]
     Settle(KernelError),
     /// It was asked to.
     #[error("it was interrupted")]
     Interrupted,
+}
+
+impl RunError {
+    /// What there is to tell of it.
+    pub fn events(&self) -> &[Event] {
+        if let Self::Batch(_, events) = self { events } else { &[] }
+    }
+
+    /// Whether what another program did at the same moment may be the reason, so that the same may go well now.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Batch(error, _) => error.failures.iter().any(|failure| failure.error.is_transient()),
+            Self::Settle(_) | Self::Interrupted => false,
+        }
+    }
 }
 
 /// Runs every batch, telling what happens; no further one once `is_stopped`.
@@ -49,8 +69,8 @@ pub fn run(
             tracing::trace!(resource = %step.address, op = ?step.op);
         }
         if let Err(error) = kernel.run(batch) {
-            tracker.fail(&error, tell);
-            return Err(RunError::Batch(Box::new(error)));
+            let events = tracker.failed(&error);
+            return Err(RunError::Batch(Box::new(error), events));
         }
         for step in &batch.steps {
             tracker.done_one(&step.address, tell);
@@ -113,12 +133,13 @@ impl Tracker {
         }
     }
 
-    fn fail(&mut self, error: &BatchError, tell: &mut dyn FnMut(Event)) {
-        for failure in &error.failures {
+    fn failed(&self, error: &BatchError) -> Vec<Event> {
+        let event = |failure: &StepFailure| {
             let address = failure.address.clone();
             let action = self.resources.get(&address).map_or(Action::Update, |resource| resource.action);
-            tell(Event::Failed { address, action, message: failure.error.to_string() });
-        }
+            Event::Failed { address, action, message: failure.error.to_string() }
+        };
+        error.failures.iter().map(event).collect()
     }
 
     /// Resources without an op of their own (a nat rule, whose rules the namespace's firewall loads) are done with the run.

@@ -12,7 +12,7 @@ use rtnetlink::{
 };
 
 use super::netlink::Request;
-use crate::model::snapshot::AddressState;
+use crate::model::{Raw, snapshot::AddressState};
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -100,16 +100,22 @@ pub fn decode(payload: &[u8]) -> Result<Option<AddressState>, DecodeError> {
         nodad: flags.contains(AddressFlags::Nodad),
         dad_failed: flags.contains(AddressFlags::Dadfailed),
         protocol,
+        raw: Raw::default(),
     }))
+}
+
+/// The same with the message itself.
+pub fn decode_whole(payload: &[u8]) -> Result<Option<AddressState>, DecodeError> {
+    Ok(decode(payload)?.map(|state| AddressState { raw: Raw(payload.into()), ..state }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::netlink::Body, *};
     use rtnetlink::packet_core::Emitable;
 
     fn emitted(request: &Request) -> Vec<u8> {
-        let RouteNetlinkMessage::NewAddress(message) = &request.message else { panic!("{request:?}") };
+        let Body::Message(RouteNetlinkMessage::NewAddress(message)) = &request.body else { panic!("{request:?}") };
         let mut bytes = vec![0; message.buffer_len()];
         message.emit(&mut bytes);
         bytes

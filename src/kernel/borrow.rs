@@ -16,11 +16,6 @@ pub const DIRECTORY: &str = "/run/netwright/.host";
 const LOCK: &str = ".lock";
 const SUFFIX: &str = ".json";
 
-/// The key of a NIC's record.
-pub fn port_key(interface: &str) -> String {
-    format!("master:{interface}")
-}
-
 /// All records by key.
 pub fn all() -> Result<BTreeMap<String, Borrowed>, KernelError> {
     all_in(Path::new(DIRECTORY))
@@ -110,6 +105,20 @@ impl Records {
         restore(&record)?;
         let path = self.path(key);
         fs::remove_file(&path).map_err(|error| KernelError::io(format!("cannot remove {}", path.display()), error))
+    }
+
+    /// Makes `user`'s part in a record what it was: in it with what was to be given back, or not in it. What is borrowed
+    /// itself is not touched.
+    pub fn put_back(&self, key: &str, user: &TopologyName, was: Option<&Borrowed>) -> Result<(), KernelError> {
+        match was.filter(|was| was.users.contains(user)) {
+            Some(was) => {
+                let mut record = self.get(key)?.unwrap_or_else(|| was.clone());
+                record.users.insert(user.clone());
+                // With nobody else come or gone, what is to be given back is what it was.
+                self.put(key, if record.users == was.users { was } else { &record })
+            }
+            None => self.give_back(key, user, |_| Ok(())),
+        }
     }
 
     /// Ends every need that `user` still has, and touches nothing: what was borrowed has gone another way.

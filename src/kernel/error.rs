@@ -87,6 +87,30 @@ impl KernelError {
         self.0.told.as_deref()
     }
 
+    /// Whether it may be for what another program did at the same moment: that something is there, or is not there, which
+    /// was seen otherwise just before, or that somebody was in the way.
+    pub fn is_transient(&self) -> bool {
+        const ERRNOS: [Errno; 9] = [
+            Errno::EEXIST,
+            Errno::ENOENT,
+            Errno::ENODEV,
+            Errno::ESRCH,
+            Errno::EBUSY,
+            Errno::EAGAIN,
+            Errno::EINTR,
+            Errno::ENOBUFS,
+            Errno::EADDRNOTAVAIL,
+        ];
+        // What the iptables tools say.
+        const WORDS: [&str; 4] = [
+            "temporarily unavailable",
+            "xtables lock",
+            "No such file or directory",
+            "No chain/target/match by that name",
+        ];
+        ERRNOS.iter().any(|errno| self.is(*errno)) || WORDS.iter().any(|words| self.0.why.contains(words))
+    }
+
     /// Whether the kernel's answer was this error.
     pub fn is(&self, errno: Errno) -> bool {
         self.0.errno == Some(errno as i32)

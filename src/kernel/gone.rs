@@ -4,7 +4,8 @@ use nix::errno::Errno;
 
 use crate::op::Op;
 
-/// Whether the kernel's refusal means that what the op removes is not there any more, so that it is as it should be.
+/// Whether the kernel's refusal means that what the op removes is not there any more, or that what it puts back is there
+/// already, so that it is as it should be.
 ///
 /// Between the reading and the run things go by themselves: the ports of a namespace that somebody deleted up to a second
 /// after the deletion, the addresses and routes of a device with it.
@@ -14,7 +15,13 @@ pub fn is_gone(op: &Op, errno: Errno) -> bool {
         Op::LinkDelete { .. } => errno == Errno::ENODEV,
         Op::AddressDelete { .. } => matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV),
         Op::RouteDelete { .. } => matches!(errno, Errno::ESRCH | Errno::ENODEV),
-        Op::NetnsCreate { .. }
+        Op::LinkSet { .. } if op.parks() => errno == Errno::ENODEV,
+        Op::AddressPutBack { .. } | Op::RoutePutBack { .. } => errno == Errno::EEXIST,
+        Op::NetnsPark { .. }
+        | Op::NetnsUnpark { .. }
+        | Op::NetnsDrop { .. }
+        | Op::RecordPutBack { .. }
+        | Op::NetnsCreate { .. }
         | Op::BridgeCreate { .. }
         | Op::VethCreate { .. }
         | Op::LinkSet { .. }
@@ -27,6 +34,7 @@ pub fn is_gone(op: &Op, errno: Errno) -> bool {
         | Op::PortGiveBack { .. }
         | Op::TableBorrow { .. }
         | Op::TableGiveBack { .. }
+        | Op::TableDrop { .. }
         | Op::FirewallLoad { .. }
         | Op::FlushFlows { .. } => false,
     }

@@ -83,9 +83,15 @@ pub fn is_message(op: &Op) -> bool {
         | Op::LinkDelete { .. }
         | Op::AddressAdd { .. }
         | Op::AddressDelete { .. }
+        | Op::AddressPutBack { .. }
         | Op::RouteAdd { .. }
-        | Op::RouteDelete { .. } => true,
+        | Op::RouteDelete { .. }
+        | Op::RoutePutBack { .. } => true,
         Op::NetnsCreate { .. }
+        | Op::NetnsPark { .. }
+        | Op::NetnsUnpark { .. }
+        | Op::NetnsDrop { .. }
+        | Op::RecordPutBack { .. }
         | Op::NetnsDelete
         | Op::SysctlSet { .. }
         | Op::SysctlBorrow { .. }
@@ -94,6 +100,7 @@ pub fn is_message(op: &Op) -> bool {
         | Op::PortGiveBack { .. }
         | Op::TableBorrow { .. }
         | Op::TableGiveBack { .. }
+        | Op::TableDrop { .. }
         | Op::FirewallLoad { .. }
         | Op::FlushFlows { .. } => false,
     }
@@ -124,7 +131,10 @@ pub fn may_be_half_done(op: &Op) -> bool {
 fn used(op: &Op) -> Vec<u32> {
     match op {
         Op::LinkSet { link, change } => [Some(link.index), change.master].into_iter().flatten().collect(),
-        Op::LinkDelete { link } | Op::AddressAdd { link, .. } | Op::AddressDelete { link, .. } => vec![link.index],
+        Op::LinkDelete { link }
+        | Op::AddressAdd { link, .. }
+        | Op::AddressDelete { link, .. }
+        | Op::AddressPutBack { link, .. } => vec![link.index],
         Op::RouteAdd { route, .. } | Op::RouteDelete { route } => {
             route.nexthops.iter().filter_map(|hop| hop.link).collect()
         }

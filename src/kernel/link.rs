@@ -348,11 +348,11 @@ fn port_state_of(info: &[u8]) -> Result<Option<u8>, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::netlink::Body, *};
     use rtnetlink::packet_core::Emitable;
 
     fn message(request: &Request) -> &LinkMessage {
-        let RouteNetlinkMessage::NewLink(message) = &request.message else { panic!("{request:?}") };
+        let Body::Message(RouteNetlinkMessage::NewLink(message)) = &request.body else { panic!("{request:?}") };
         message
     }
 

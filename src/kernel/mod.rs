@@ -6,9 +6,10 @@ use std::os::fd::OwnedFd;
 use crate::{
     model::{
         TopologyName,
-        snapshot::{ReadRequest, Snapshot},
+        mark::{MARK_GROUP, PARK_GROUP},
+        snapshot::{LinkState, ReadRequest, Snapshot},
     },
-    op::Batch,
+    op::{Batch, LinkRef},
 };
 
 pub mod error;
@@ -27,9 +28,11 @@ mod link;
 mod machine;
 mod netlink;
 mod nsid;
+mod park;
 mod peers;
 mod privilege;
 mod read;
+mod replay;
 mod reply;
 mod route;
 mod run;
@@ -38,6 +41,7 @@ mod sysctl;
 mod words;
 
 pub use error::{BatchError, KernelError, Outcome, StepFailure};
+pub use words::words;
 
 /// A kernel, or what stands for one.
 pub trait Kernel {
@@ -51,6 +55,16 @@ pub trait Kernel {
     /// Waits until what was deleted is really gone, so that its names and indexes can be used again. For five seconds
     /// at most.
     fn settle(&mut self) -> Result<(), KernelError>;
+
+    /// Lets go of everything that runs of a topology have set aside, and that is still there.
+    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError>;
+
+    /// Removes the devices that a run has made and not yet marked when it was killed. No other run may be under way.
+    fn sweep(&mut self) -> Result<(), KernelError>;
+
+    /// Ends every need of the host's settings that a topology still has on record, and removes what killed runs of it
+    /// have left behind, once all else of it has gone.
+    fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError>;
 }
 
 /// The kernel of this machine.
@@ -73,12 +87,27 @@ impl Live {
         privilege::check()
     }
 
-    /// Ends every need of the host's settings that a topology still has on record, and removes what killed runs of it
-    /// have left behind, once all else of it has gone.
-    pub fn forget(&self, topology: &TopologyName) -> Result<(), KernelError> {
-        netns::sweep(topology)?;
-        if borrow::all()?.values().any(|record| record.users.contains(topology)) {
-            borrow::Records::lock()?.forget(topology)?;
+    /// Deletes the devices, wherever they are, that `goes` says so of.
+    fn delete_links(&mut self, goes: impl Fn(&LinkState) -> bool) -> Result<(), KernelError> {
+        for (netns, state) in read::links(&self.host)? {
+            let going = state.links.iter().filter(|link| goes(link));
+            let links: Vec<LinkRef> =
+                going.map(|link| LinkRef { index: link.index, name: link.name.clone() }).collect();
+            if let (false, Some(place)) = (links.is_empty(), read::open_place(&self.host, &netns)?) {
+                let what = || format!("cannot delete {}", links[0].name);
+                let mut socket = netns::socket_in(&place)?;
+                // With one end of a pair the other one has gone.
+                delete::links(&mut socket, &links.iter().collect::<Vec<_>>())
+                    .map_err(|error| error.into_error(what()).in_netns(&netns))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_netns(&mut self, topology: &TopologyName, inode: u64, name: &str) -> Result<(), KernelError> {
+        if let Some(fd) = park::drop(topology, inode)? {
+            let ends = dying::ends(&fd, &self.host)?;
+            self.dying.add(fd, name, ends);
         }
         Ok(())
     }
@@ -103,5 +132,26 @@ impl Kernel for Live {
 
     fn settle(&mut self) -> Result<(), KernelError> {
         self.dying.settle(&self.host)
+    }
+
+    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+        let is_ours = |link: &LinkState| link.mark().is_some_and(|mark| mark.topology == *topology);
+        self.delete_links(|link| link.group == PARK_GROUP && is_ours(link))?;
+        for inode in park::kept(topology)? {
+            self.drop_netns(topology, inode, topology.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self) -> Result<(), KernelError> {
+        self.delete_links(|link| link.group == MARK_GROUP && link.alias.is_none())
+    }
+
+    fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+        netns::sweep(topology)?;
+        if borrow::all()?.values().any(|record| record.users.contains(topology)) {
+            borrow::Records::lock()?.forget(topology)?;
+        }
+        Ok(())
     }
 }

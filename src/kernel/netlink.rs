@@ -8,8 +8,8 @@ use nix::sys::{
 };
 use rtnetlink::{
     packet_core::{
-        DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN,
-        NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+        DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
+        NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
     },
     packet_route::RouteNetlinkMessage,
     sys::{Socket, protocols::NETLINK_ROUTE},
@@ -25,6 +25,8 @@ use super::{
 const MESSAGES_AT_ONCE: usize = 200;
 /// How many bytes go together: the kernel copies them into one buffer, which must stay easy to allocate.
 const BYTES_AT_ONCE: usize = 64 * 1024;
+/// The length of a message's header.
+const HEADER: usize = 16;
 /// A dump's messages come in pieces of at most 32 KiB.
 const RECEIVE: usize = 64 * 1024;
 /// How often a dump is repeated that the kernel says was disturbed by a change.
@@ -32,11 +34,20 @@ const DUMP_ATTEMPTS: usize = 50;
 /// Longer than any reply takes; what comes later was lost.
 const REPLY_SECONDS: i64 = 30;
 
+/// What a request says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A message.
+    Message(RouteNetlinkMessage),
+    /// A message that the kernel gave and that goes back to it, by its type.
+    Bytes(u16, Vec<u8>),
+}
+
 /// A message with its flags, without `NLM_F_REQUEST` and `NLM_F_ACK`, which the transport sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The message.
-    pub message: RouteNetlinkMessage,
+    pub body: Body,
     /// `NLM_F_CREATE` and the like.
     pub flags: u16,
 }
@@ -44,7 +55,12 @@ pub struct Request {
 impl Request {
     /// A request with flags.
     pub fn new(message: RouteNetlinkMessage, flags: u16) -> Self {
-        Self { message, flags }
+        Self { body: Body::Message(message), flags }
+    }
+
+    /// A request that gives back what a dump told.
+    pub fn bytes(kind: u16, payload: Vec<u8>, flags: u16) -> Self {
+        Self { body: Body::Bytes(kind, payload), flags }
     }
 }
 
@@ -263,12 +279,24 @@ impl RouteSocket {
         let mut header = NetlinkHeader::default();
         header.flags = request.flags | NLM_F_REQUEST | if ack { NLM_F_ACK } else { 0 };
         header.sequence_number = self.sequence;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request.message.clone()));
-        message.finalize();
         let start = bytes.len();
+        match &request.body {
+            Body::Message(message) => {
+                let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message.clone()));
+                message.finalize();
+                bytes.resize(start + message.buffer_len(), 0);
+                message.serialize(&mut bytes[start..]);
+            }
+            Body::Bytes(kind, payload) => {
+                header.message_type = *kind;
+                header.length = u32::try_from(HEADER + payload.len()).unwrap_or(u32::MAX);
+                bytes.resize(start + HEADER, 0);
+                header.emit(&mut bytes[start..]);
+                bytes.extend_from_slice(payload);
+            }
+        }
         // Messages stand at multiples of four.
-        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
-        message.serialize(&mut bytes[start..start + message.buffer_len()]);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
         self.sequence
     }
 

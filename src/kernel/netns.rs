@@ -52,7 +52,8 @@ pub fn own() -> io::Result<OwnedFd> {
     File::open(OWN).map(Into::into)
 }
 
-fn path(name: &str) -> Result<PathBuf, KernelError> {
+/// Where a namespace of that name is.
+pub fn path(name: &str) -> Result<PathBuf, KernelError> {
     // A name comes from a file or a saved plan; it must not lead out of the folder.
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         return Err(KernelError::message(
@@ -82,10 +83,14 @@ pub fn names() -> Result<Vec<String>, KernelError> {
 
 /// Opens a name.
 pub fn open(name: &str) -> Result<Opened, KernelError> {
-    let path = path(name)?;
+    open_path(&path(name)?)
+}
+
+/// Opens a file that should be a namespace.
+pub fn open_path(path: &Path) -> Result<Opened, KernelError> {
     let fail = |error| KernelError::io(format!("cannot open {}", path.display()), error);
     // A FIFO that somebody left there must not make us wait.
-    let file = match OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(&path) {
+    let file = match OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A symbolic link that leads nowhere is there and is no namespace.
@@ -103,7 +108,6 @@ pub fn open(name: &str) -> Result<Opened, KernelError> {
     }
 }
 
-/// Opens a name that has to be there.
 /// The number that tells one namespace from another for as long as both are there.
 pub fn inode(fd: impl AsFd) -> Result<u64, KernelError> {
     let stat =
@@ -228,7 +232,7 @@ pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelEr
         if let Some((_, refusal)) = refused.into_iter().next() {
             return Err(refusal.into_error(what()));
         }
-        bind(&path, mark).map_err(|error| {
+        bind(Path::new(OWN), &path, mark).map_err(|error| {
             let taken = error.kind() == io::ErrorKind::AlreadyExists;
             fail(error).hint(taken.then(|| format!("{} is already there", path.display())))
         })?;
@@ -246,15 +250,15 @@ fn why_none_is_made(errno: Errno) -> Option<&'static str> {
     }
 }
 
-/// Gives the calling thread's namespace a name; leaves no file behind where that fails. The mark is written into the
-/// file below the mount too, so that one that a killed run leaves behind tells whose it is.
-fn bind(path: &Path, mark: &str) -> io::Result<()> {
+/// Binds a namespace to a path; leaves no file behind where that fails. The mark is written into the file below the mount
+/// too, so that one that a killed run leaves behind tells whose it is.
+pub fn bind(source: &Path, path: &Path, mark: &str) -> io::Result<()> {
     if left_behind(path).is_some_and(|left| left.to_string() == mark) {
         fs::remove_file(path)?;
     }
     OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?.write_all(mark.as_bytes())?;
     let none = None::<&str>;
-    mount(Some(OWN), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
+    mount(Some(source), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
         let _ = fs::remove_file(path);
         errno.into()
     })
@@ -288,17 +292,21 @@ pub fn sweep(topology: &TopologyName) -> Result<(), KernelError> {
 
 /// Takes a name away. The namespace goes once nothing holds it any more.
 pub fn delete(name: &str) -> Result<(), KernelError> {
-    let path = path(name)?;
-    let fail = |error| KernelError::io(format!("cannot delete namespace `{name}`"), error);
-    match umount2(&path, MntFlags::MNT_DETACH) {
+    release(&path(name)?).map_err(|error| {
+        let busy = error.raw_os_error() == Some(nix::libc::EBUSY);
+        let hint = busy.then_some("it is mounted in another mount namespace");
+        KernelError::io(format!("cannot delete namespace `{name}`"), error).hint(hint)
+    })
+}
+
+/// Takes away what [`bind`] has made.
+pub fn release(path: &Path) -> io::Result<()> {
+    match umount2(path, MntFlags::MNT_DETACH) {
         // EINVAL: no mount point here, such as a file that was left behind, or a symbolic link.
         Ok(()) | Err(Errno::EINVAL) => {}
-        Err(errno) => return Err(fail(errno.into())),
+        Err(errno) => return Err(errno.into()),
     }
-    fs::remove_file(&path).map_err(|error| {
-        let busy = error.raw_os_error() == Some(nix::libc::EBUSY);
-        fail(error).hint(busy.then_some("it is mounted in another mount namespace"))
-    })
+    fs::remove_file(path)
 }
 
 #[cfg(test)]

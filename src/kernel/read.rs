@@ -61,6 +61,9 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     snapshot.aliases = set_aliases_aside(&mut present, &mut readings);
     fill_peers(host, &present, &mut readings)?;
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
+    if !request.whole {
+        snapshot.namespaces.values_mut().for_each(NetnsState::hide_parked);
+    }
     for (netns, wanted) in request.firewalls.iter().filter(|(_, wanted)| !wanted.is_empty()) {
         if !snapshot.namespaces.contains_key(netns) {
             snapshot.to_come.insert(netns.clone(), firewall::of_new_or_why(wanted));
@@ -222,11 +225,11 @@ fn read_rest(
     request: &ReadRequest,
     state: &mut NetnsState,
 ) -> Result<(), KernelError> {
-    state.addresses = socket
-        .dump(&address::dump(), address::decode)
-        .map_err(|error| error.into_error("cannot read the addresses"))?;
-    state.routes =
-        socket.dump(&route::dump(), route::decode).map_err(|error| error.into_error("cannot read the routes"))?;
+    let decode = if request.whole { address::decode_whole } else { address::decode };
+    state.addresses =
+        socket.dump(&address::dump(), decode).map_err(|error| error.into_error("cannot read the addresses"))?;
+    let decode = if request.whole { route::decode_whole } else { route::decode };
+    state.routes = socket.dump(&route::dump(), decode).map_err(|error| error.into_error("cannot read the routes"))?;
     if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
         state.listeners = sockets::listeners(ports)?;
     }

@@ -19,7 +19,10 @@ use super::{
     netlink::Request,
 };
 use crate::{
-    model::snapshot::{Nexthop, RouteState, RouteType},
+    model::{
+        Raw,
+        snapshot::{Nexthop, RouteState, RouteType},
+    },
     op::RouteOp,
 };
 
@@ -153,6 +156,7 @@ pub fn decode(payload: &[u8]) -> Result<Option<RouteState>, DecodeError> {
         src: None,
         mtu: None,
         nexthops: Vec::new(),
+        raw: Raw::default(),
     };
     for attribute in NlasIterator::new(&payload[HEADER..]) {
         let attribute = attribute?;
@@ -184,6 +188,11 @@ pub fn decode(payload: &[u8]) -> Result<Option<RouteState>, DecodeError> {
         _ => vec![single],
     };
     Ok(Some(route))
+}
+
+/// The same with the message itself.
+pub fn decode_whole(payload: &[u8]) -> Result<Option<RouteState>, DecodeError> {
+    Ok(decode(payload)?.map(|state| RouteState { raw: Raw(payload.into()), ..state }))
 }
 
 /// Routes that depend on more than the destination are none that we make.
@@ -249,7 +258,7 @@ fn decode_nexthops(mut bytes: &[u8]) -> Result<Vec<Nexthop>, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::netlink::Body, *};
     use rtnetlink::packet_core::Emitable;
 
     fn route(to: &str) -> RouteOp {
@@ -271,7 +280,7 @@ mod tests {
 
     fn round(route: &RouteOp) -> RouteState {
         let request = add(route, false);
-        let RouteNetlinkMessage::NewRoute(message) = &request.message else { panic!("{request:?}") };
+        let Body::Message(RouteNetlinkMessage::NewRoute(message)) = &request.body else { panic!("{request:?}") };
         let mut bytes = vec![0; message.buffer_len()];
         message.emit(&mut bytes);
         decode(&bytes).unwrap().unwrap()

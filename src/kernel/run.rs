@@ -9,19 +9,20 @@ use nix::errno::Errno;
 
 use super::{
     BatchError, KernelError, Live, StepFailure, address,
-    borrow::{Records, port_key},
+    borrow::Records,
     delete, dying, firewall,
     gone::is_gone,
     group::{self, Piece},
     link,
     netlink::{Request, RouteSocket, TransportError},
     netns::{self, Opened},
+    park, replay,
     reply::Refusal,
     route, sysctl, words,
 };
 use crate::{
-    model::{Netns, TopologyName, snapshot::Borrowed},
-    op::{Batch, LinkChange, LinkRef, Op, Step, table_key},
+    model::{Mark, Netns, TopologyName, snapshot::Borrowed},
+    op::{Batch, LinkChange, LinkRef, Op, Step, port_key, table_key},
 };
 
 /// A batch on its way.
@@ -156,6 +157,8 @@ impl<'a> Run<'a> {
             Op::LinkDelete { link } => vec![link::delete(link.index)],
             Op::AddressAdd { link, address, protocol } => vec![address::add(link.index, *address, *protocol)],
             Op::AddressDelete { link, address } => vec![address::delete(link.index, *address)],
+            Op::AddressPutBack { link, address } => vec![replay::address(link.index, address)],
+            Op::RoutePutBack { route } => vec![replay::route(route)],
             Op::RouteAdd { route, replace } => vec![route::add(route, *replace)],
             Op::RouteDelete { route } => vec![route::delete(route)],
             _ => Vec::new(),
@@ -222,6 +225,20 @@ impl<'a> Run<'a> {
         match &step.op {
             Op::NetnsCreate { mark } => self.create_netns(mark),
             Op::NetnsDelete => self.delete_netns(),
+            Op::NetnsPark { topology, inode } => {
+                let name = self.name()?;
+                (self.place, self.socket) = (None, None);
+                let mark = Mark::new(topology, &step.address);
+                park::Namespace { name, mark: &mark, inode: *inode }.park()
+            }
+            Op::NetnsUnpark { topology, inode } => {
+                let mark = Mark::new(topology, &step.address);
+                park::Namespace { name: self.name()?, mark: &mark, inode: *inode }.unpark()
+            }
+            Op::NetnsDrop { topology, inode } => {
+                let name = self.name()?;
+                self.live.drop_netns(topology, *inode, name)
+            }
             Op::SysctlBorrow { key, value, before, along, user } => {
                 // The record first: a value that was changed without one could never be given back.
                 let records = Records::lock()?;
@@ -233,6 +250,7 @@ impl<'a> Run<'a> {
                 let records = Records::lock()?;
                 records.give_back(key, user, |record| self.inside(|| restore_sysctls(key, record)))
             }
+            Op::RecordPutBack { key, user, record } => Records::lock()?.put_back(key, user, record.as_ref()),
             Op::PortBorrow { link, master, before, user } => {
                 let records = Records::lock()?;
                 let key = port_key(&link.name);
@@ -253,6 +271,7 @@ impl<'a> Run<'a> {
                 let give_back = |_: &Borrowed| self.inside(|| firewall::delete_if_empty(*family, *table));
                 records.give_back(&table_key(*family, *table), user, give_back)
             }
+            Op::TableDrop { family, table } => self.inside(|| firewall::delete_if_empty(*family, *table)),
             Op::FirewallLoad { variant, family, table, script } => {
                 self.inside(|| firewall::load(*variant, *family, *table, script))
             }
@@ -263,8 +282,10 @@ impl<'a> Run<'a> {
             | Op::LinkDelete { .. }
             | Op::AddressAdd { .. }
             | Op::AddressDelete { .. }
+            | Op::AddressPutBack { .. }
             | Op::RouteAdd { .. }
             | Op::RouteDelete { .. }
+            | Op::RoutePutBack { .. }
             | Op::SysctlSet { .. } => Err(KernelError::message(
                 format!("cannot {}", words::words(&step.op, &self.batch.netns)),
                 "it came in a piece of its own",

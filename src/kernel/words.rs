@@ -16,10 +16,17 @@ pub fn words(op: &Op, netns: &Netns) -> String {
         Op::VethCreate { end, peer, peer_netns, .. } => {
             format!("create veth {} with its peer {} in {peer_netns}", end.name, peer.name)
         }
+        Op::NetnsPark { .. } => format!("set namespace `{netns}` aside"),
+        Op::NetnsUnpark { .. } => format!("give namespace `{netns}` its name back"),
+        Op::NetnsDrop { .. } => format!("delete namespace `{netns}`"),
+        Op::LinkSet { link, .. } if op.parks() => format!("set {} aside", link.name),
         Op::LinkSet { link, change } => format!("set {} of {}", change_words(change), link.name),
         Op::LinkDelete { link } => format!("delete {}", link.name),
         Op::AddressAdd { link, address, .. } => format!("add address {address} to {}", link.name),
         Op::AddressDelete { link, address } => format!("remove address {address} from {}", link.name),
+        Op::AddressPutBack { link, address } => format!("put address {} back on {}", address.address, link.name),
+        Op::RoutePutBack { route } => format!("put the route to {} back", route.to),
+        Op::RecordPutBack { key, .. } => format!("put the record of {key} back"),
         Op::RouteAdd { route, replace: false } => format!("add {}", route_words(route)),
         Op::RouteAdd { route, replace: true } => format!("replace {}", route_words(route)),
         Op::RouteDelete { route } => format!("remove {}", route_words(route)),
@@ -30,6 +37,7 @@ pub fn words(op: &Op, netns: &Netns) -> String {
         Op::PortGiveBack { link, user } => format!("give back {} of {user}", link.name),
         Op::TableBorrow { table, user, .. } => format!("note the need of table {} for {user}", table.as_str()),
         Op::TableGiveBack { table, user, .. } => format!("give back table {} of {user}", table.as_str()),
+        Op::TableDrop { table, .. } => format!("remove the empty table {}", table.as_str()),
         Op::FirewallLoad { variant, family, table, .. } => {
             format!("load firewall table {table:?} ({variant:?}, {family:?})").to_lowercase()
         }

@@ -15,7 +15,7 @@ use crate::{
         change::{Comparison, Value},
         snapshot::{LinkState, NetnsState},
     },
-    op::{LinkChange, LinkRef, Op},
+    op::{LinkChange, LinkRef, Op, port_key},
 };
 
 /// How long a bridge remembers where an address is, unless told otherwise: 300 s, in hundredths of a second.
@@ -238,7 +238,11 @@ impl Bridge {
                 Netns::Host => {
                     let host = steps.snapshot.namespaces.get(&Netns::Host);
                     let master = host.and_then(|host| host.link_at(host.link(name)?.master?));
-                    let before = master.map(|master| master.name.clone());
+                    // It may be a bridge of ours that is made anew.
+                    let before = match steps.snapshot.borrowed.get(&port_key(name)) {
+                        Some(record) => record.before.clone(),
+                        None => master.map(|master| master.name.clone()),
+                    };
                     Op::PortBorrow { link, master: bridge.index, before, user: steps.topology.clone() }
                 }
                 Netns::Named(_) => {
@@ -273,7 +277,8 @@ impl Bridge {
         }
         let link = LinkRef { index, name: self.device.clone() };
         let stage = if ports_move { Stage::BridgeDelete } else { Stage::Unlink };
-        steps.push(stage, &self.netns, &address, Op::LinkDelete { link });
+        steps.push(Stage::DropLink, &self.netns, &address, Op::LinkDelete { link: link.clone() });
+        steps.part(stage, &self.netns, &address, link);
     }
 }
 

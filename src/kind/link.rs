@@ -194,10 +194,13 @@ impl Link {
     pub fn lower_away(&self, address: &Address, going: &dyn Fn(&Netns) -> bool, steps: &mut Steps<'_>) {
         // Deleting the end that stays frees its name at once; the kernel would take up to a second after the
         // namespace's end. Where both namespaces go, there is nothing to do.
-        let stays = self.ends.iter().find(|end| !going(&end.netns));
-        if let Some(end) = stays {
+        let staying: Vec<&End> = self.ends.iter().filter(|end| !going(&end.netns)).collect();
+        for (place, end) in staying.into_iter().enumerate() {
             let link = LinkRef { index: end.index, name: end.device.clone() };
-            steps.push(Stage::Unlink, &end.netns, address, Op::LinkDelete { link });
+            if place == 0 {
+                steps.push(Stage::DropLink, &end.netns, address, Op::LinkDelete { link: link.clone() });
+            }
+            steps.part(Stage::Unlink, &end.netns, address, link);
         }
     }
 }

@@ -157,7 +157,11 @@ impl Namespace {
 
     /// Ops that remove it.
     pub fn lower_away(&self, steps: &mut Steps<'_>) {
-        steps.push(Stage::NetnsDelete, &self.netns, &self.address(), Op::NetnsDelete);
+        let inode = steps.snapshot.namespaces.get(&self.netns).map_or(0, |state| state.inode);
+        let topology = steps.topology.clone();
+        let park = Op::NetnsPark { topology: topology.clone(), inode };
+        steps.push(Stage::NetnsPark, &self.netns, &self.address(), park);
+        steps.push(Stage::DropNetns, &self.netns, &self.address(), Op::NetnsDrop { topology, inode });
     }
 }
 

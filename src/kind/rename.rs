@@ -2,7 +2,7 @@
 
 use super::steps::{Stage, Steps};
 use crate::{
-    model::{Address, Netns},
+    model::{Address, IfName, Netns},
     op::{LinkChange, LinkRef, Op},
 };
 
@@ -13,11 +13,20 @@ pub fn lower(address: &Address, netns: &Netns, index: u32, (old, new): (&str, &s
     let rename = |name: &str| LinkChange { rename: name.parse().ok(), ..LinkChange::default() };
     let mut now = old.to_owned();
     if wanted {
-        let aside = format!("nw-{index:x}");
+        let aside = aside_name(index);
         let link = LinkRef { index, name: now };
         steps.push(Stage::RenameAside, netns, address, Op::LinkSet { link, change: rename(&aside) });
         now = aside;
     }
     let link = LinkRef { index, name: now };
     steps.push(Stage::Rename, netns, address, Op::LinkSet { link, change: rename(new) });
+}
+
+/// The name that a device bears while it is out of others' way.
+pub fn aside(index: u32) -> Option<IfName> {
+    aside_name(index).parse().ok()
+}
+
+fn aside_name(index: u32) -> String {
+    format!("nw-{index:x}")
 }

@@ -1,11 +1,12 @@
 //! Where kinds put their ops: in stages, so that ops of many resources run in an order that is right for the kernel and
 //! that lets those of one namespace travel together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::rename;
 use crate::{
-    model::{Address, Netns, Snapshot, TopologyName},
-    op::{Batch, LinkRef, Op, Step},
+    model::{Address, Mark, Netns, Snapshot, TopologyName, mark::PARK_GROUP},
+    op::{Batch, LinkChange, LinkRef, Op, Step},
 };
 
 /// When an op runs. Deletes come first, so that names, subnets and ports are free for what is made; within a stage the
@@ -23,7 +24,7 @@ pub enum Stage {
     /// Links that go, and bridges that nothing that stays is plugged into.
     Unlink,
     /// Namespaces that go.
-    NetnsDelete,
+    NetnsPark,
     /// Namespaces that come.
     NetnsCreate,
     /// Sysctls of whole namespaces, before links that inherit them.
@@ -61,6 +62,10 @@ pub enum Stage {
     Flows,
     /// Values that go back to the host.
     GiveBack,
+    /// With the end of the run, devices that were set aside go.
+    DropLink,
+    /// And so do namespaces.
+    DropNetns,
 }
 
 /// The ops of a plan while they are gathered.
@@ -74,6 +79,7 @@ pub struct Steps<'a> {
     /// The devices as they will be, by namespace and name.
     devices: BTreeMap<(Netns, String), u32>,
     next_index: u32,
+    parting: Vec<(Stage, Netns, Address, LinkRef)>,
     /// Devices that are named by something, but that neither exist nor will.
     pub missing: Vec<(Address, Netns, String)>,
 }
@@ -92,8 +98,10 @@ impl<'a> Steps<'a> {
                 devices.insert((netns.clone(), link.name.clone()), link.index);
                 highest = highest.max(link.index);
             }
+            highest = state.parked.iter().map(|link| link.index).fold(highest, u32::max);
         }
-        Self { topology, snapshot, staged: Vec::new(), devices, next_index: highest + 1, missing: Vec::new() }
+        let (staged, parting, missing) = (Vec::new(), Vec::new(), Vec::new());
+        Self { topology, snapshot, staged, devices, next_index: highest + 1, parting, missing }
     }
 
     /// Takes a device that goes out of the picture.
@@ -144,30 +152,77 @@ impl<'a> Steps<'a> {
         self.staged.push((stage, netns.clone(), Step { address: address.clone(), op }));
     }
 
+    /// Sets a device aside, for whatever comes in its place: a run that fails takes it up again as it is. It is deleted
+    /// with the end of the run, for itself or with its peer.
+    pub fn part(&mut self, stage: Stage, netns: &Netns, address: &Address, link: LinkRef) {
+        self.parting.push((stage, netns.clone(), address.clone(), link));
+    }
+
+    /// Says how devices go, once all else is known: out of the way of what comes where something comes, else as they are,
+    /// since each of these costs the kernel a wait.
+    pub fn finish_parting(&mut self) {
+        let busy: BTreeSet<Netns> =
+            self.ops().filter(|(_, op)| comes(op)).flat_map(|(netns, op)| places(netns, op)).cloned().collect();
+        for (stage, netns, address, link) in std::mem::take(&mut self.parting) {
+            let is_wanted = self.index(&netns, &link.name).is_some_and(|other| other != link.index);
+            let change = LinkChange {
+                alias: Some(Mark::new(self.topology, &address).to_string()),
+                group: Some(PARK_GROUP),
+                up: busy.contains(&netns).then_some(false),
+                rename: if is_wanted { rename::aside(link.index) } else { None },
+                ..LinkChange::default()
+            };
+            self.push(stage, &netns, &address, Op::LinkSet { link, change });
+        }
+    }
+
     /// The ops so far, with where they run.
     pub fn ops(&self) -> impl Iterator<Item = (&Netns, &Op)> {
         self.staged.iter().map(|(_, netns, step)| (netns, &step.op))
     }
 
-    /// The ops in order, those of one stage and namespace together.
-    pub fn into_batches(self) -> Vec<Batch> {
-        let mut groups: BTreeMap<Stage, Vec<Batch>> = BTreeMap::new();
-        let mut places: BTreeMap<(Stage, Netns), usize> = BTreeMap::new();
-        for (stage, netns, step) in self.staged {
-            let group = groups.entry(stage).or_default();
-            let place = *places.entry((stage, netns.clone())).or_insert_with(|| {
-                group.push(Batch { netns, steps: Vec::new() });
-                group.len() - 1
-            });
-            group[place].steps.push(step);
-        }
-        let mut batches: Vec<Batch> = Vec::new();
-        for batch in groups.into_values().flatten() {
-            match batches.last_mut() {
-                Some(last) if last.netns == batch.netns => last.steps.extend(batch.steps),
-                _ => batches.push(batch),
-            }
-        }
-        batches
+    /// The ops in order, those of one stage and namespace together: those that make the change, and those that end it, of
+    /// which none can be taken back.
+    pub fn into_batches(self) -> (Vec<Batch>, Vec<Batch>) {
+        let (ends, makes): (Vec<_>, Vec<_>) =
+            self.staged.into_iter().partition(|(stage, ..)| *stage >= Stage::DropLink);
+        (together(makes), together(ends))
     }
+}
+
+/// Whether an op brings something that what goes could be in the way of.
+fn comes(op: &Op) -> bool {
+    match op {
+        Op::BridgeCreate { .. } | Op::VethCreate { .. } | Op::AddressAdd { .. } | Op::RouteAdd { .. } => true,
+        Op::LinkSet { change, .. } => change.rename.is_some() || change.up == Some(true),
+        _ => false,
+    }
+}
+
+/// The namespaces that an op has to do with.
+fn places<'a>(netns: &'a Netns, op: &'a Op) -> impl Iterator<Item = &'a Netns> {
+    let other = if let Op::VethCreate { peer_netns, .. } = op { Some(peer_netns) } else { None };
+    std::iter::once(netns).chain(other)
+}
+
+/// The ops of each stage and namespace in one batch, stage after stage.
+pub fn together<S: Ord + Copy>(staged: Vec<(S, Netns, Step)>) -> Vec<Batch> {
+    let mut groups: BTreeMap<S, Vec<Batch>> = BTreeMap::new();
+    let mut places: BTreeMap<(S, Netns), usize> = BTreeMap::new();
+    for (stage, netns, step) in staged {
+        let group = groups.entry(stage).or_default();
+        let place = *places.entry((stage, netns.clone())).or_insert_with(|| {
+            group.push(Batch { netns, steps: Vec::new() });
+            group.len() - 1
+        });
+        group[place].steps.push(step);
+    }
+    let mut batches: Vec<Batch> = Vec::new();
+    for batch in groups.into_values().flatten() {
+        match batches.last_mut() {
+            Some(last) if last.netns == batch.netns => last.steps.extend(batch.steps),
+            _ => batches.push(batch),
+        }
+    }
+    batches
 }

@@ -49,6 +49,15 @@ pub enum Event {
         /// What the kernel said.
         message: String,
     },
+    /// What was done before something failed, or was stopped, has been taken back.
+    RolledBack {
+        /// The resources that this was about.
+        resources: Vec<Address>,
+        /// How many operations it took.
+        operations: usize,
+        /// What could not be taken back, and why.
+        left: Vec<(Address, String)>,
+    },
     /// Something that the user should know.
     Note(Diagnostic),
 }

@@ -9,6 +9,9 @@ const PREFIX: &str = "netwright:";
 /// The link group of a device that has been created but does not carry its alias yet: `IFLA_IFALIAS` is silently
 /// ignored at creation, a group is kept. ASCII "nw".
 pub const MARK_GROUP: u32 = 0x6e77;
+/// The link group of a device that goes with the end of the run that has set it aside: until then the run can be taken
+/// back, and nobody else is to see it. It bears its mark. ASCII "np".
+pub const PARK_GROUP: u32 = 0x6e70;
 /// `rtm_protocol` of the routes that a file names.
 pub const ROUTE_PROTOCOL: u8 = 76;
 /// `IFA_PROTO` of the addresses that a file names: told apart from others' on a device that is left to them.

@@ -9,6 +9,7 @@ pub mod iptables;
 pub mod machine;
 pub mod mark;
 pub mod name;
+pub mod raw;
 pub mod snapshot;
 pub mod socket;
 
@@ -16,4 +17,5 @@ pub use address::Address;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span, Spanned};
 pub use mark::Mark;
 pub use name::{IfName, Label, Mac, Netns, TopologyName};
+pub use raw::Raw;
 pub use snapshot::Snapshot;

@@ -9,8 +9,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Mac, Mark, Netns, TopologyName,
+    Mac, Mark, Netns, Raw, TopologyName,
     machine::{Lack, RefusedValue, Trial},
+    mark::PARK_GROUP,
     socket::{Listener, Ports},
 };
 
@@ -27,6 +28,9 @@ pub struct ReadRequest {
     pub ports: BTreeMap<Netns, BTreeSet<Ports>>,
     /// What is to be tried out beside.
     pub trial: Trial,
+    /// Whether everything is wanted as it is, to be put back if need be: messages kept as they came, and devices that a
+    /// run has set aside among the others.
+    pub whole: bool,
 }
 
 /// One reading of the kernel.
@@ -96,6 +100,9 @@ pub struct NetnsState {
     pub inode: u64,
     /// Its devices, by index.
     pub links: Vec<LinkState>,
+    /// Devices that a run has set aside: as good as gone, but their indexes are taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<LinkState>,
     /// Their addresses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressState>,
@@ -126,6 +133,28 @@ impl NetnsState {
     /// The device with that index.
     pub fn link_at(&self, index: u32) -> Option<&LinkState> {
         self.links.iter().find(|link| link.index == index)
+    }
+
+    /// Puts devices that a run has set aside out of sight, with what goes when they go.
+    pub fn hide_parked(&mut self) {
+        let is_parked = |link: &LinkState| link.group == PARK_GROUP;
+        if !self.links.iter().any(is_parked) {
+            return;
+        }
+        let (parked, links) = std::mem::take(&mut self.links).into_iter().partition(is_parked);
+        (self.parked, self.links) = (parked, links);
+        let is_there = |index: &u32| !self.parked.iter().any(|link| link.index == *index);
+        self.addresses.retain(|address| is_there(&address.link));
+        self.routes.retain(|route| {
+            let mut devices = route.nexthops.iter().filter_map(|hop| hop.link).peekable();
+            devices.peek().is_none() || devices.any(|index| is_there(&index))
+        });
+        // A port of a bridge that goes is none.
+        for link in &mut self.links {
+            if link.master.is_some_and(|master| !is_there(&master)) {
+                (link.master, link.port) = (None, None);
+            }
+        }
     }
 
     /// Who owns the namespace: the mark that its `lo` bears.
@@ -247,6 +276,9 @@ pub struct AddressState {
     /// `IFA_PROTO`: who gave it.
     #[serde(default)]
     pub protocol: u8,
+    /// As the kernel told it, where everything was wanted.
+    #[serde(default, skip_serializing_if = "Raw::is_empty")]
+    pub raw: Raw,
 }
 
 /// What a route does with a packet.
@@ -291,6 +323,9 @@ pub struct RouteState {
     /// The next hops: one, or several of a multipath route.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nexthops: Vec<Nexthop>,
+    /// As the kernel told it, where everything was wanted.
+    #[serde(default, skip_serializing_if = "Raw::is_empty")]
+    pub raw: Raw,
 }
 
 /// One next hop.
@@ -357,6 +392,14 @@ pub struct Table {
     pub name: TableName,
     /// Its chains.
     pub chains: Vec<Chain>,
+}
+
+impl Table {
+    /// Whether it does nothing: no rule, no chain but those that the kernel calls, and none of them drops.
+    pub fn is_empty(&self) -> bool {
+        let idle = |chain: &Chain| chain.rules.is_empty() && chain.policy.as_deref() == Some("ACCEPT");
+        self.chains.iter().all(idle)
+    }
 }
 
 /// One chain.

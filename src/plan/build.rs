@@ -16,6 +16,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is run.
     pub batches: Vec<Batch>,
+    /// What is run at the end, when all of that went well: what has been set aside goes.
+    pub ends: Vec<Batch>,
     /// What it is about.
     pub stamp: Stamp,
 }
@@ -81,7 +83,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         changes: drafts.into_iter().filter_map(|draft| change(draft, inputs.snapshot)).collect(),
         findings,
     };
-    Prepared { plan, batches: lowered.batches, stamp: Stamp::of(inputs.name, inputs.snapshot) }
+    Prepared { plan, batches: lowered.batches, ends: lowered.ends, stamp: Stamp::of(inputs.name, inputs.snapshot) }
 }
 
 /// Jumps of others to chains of ours that are to go: the kernel keeps a chain that somebody jumps to.

@@ -23,8 +23,10 @@ use crate::{
 /// The ops of a plan.
 #[derive(Debug)]
 pub struct Lowered {
-    /// In order.
+    /// What makes the change, in order.
     pub batches: Vec<Batch>,
+    /// What ends it, once all else is done: this cannot be taken back.
+    pub ends: Vec<Batch>,
     /// Devices that are needed and neither exist nor will.
     pub missing: Vec<(Address, Netns, String)>,
 }
@@ -45,8 +47,10 @@ pub fn lower(inputs: &Inputs<'_>, observed: &Observed, drafts: &[Draft<'_>]) -> 
     restore_routes(drafts, &mut steps);
     restore_sysctls(drafts, &mut steps);
     neighbours::forget(observed, drafts, &mut steps);
+    steps.finish_parting();
     let missing = std::mem::take(&mut steps.missing);
-    Lowered { batches: steps.into_batches(), missing }
+    let (batches, ends) = steps.into_batches();
+    Lowered { batches, ends, missing }
 }
 
 /// Namespaces that go.

@@ -121,13 +121,10 @@ fn diagnostic(lack: &Lack, needy: &Needy<'_>) -> Diagnostic {
 fn too_many(snapshot: &Snapshot, batches: &[Batch]) -> Option<Diagnostic> {
     let limit = snapshot.namespace_limit?;
     let steps = batches.iter().flat_map(|batch| &batch.steps);
-    let (mut come, mut go) = (0u64, 0u64);
-    for step in steps {
-        come += u64::from(matches!(step.op, Op::NetnsCreate { .. }));
-        go += u64::from(matches!(step.op, Op::NetnsDelete));
-    }
+    // Those that go are there until the run is over.
+    let come = steps.filter(|step| matches!(step.op, Op::NetnsCreate { .. })).count() as u64;
     let there = snapshot.namespaces.keys().filter(|netns| **netns != Netns::Host).count() as u64;
-    let total = (there + come).saturating_sub(go);
+    let total = there + come;
     let what = format!("{come} namespaces are to be made where {there} are, and this machine allows {limit} in all");
     let help = format!("raise the limit: sysctl -w user.max_net_namespaces={}", total.saturating_mul(2));
     (come > 0 && total > limit).then(|| Diagnostic::error("host::namespace_limit", what).help(help))

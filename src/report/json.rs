@@ -96,6 +96,14 @@ impl<W: Write> Lines<W> {
                 let body = json!({ "detail": message, "address": address });
                 self.diagnostic(Severity::Error, &summary, body)
             }
+            Event::RolledBack { resources, operations, left } => {
+                let left: Vec<Value> =
+                    left.iter().map(|(address, why)| json!({ "address": address, "reason": why })).collect();
+                let level = if left.is_empty() { "info" } else { "error" };
+                let body = json!({ "resources": resources, "operations": operations, "left": left });
+                let message = words::rolled_back_in_short(*operations, left.len());
+                self.line(level, &message, "rollback_complete", json!({ "rollback": body }))
+            }
             Event::Note(note) => self.note(note),
         }
     }

@@ -79,6 +79,10 @@ impl<W: Write> Progress<W> {
                 let head = paint(RED.bold(), "Error:");
                 writeln!(self.err, "{head} {}: {}", words::failure(address, *action), clean(message))
             }
+            Event::RolledBack { resources, operations, left } => {
+                self.erase()?;
+                self.err.write_all(clean(&words::rolled_back(resources, *operations, left)).as_bytes())
+            }
             Event::Note(note) => {
                 self.erase()?;
                 self.err.write_all(noted(note).as_bytes())

@@ -120,6 +120,49 @@ pub fn name(address: &Address) -> String {
     clean(&address.to_string()).into_owned()
 }
 
+/// What becomes of what a run could not bring to an end.
+pub const GOES_ON: &str = "it is noted what was changed: the next apply or destroy of the topology goes on from there";
+
+/// A time as it is said with `ago`.
+pub fn ago(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+/// How many resources are named before the rest is counted.
+const NAMED: usize = 8;
+
+/// What was taken back of a run that did not come to its end, and what could not be.
+pub fn rolled_back(resources: &[Address], operations: usize, left: &[(Address, String)]) -> String {
+    let mut text = rolled_back_in_short(operations, left.len());
+    if !resources.is_empty() {
+        let mut names: Vec<String> = resources.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = resources.len().saturating_sub(NAMED);
+        names.extend((more > 0).then(|| format!("{more} more")));
+        text.push_str(&format!("\n  undone: {}", names.join(", ")));
+    }
+    for (address, why) in left {
+        text.push_str(&format!("\n  not undone: {address}: {why}"));
+    }
+    text.push('\n');
+    text
+}
+
+/// The first line of it.
+pub fn rolled_back_in_short(operations: usize, left: usize) -> String {
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    match (operations, left) {
+        (0, 0) => "Rolled back: there was nothing to undo.".to_owned(),
+        (_, 0) => format!("Rolled back: {} brought everything back to what it was.", count(operations, "operation")),
+        (_, _) => {
+            format!("Rolled back in part: {} undone, {} not.", count(operations, "operation"), count(left, "thing"))
+        }
+    }
+}
+
 /// What a saved plan is answered with when the kernel has moved on.
 pub const STALE: &str = "Saved plan is stale";
 /// Why, and what to do.

@@ -7,7 +7,7 @@ use netwright::{
     diff::Choices,
     kernel::{Kernel, fake::Fake},
     kind::{Topology, made::Made},
-    model::{Address, Netns, TopologyName},
+    model::{Address, Netns, TopologyName, mark::PARK_GROUP},
     observe,
     op::{LinkRef, Op, table_key},
     plan::{Inputs, Prepared, build},
@@ -66,7 +66,7 @@ impl Lab {
             return Err(format!("the plan has errors: {:#?}", prepared.plan.findings));
         }
         let mut done = String::new();
-        for batch in &prepared.batches {
+        for batch in prepared.batches.iter().chain(&prepared.ends) {
             for step in &batch.steps {
                 let line = format!("{} {}: {}\n", batch.netns, step.address, words(&step.op));
                 self.check(&batch.netns, &step.op).map_err(|why| format!("{why} before\n{done}{line}"))?;
@@ -94,6 +94,8 @@ impl Lab {
         let LinkRef { index, name } = link;
         let there = self.fake.state.namespaces.get(netns).and_then(|state| state.link_at(*index));
         match there {
+            // Told by the name that it had.
+            Some(there) if there.group == PARK_GROUP && matches!(op, Op::LinkDelete { .. }) => Ok(()),
             Some(there) if there.name == *name => Ok(()),
             Some(there) => Err(format!("index {index} in {netns} is `{}`, not `{name}`", there.name)),
             None => Err(format!("there is no index {index} (`{name}`) in {netns}")),
@@ -126,7 +128,7 @@ pub fn words(op: &Op) -> String {
             text
         }
         Op::LinkSet { link, change } => {
-            let mut text = format!("set {}", at(link));
+            let mut text = format!("set {}{}", at(link), if op.parks() { " aside" } else { "" });
             part(&mut text, "name", &change.rename);
             part(&mut text, "mac", &change.mac);
             part(&mut text, "mtu", &change.mtu);
@@ -135,10 +137,16 @@ pub fn words(op: &Op) -> String {
             part(&mut text, "stp", &change.stp);
             part(&mut text, "ageing", &change.ageing_time);
             part(&mut text, "alias", &change.alias);
-            part(&mut text, "group", &change.group);
+            part(&mut text, "group", &change.group.filter(|_| !op.parks()));
             part(&mut text, "up", &change.up);
             text
         }
+        Op::NetnsPark { .. } => "set the namespace aside".into(),
+        Op::NetnsUnpark { .. } => "give the namespace its name back".into(),
+        Op::NetnsDrop { .. } => "let the namespace go".into(),
+        Op::AddressPutBack { link, address } => format!("put {} back on {}", address.address, at(link)),
+        Op::RoutePutBack { route } => format!("put the route to {} back", route.to),
+        Op::RecordPutBack { key, user, .. } => format!("put the part of {user} in the record of {key} back"),
         Op::LinkDelete { link } => format!("delete {}", at(link)),
         Op::AddressAdd { link, address, .. } => format!("add {address} to {}", at(link)),
         Op::AddressDelete { link, address } => format!("take {address} from {}", at(link)),
@@ -159,6 +167,7 @@ pub fn words(op: &Op) -> String {
         Op::PortGiveBack { link, user } => format!("give port {} back for {user}", at(link)),
         Op::TableBorrow { family, table, user } => format!("note {} for {user}", table_key(*family, *table)),
         Op::TableGiveBack { family, table, user } => format!("give back {} of {user}", table_key(*family, *table)),
+        Op::TableDrop { family, table } => format!("remove {}", table_key(*family, *table)),
         Op::FirewallLoad { variant, family, table, script } => {
             let head = format!("load {variant:?} {family:?} {table:?}").to_lowercase();
             script.lines().fold(head, |text, line| text + "\n    " + line)

@@ -4,7 +4,10 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 
 use super::{find, routes, sysctls};
-use crate::model::snapshot::{AddressState, NetnsState, TABLE_MAIN};
+use crate::model::{
+    Raw,
+    snapshot::{AddressState, NetnsState, TABLE_MAIN},
+};
 
 pub fn add(state: &mut NetnsState, link: u32, address: IpNet, protocol: u8) -> Result<(), Errno> {
     find(state, link)?;
@@ -25,7 +28,18 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet, protocol: u8) -> R
         nodad: six,
         dad_failed: false,
         protocol,
+        raw: Raw::default(),
     });
+    Ok(())
+}
+
+/// Gives a device an address as it was.
+pub fn put_back(state: &mut NetnsState, link: u32, address: &AddressState) -> Result<(), Errno> {
+    add(state, link, address.address, address.protocol)?;
+    let here = |other: &&mut AddressState| other.link == link && other.address == address.address;
+    if let Some(added) = state.addresses.iter_mut().find(here) {
+        *added = AddressState { link, ..address.clone() };
+    }
     Ok(())
 }
 

@@ -7,17 +7,17 @@ use nix::errno::Errno;
 
 use super::{
     BatchError, Kernel, KernelError, StepFailure,
-    borrow::port_key,
     gone::is_gone,
     group::{self, Piece},
     words,
 };
 use crate::{
     model::{
-        Netns,
-        snapshot::{Borrowed, FirewallState, LinkState, NetnsState, ReadRequest, Snapshot, Table, Variant},
+        Netns, TopologyName,
+        mark::{MARK_GROUP, PARK_GROUP},
+        snapshot::{Borrowed, FirewallState, LinkState, NetnsState, Peer, ReadRequest, Snapshot, Table, Variant},
     },
-    op::{Batch, LinkChange, Op, Step, table_key},
+    op::{Batch, LinkChange, Op, Step, port_key, table_key},
 };
 
 mod addresses;
@@ -33,6 +33,10 @@ pub struct Fake {
     pub state: Snapshot,
     /// The step, counted from now over all batches, that fails with `EIO` before anything of it is done.
     pub fail_at: Option<usize>,
+    /// The namespaces that were set aside.
+    kept: Vec<(Netns, NetnsState)>,
+    /// The inode of the last namespace that was made.
+    inode: u64,
 }
 
 /// Why an op was not done.
@@ -52,7 +56,7 @@ type Done = Result<(), Refused>;
 impl Fake {
     /// A kernel in that state.
     pub fn new(state: Snapshot) -> Self {
-        Self { state, fail_at: None }
+        Self { state, fail_at: None, kept: Vec::new(), inode: 0 }
     }
 
     /// A machine on which nothing has been made yet.
@@ -100,6 +104,9 @@ impl Fake {
         match op {
             Op::NetnsCreate { mark } => self.create_netns(netns, mark)?,
             Op::NetnsDelete => self.delete_netns(netns)?,
+            Op::NetnsPark { .. } => self.park_netns(netns)?,
+            Op::NetnsUnpark { .. } => self.unpark_netns(netns)?,
+            Op::NetnsDrop { .. } => self.drop_netns(netns)?,
             Op::BridgeCreate { index, name, mac, mtu, stp, ageing_time } => {
                 links::create_bridge(self.namespace(netns)?, *index, name, *mac, *mtu, *stp, *ageing_time)?;
             }
@@ -112,6 +119,8 @@ impl Fake {
                 addresses::add(self.namespace(netns)?, link.index, *address, *protocol)?;
             }
             Op::AddressDelete { link, address } => addresses::delete(self.namespace(netns)?, link.index, *address)?,
+            Op::AddressPutBack { link, address } => addresses::put_back(self.namespace(netns)?, link.index, address)?,
+            Op::RoutePutBack { route } => routes::put_back(self.namespace(netns)?, route)?,
             Op::RouteAdd { route, replace } => routes::add(self.namespace(netns)?, route, *replace)?,
             Op::RouteDelete { route } => routes::delete(self.namespace(netns)?, route)?,
             Op::SysctlSet { key, value } => sysctls::write(self.namespace(netns)?, key, value)?,
@@ -125,6 +134,7 @@ impl Fake {
                     sysctls::restore(self.namespace(netns)?, key, &record);
                 }
             }
+            Op::RecordPutBack { key, user, record } => self.put_record_back(key, user, record.as_ref()),
             Op::PortBorrow { link, master, before, user } => {
                 links::set(self.namespace(netns)?, link.index, &to_master(*master))?;
                 let fresh = || Borrowed { before: before.clone(), ..Borrowed::default() };
@@ -150,6 +160,9 @@ impl Fake {
                     firewall::drop_if_empty(&mut self.namespace(netns)?.firewall.live, *family, *table);
                 }
             }
+            Op::TableDrop { family, table } => {
+                firewall::drop_if_empty(&mut self.namespace(netns)?.firewall.live, *family, *table);
+            }
             Op::FirewallLoad { variant, family, table, script } => {
                 let live = &mut self.namespace(netns)?.firewall.live;
                 firewall::load(live, *variant, *family, *table, script).map_err(Refused::Text)?;
@@ -160,10 +173,69 @@ impl Fake {
     }
 
     /// Ends `user`'s need; the record, where it was the last.
-    fn last_user(&mut self, key: &str, user: &crate::model::TopologyName) -> Option<Borrowed> {
+    fn last_user(&mut self, key: &str, user: &TopologyName) -> Option<Borrowed> {
         let record = self.state.borrowed.get_mut(key)?;
         let last = record.users.remove(user) && record.users.is_empty();
         if last { self.state.borrowed.remove(key) } else { None }
+    }
+
+    fn put_record_back(&mut self, key: &str, user: &TopologyName, was: Option<&Borrowed>) {
+        match was.filter(|was| was.users.contains(user)) {
+            Some(was) => {
+                let record = self.state.borrowed.entry(key.to_owned()).or_insert_with(|| was.clone());
+                record.users.insert(user.clone());
+                if record.users == was.users {
+                    record.clone_from(was);
+                }
+            }
+            None => _ = self.last_user(key, user),
+        }
+    }
+
+    fn delete_links(&mut self, goes: impl Fn(&LinkState) -> bool) {
+        let all = self.state.namespaces.iter();
+        let going: Vec<(Netns, u32)> = all
+            .flat_map(|(netns, state)| {
+                state.links.iter().filter(|link| goes(link)).map(|link| (netns.clone(), link.index))
+            })
+            .collect();
+        for (netns, index) in going {
+            // With one end of a pair the other one has gone.
+            let _ = links::delete(&mut self.state, &netns, index);
+        }
+    }
+
+    /// Its veths stay: their other ends are set aside by ops of their own.
+    fn park_netns(&mut self, netns: &Netns) -> Done {
+        if let Some(at) = self.state.stale_netns.iter().position(|stale| stale == netns.as_str()) {
+            self.state.stale_netns.remove(at);
+            return Ok(());
+        }
+        let state = self.state.namespaces.remove(netns).filter(|_| *netns != Netns::Host).ok_or(Errno::ENOENT)?;
+        self.kept.push((netns.clone(), state));
+        Ok(())
+    }
+
+    fn unpark_netns(&mut self, netns: &Netns) -> Done {
+        if self.state.namespaces.contains_key(netns) {
+            return Err(Errno::EEXIST.into());
+        }
+        let at = self.kept.iter().position(|(name, _)| name == netns).ok_or(Errno::ENOENT)?;
+        let (name, state) = self.kept.swap_remove(at);
+        self.state.namespaces.insert(name, state);
+        Ok(())
+    }
+
+    fn drop_netns(&mut self, netns: &Netns) -> Done {
+        let Some(at) = self.kept.iter().position(|(name, _)| name == netns) else { return Ok(()) };
+        let (name, state) = self.kept.swap_remove(at);
+        for link in state.links.iter().filter(|link| link.peer.is_some()) {
+            let Some(Peer { index, netns: Some(there) }) = &link.peer else { continue };
+            if *there != name {
+                let _ = links::delete(&mut self.state, there, *index);
+            }
+        }
+        Ok(())
     }
 
     fn create_netns(&mut self, netns: &Netns, mark: &str) -> Done {
@@ -173,7 +245,8 @@ impl Fake {
         }
         let inherited = self.state.namespaces.get(&Netns::Host).map(sysctls::inherited).unwrap_or_default();
         let links = vec![links::loopback(Some(mark.to_owned()), false)];
-        let state = NetnsState { links, sysctls: inherited, ..NetnsState::default() };
+        self.inode += 1;
+        let state = NetnsState { inode: self.inode, links, sysctls: inherited, ..NetnsState::default() };
         self.state.namespaces.insert(netns.clone(), state);
         Ok(())
     }
@@ -223,6 +296,9 @@ impl Kernel for Fake {
                 link.accept_dad = Some(dad.is_none_or(|value| value != "0"));
                 link.ipv6 = Some(off.is_none_or(|value| value == "0") && !sysctls::ipv6_is_off(live));
             }
+            if !request.whole {
+                state.hide_parked();
+            }
             state.firewall.wanted = request.firewalls.get(netns).cloned().unwrap_or_default();
             if !state.firewall.is_empty() {
                 state.firewall.default_variant = Some(Variant::Nft);
@@ -268,6 +344,28 @@ impl Kernel for Fake {
     }
 
     fn settle(&mut self) -> Result<(), KernelError> {
+        Ok(())
+    }
+
+    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+        let is_ours = |link: &LinkState| link.mark().is_some_and(|mark| mark.topology == *topology);
+        self.delete_links(|link| link.group == PARK_GROUP && is_ours(link));
+        for netns in self.kept.iter().map(|(netns, _)| netns.clone()).collect::<Vec<_>>() {
+            let _ = self.drop_netns(&netns);
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self) -> Result<(), KernelError> {
+        self.delete_links(|link| link.group == MARK_GROUP && link.alias.is_none());
+        Ok(())
+    }
+
+    fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+        for record in self.state.borrowed.values_mut() {
+            record.users.remove(topology);
+        }
+        self.state.borrowed.retain(|_, record| !record.users.is_empty());
         Ok(())
     }
 }

@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 
 use crate::{
-    model::snapshot::{NetnsState, Nexthop, RouteState, RouteType},
+    model::{
+        Raw,
+        snapshot::{NetnsState, Nexthop, RouteState, RouteType},
+    },
     op::RouteOp,
 };
 
@@ -37,6 +40,7 @@ pub fn add(state: &mut NetnsState, route: &RouteOp, replace: bool) -> Result<(),
         src: route.src,
         mtu: route.mtu,
         nexthops: if route.kind == RouteType::Unicast { nexthops } else { Vec::new() },
+        raw: Raw::default(),
     };
     let same = |other: &RouteState| (other.to, other.table, other.metric) == (new.to, new.table, new.metric);
     match state.routes.iter().position(same) {
@@ -44,6 +48,19 @@ pub fn add(state: &mut NetnsState, route: &RouteOp, replace: bool) -> Result<(),
         Some(at) => state.routes[at] = new,
         None => state.routes.push(new),
     }
+    Ok(())
+}
+
+/// Adds a route as it was, also one of a type that ops do not make.
+pub fn put_back(state: &mut NetnsState, route: &RouteState) -> Result<(), Errno> {
+    let same = |other: &RouteState| (other.to, other.table, other.metric) == (route.to, route.table, route.metric);
+    if state.routes.iter().any(same) {
+        return Err(Errno::EEXIST);
+    }
+    for hop in &route.nexthops {
+        settle(state, hop)?;
+    }
+    state.routes.push(route.clone());
     Ok(())
 }
 

@@ -29,4 +29,4 @@ pub use foreign::{foreign_jumps, foreign_policies, foreign_verdicts};
 pub use input::{Beyond, Forward, Input, Interface, NatKind, NatRule, Protocol, Role, SnatTo, forward_rest, nat_rest};
 pub use names::{ChainKind, chain_name, chain_suffix, topologies_in};
 pub use owner::{Owner, owner_of};
-pub use script::{Script, scripts};
+pub use script::{Script, restoration, scripts};

@@ -107,6 +107,17 @@ pub fn scripts(
     scripts
 }
 
+/// The script that makes the topology's part of a live table what it was, jumps in their places; nothing where it is that.
+pub fn restoration(
+    topology: &TopologyName,
+    (variant, family, name): (Variant, Family, TableName),
+    before: Option<&Table>,
+    now: Option<&Table>,
+) -> Option<Script> {
+    let back = script(topology, variant, (family, name), now, before)?;
+    Some(Script { text: back.undo, undo: back.text, ..back })
+}
+
 fn script(
     topology: &TopologyName,
     variant: Variant,

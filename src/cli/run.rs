@@ -1,0 +1,231 @@
+//! Carrying out a plan: as a whole, or not at all.
+
+use super::{Failure, apply::Job, session::Session};
+use crate::{
+    diff::Choices,
+    exec::{
+        RunError,
+        rollback::Undone,
+        transaction::{EndError, Transaction},
+    },
+    model::{Address, event::Event},
+    op::Batch,
+    plan::Prepared,
+    report::{
+        json::Lines,
+        plan::{View, render},
+        progress::Progress,
+        words,
+    },
+};
+
+/// How often a run that met another program is done anew.
+const RETRIES: usize = 2;
+/// How often what a run has left undone, or others have undone since, is done before it counts as what cannot be done.
+const PASSES: usize = 3;
+
+/// One run of an approved plan.
+pub struct Run<'a> {
+    /// What it is for.
+    pub job: &'a Job,
+    /// The kernel, and what is known of the topology.
+    pub session: &'a mut Session,
+    /// Whether what was done before a failure stays.
+    pub keeps: bool,
+}
+
+/// Why a run stopped.
+enum Stop {
+    /// It can be taken back.
+    Failed {
+        /// What happened.
+        events: Vec<Event>,
+        /// Why, in one line; `None` where the events say it all.
+        why: Option<String>,
+        /// Whether the same may go well now.
+        transient: bool,
+    },
+    /// It cannot: everything has been done, but for this.
+    Left(String),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        let why = match failure {
+            Failure::Message(text) => Some(text),
+            Failure::Output(error) => Some(error.to_string()),
+            Failure::Said => None,
+        };
+        Self::Failed { events: Vec::new(), why, transient: false }
+    }
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Self {
+        let why = match &error {
+            RunError::Batch(..) => None,
+            RunError::Settle(_) | RunError::Interrupted => Some(error.to_string()),
+        };
+        Self::Failed { events: error.events().to_vec(), why, transient: error.is_transient() }
+    }
+}
+
+impl From<EndError> for Stop {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::Left(what) => Self::Left(what),
+            reversible => Self::Failed { events: Vec::new(), why: Some(reversible.to_string()), transient: false },
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Runs the plan. Where another program was in the way it is done anew, as long as it is the very plan that was approved:
+    /// `prepared` is then that of the last attempt.
+    pub fn carry_out(&mut self, prepared: &mut Prepared) -> Result<(), Failure> {
+        let mut retries = 0;
+        loop {
+            let planned = prepared.plan.changes.iter().map(|change| change.address.clone()).collect();
+            let next = self.job.next_with(self.session, planned);
+            let mut transaction = self.session.begin(prepared, next)?;
+            let (events, why, transient) = match self.attempt(&mut transaction, prepared) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Left(what)) => return Err(left(&what)),
+                Err(Stop::Failed { events, why, transient }) => (events, why, transient),
+            };
+            if self.keeps {
+                self.tell(events);
+                return Err(self.keep(transaction, why));
+            }
+            let flows = transaction.has_flushed_flows();
+            let undone = transaction.roll_back(self.session.kernel());
+            if transient && retries < RETRIES && undone.is_whole() {
+                retries += 1;
+                if let Some(again) = self.plan_again(prepared) {
+                    anstream::eprintln!("Another program was in the way: what was done is undone, and done anew.");
+                    *prepared = again;
+                    continue;
+                }
+            }
+            self.tell(events);
+            return Err(self.report(undone, why, flows));
+        }
+    }
+
+    /// One attempt, from the first op to the last.
+    fn attempt(&mut self, transaction: &mut Transaction, prepared: &Prepared) -> Result<(), Stop> {
+        self.run(prepared)?;
+        let ends = self.complete(transaction, prepared)?;
+        let next = self.job.next(self.session)?;
+        transaction.end(self.session.kernel(), &ends, next)?;
+        Ok(())
+    }
+
+    fn run(&mut self, prepared: &Prepared) -> Result<(), Stop> {
+        let ran = if self.job.json {
+            let mut lines = Lines::new(std::io::stdout().lock());
+            // Where the reader has gone away the run goes on: half a network is worse than an unread line.
+            self.session.run(prepared, &mut |event| drop(lines.event(&event)))
+        } else {
+            let mut progress = Progress::stderr(prepared.plan.changes.len());
+            let ran = self.session.run(prepared, &mut |event| drop(progress.event(&event)));
+            drop(progress.erase());
+            ran
+        };
+        Ok(ran?)
+    }
+
+    /// Looks at the kernel again: a run that went well leaves nothing to do. What others have undone meanwhile is done once
+    /// more where it is of what was approved. Yields all that ends the run.
+    fn complete(&mut self, transaction: &mut Transaction, prepared: &Prepared) -> Result<Vec<Batch>, Stop> {
+        let choices = Choices { replace: Vec::new(), ..self.job.choices.clone() };
+        let mut ends = prepared.ends.clone();
+        for _ in 0..PASSES {
+            let left = self.session.plan(self.job.topology.as_ref(), &choices)?;
+            if left.plan.is_empty() {
+                return Ok(ends);
+            }
+            let approved = |address: &Address| prepared.plan.changes.iter().any(|change| change.address == *address);
+            if !left.plan.changes.iter().all(|change| approved(&change.address)) {
+                return Err(mismatch(&left));
+            }
+            transaction.extend(self.session.kernel(), &left.batches).map_err(Failure::new)?;
+            self.run(&left)?;
+            ends.extend(left.ends);
+        }
+        let left = self.session.plan(self.job.topology.as_ref(), &choices)?;
+        if left.plan.is_empty() { Ok(ends) } else { Err(mismatch(&left)) }
+    }
+
+    /// The plan once more, where it is the one that was approved.
+    fn plan_again(&self, prepared: &Prepared) -> Option<Prepared> {
+        let now = self.session.plan(self.job.topology.as_ref(), &self.job.choices).ok()?;
+        let same = now.plan.changes == prepared.plan.changes && !crate::report::plan::has_errors(&now.plan);
+        same.then_some(now)
+    }
+
+    fn tell(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            if self.job.json {
+                drop(Lines::new(std::io::stdout().lock()).event(&event));
+            } else {
+                drop(Progress::stderr(0).event(&event));
+            }
+        }
+    }
+
+    fn keep(&mut self, transaction: Transaction, why: Option<String>) -> Failure {
+        let kept = transaction.keep(self.session.kernel());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let also = kept.err().map(|error| format!("\n\n{error}")).unwrap_or_default();
+        Failure::new(format!(
+            "the run stopped{why}; what was done before it stays, as -no-rollback has it: run the same command again to go \
+             on from there, or destroy{also}"
+        ))
+    }
+
+    fn report(&self, undone: Undone, why: Option<String>, flows: bool) -> Failure {
+        let whole = undone.is_whole();
+        let Undone { resources, operations, left, blind, unclosed } = undone;
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        if let Some(error) = blind {
+            return Failure::new(format!(
+                "the run failed{why}; what it had done could not be taken back, since what is there cannot be read: \
+                 {error}\n\n{}",
+                words::GOES_ON
+            ));
+        }
+        let (resources, left) = (resources.into_iter().collect(), left.into_iter().collect());
+        self.tell([Event::RolledBack { resources, operations, left }]);
+        let mut text = format!("the run failed{why}; ");
+        text.push_str(if whole { "the network is as it was before it" } else { "not all of it could be taken back" });
+        if flows {
+            text.push_str("; tracked connections that it had deleted stay so");
+        }
+        if let Some(error) = unclosed {
+            text.push_str(&format!("; what was noted for this is still there: {error}"));
+        }
+        if !whole {
+            text.push_str(&format!("\n\n{}", words::GOES_ON));
+        }
+        Failure::new(text)
+    }
+}
+
+fn left(what: &str) -> Failure {
+    Failure::new(format!(
+        "everything was done, but something of what it replaced is still there: {what}\n\n{}",
+        words::GOES_ON
+    ))
+}
+
+/// What is not as it should be though every operation went well.
+fn mismatch(left: &Prepared) -> Stop {
+    let names: Vec<String> = left.plan.changes.iter().map(|change| change.address.to_string()).collect();
+    anstream::eprint!("{}", render(&left.plan, View::Changes));
+    let why = format!(
+        "every operation succeeded, but the kernel does not match the plan in: {}; another program may be changing them",
+        names.join(", ")
+    );
+    Stop::Failed { events: Vec::new(), why: Some(why), transient: false }
+}

@@ -1,0 +1,91 @@
+//! Addresses of devices that stay.
+
+use ipnet::IpNet;
+
+use super::{
+    Place,
+    restore::{Ops, Phase},
+};
+use crate::{
+    model::{
+        Address, Netns,
+        snapshot::{AddressState, LinkState, NetnsState},
+    },
+    op::{LinkRef, Op},
+};
+
+pub(super) fn restore(netns: &Netns, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
+    for link in before.links.iter().filter(|link| now.link_at(link.index).is_some()) {
+        let Some(address) = place.of_device(link.index) else { continue };
+        let device = Device { netns, address, link };
+        device.remove_what_came(place, before, now, ops);
+        device.bring_ipv4(place, before, now, ops);
+        device.bring_ipv6(before, now, ops);
+    }
+}
+
+struct Device<'a> {
+    netns: &'a Netns,
+    address: &'a Address,
+    link: &'a LinkState,
+}
+
+impl Device<'_> {
+    /// Its addresses of one family, in their order.
+    fn of<'s>(&self, state: &'s NetnsState, six: bool) -> Vec<&'s AddressState> {
+        let index = self.link.index;
+        state.addresses.iter().filter(|it| it.link == index && it.address.addr().is_ipv6() == six).collect()
+    }
+
+    fn reference(&self) -> LinkRef {
+        LinkRef { index: self.link.index, name: self.link.name.clone() }
+    }
+
+    fn remove(&self, net: IpNet, ops: &mut Ops) {
+        let op = Op::AddressDelete { link: self.reference(), address: net };
+        ops.push(Phase::AddressRemove, self.netns, self.address, op);
+    }
+
+    fn bring(&self, address: &AddressState, ops: &mut Ops) {
+        let op = Op::AddressPutBack { link: self.reference(), address: address.clone() };
+        ops.push(Phase::Address, self.netns, self.address, op);
+    }
+
+    /// Whether the run gave it, and it was not there before.
+    fn came(&self, place: &Place, before: &NetnsState, net: IpNet) -> bool {
+        let index = self.link.index;
+        let was = before.addresses.iter().any(|it| it.link == index && it.address == net);
+        place.addresses.contains_key(&(index, net)) && !was
+    }
+
+    fn remove_what_came(&self, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
+        let all = now.addresses.iter().filter(|it| it.link == self.link.index);
+        for it in all.filter(|it| self.came(place, before, it.address)) {
+            self.remove(it.address, ops);
+        }
+    }
+
+    /// Of IPv4 addresses the order counts: the first of a subnet is the source that the kernel prefers. From the first one
+    /// on that is not in its place all are given anew.
+    fn bring_ipv4(&self, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
+        let was = self.of(before, false);
+        let is: Vec<_> = self.of(now, false).into_iter().filter(|it| !self.came(place, before, it.address)).collect();
+        // What somebody else has given since stands wherever it stands.
+        let known: Vec<_> = is.iter().filter(|it| was.iter().any(|was| was.address == it.address)).collect();
+        let same = was.iter().zip(&known).take_while(|(was, is)| was.address == is.address).count();
+        for it in known.iter().skip(same).rev() {
+            self.remove(it.address, ops);
+        }
+        for it in was.iter().skip(same) {
+            self.bring(it, ops);
+        }
+    }
+
+    fn bring_ipv6(&self, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
+        let is = self.of(now, true);
+        // Those that were given for a time are given again by whoever did.
+        for it in self.of(before, true).into_iter().filter(|it| !is.iter().any(|is| is.address == it.address)) {
+            self.bring(it, ops);
+        }
+    }
+}

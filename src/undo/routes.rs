@@ -1,0 +1,73 @@
+//! Routes: those that the run added go, and those that it removed, or that went with a device or an address, come back.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{
+    Place,
+    restore::{Ops, Phase},
+};
+use crate::{
+    model::{
+        Address, Netns,
+        snapshot::{NetnsState, RouteState, RouteType},
+    },
+    op::{LinkChange, LinkRef, Op, RouteOp},
+};
+
+/// `RTPROT_KERNEL`: routes that the kernel makes for addresses.
+const KERNEL: u8 = 2;
+
+pub(super) fn restore(netns: &Netns, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
+    if !place.has_routes() {
+        return;
+    }
+    let key = |route: &RouteState| (route.to, route.table, route.metric);
+    for route in now.routes.iter().filter(|route| !before.routes.contains(route)) {
+        if let (Some(address), Some(route)) = (place.routes.get(&key(route)), asked(route)) {
+            ops.push(Phase::RouteRemove, netns, address, Op::RouteDelete { route });
+        }
+    }
+    let sources: BTreeSet<IpAddr> =
+        before.addresses.iter().filter(|it| place.touches(it.link)).map(|it| it.address.addr()).collect();
+    // The kernel brings its own with their addresses.
+    let busy = ops.is_busy(netns);
+    let missing = before.routes.iter().filter(|route| !now.routes.contains(route));
+    for route in missing.filter(|route| route.protocol != KERNEL || !busy) {
+        let Some(address) = place.routes.get(&key(route)).or_else(|| went_along(route, place, &sources)) else {
+            continue;
+        };
+        let direct = route.nexthops.iter().all(|hop| hop.via.is_none());
+        let phase = if direct { Phase::Route } else { Phase::RouteVia };
+        raise(netns, address, route, before, ops);
+        ops.push(phase, netns, address, Op::RoutePutBack { route: route.clone() });
+    }
+}
+
+/// One of several next hops may be dead since its device went down. The kernel takes the route with the device up only; it
+/// goes down again when that has been seen.
+fn raise(netns: &Netns, address: &Address, route: &RouteState, before: &NetnsState, ops: &mut Ops) {
+    let devices = route.nexthops.iter().filter_map(|hop| before.link_at(hop.link?));
+    for link in devices.filter(|link| !link.up) {
+        let link = LinkRef { index: link.index, name: link.name.clone() };
+        let change = LinkChange { up: Some(true), ..LinkChange::default() };
+        ops.push(Phase::Up, netns, address, Op::LinkSet { link, change });
+    }
+}
+
+/// The resource with whose device or address a route goes.
+fn went_along<'a>(route: &RouteState, place: &'a Place, sources: &BTreeSet<IpAddr>) -> Option<&'a Address> {
+    let by_device = route.nexthops.iter().filter_map(|hop| hop.link).find_map(|index| place.of_device(index));
+    let by_source = || {
+        let src = route.src.filter(|src| sources.contains(src))?;
+        place.addresses.iter().find(|((_, net), _)| net.addr() == src).map(|(_, address)| address)
+    };
+    by_device.or_else(by_source)
+}
+
+/// The route as an op would name it; `None` for what no op adds.
+fn asked(route: &RouteState) -> Option<RouteOp> {
+    let kind = route.kind?;
+    let nexthops = if kind == RouteType::Unicast { route.nexthops.clone() } else { Vec::new() };
+    let RouteState { to, table, metric, protocol, src, mtu, .. } = *route;
+    Some(RouteOp { to, table, metric, protocol, kind, src, mtu, nexthops })
+}

@@ -1,0 +1,280 @@
+//! What a run may change, by its ops.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    kind::{route::metric_of, sysctl},
+    model::{
+        Address, Netns,
+        snapshot::{Family, NetnsState, ReadRequest, TableName, Variant},
+    },
+    op::{Batch, LinkChange, Op, RouteOp, Step, port_key, table_key},
+};
+
+/// What a run may change, each with the resource that it is done for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scope {
+    /// Namespaces that it makes.
+    pub made: BTreeMap<Netns, Address>,
+    /// Namespaces that it sets aside.
+    pub parked: BTreeMap<Netns, Address>,
+    /// What it changes in namespaces that are there before.
+    pub places: BTreeMap<Netns, Place>,
+    /// Records of borrowed values.
+    pub records: BTreeMap<String, Address>,
+    /// Whether it deletes tracked connections, which nothing brings back.
+    pub flows: bool,
+}
+
+/// What a run may change in one namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Place {
+    /// Devices that it makes, by index.
+    pub made: BTreeMap<u32, Address>,
+    /// Devices that it changes, by index.
+    pub devices: BTreeMap<u32, Address>,
+    /// Addresses that it gives or takes, with their devices.
+    #[serde(with = "pairs")]
+    pub addresses: BTreeMap<(u32, IpNet), Address>,
+    /// Routes that it adds or removes: destination, table and metric.
+    #[serde(with = "pairs")]
+    pub routes: BTreeMap<(IpNet, u32, u32), Address>,
+    /// Sysctls that it writes.
+    pub sysctls: BTreeMap<String, Address>,
+    /// Tables of the packet filter that it loads.
+    #[serde(with = "pairs")]
+    pub tables: BTreeMap<TableKey, Address>,
+}
+
+/// A table of the packet filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TableKey {
+    /// Which packet filter.
+    pub variant: Variant,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// Which table.
+    pub name: TableName,
+}
+
+/// A map whose keys are no texts, as a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+impl Place {
+    /// Whether it changes the device with that index, or an address of it.
+    pub fn touches(&self, index: u32) -> bool {
+        self.devices.contains_key(&index) || self.all_devices().is_some()
+    }
+
+    /// Whether routes may come or go by it.
+    pub fn has_routes(&self) -> bool {
+        !self.devices.is_empty() || !self.routes.is_empty() || self.all_devices().is_some()
+    }
+
+    /// Where a sysctl is written that takes the addresses of all devices along.
+    fn all_devices(&self) -> Option<&Address> {
+        let of_all = |(key, _): &(&String, &Address)| key.starts_with("net/ipv6/conf/all/disable_ipv6");
+        self.sysctls.iter().find(of_all).map(|(_, address)| address)
+    }
+
+    /// The resource that a change of the device is done for.
+    pub fn of_device(&self, index: u32) -> Option<&Address> {
+        self.devices.get(&index).or_else(|| self.all_devices())
+    }
+
+    /// A route of several next hops can be put back only while all their devices are up: those that are not will be raised
+    /// for a moment.
+    pub fn take_in_dead_hops(&mut self, state: &NetnsState) {
+        for route in &state.routes {
+            let Some(address) = self.routes.get(&(route.to, route.table, route.metric)) else { continue };
+            let devices = route.nexthops.iter().filter_map(|hop| state.link_at(hop.link?));
+            let dead: Vec<u32> = devices.filter(|link| !link.up).map(|link| link.index).collect();
+            self.devices.extend(dead.into_iter().map(|index| (index, address.clone())));
+        }
+    }
+
+    fn extend(&mut self, older: Self) {
+        self.made.extend(older.made);
+        self.devices.extend(older.devices);
+        self.addresses.extend(older.addresses);
+        self.routes.extend(older.routes);
+        self.sysctls.extend(older.sysctls);
+        self.tables.extend(older.tables);
+    }
+}
+
+impl Scope {
+    /// Of what a run does, in order.
+    pub fn of(batches: &[Batch]) -> Self {
+        let mut scope = Self::default();
+        let mut names = Names::default();
+        for batch in batches {
+            for step in &batch.steps {
+                scope.add(&batch.netns, step);
+                names.follow(&batch.netns, &step.op);
+                if let Op::SysctlSet { key, .. } = &step.op
+                    && let Some(key) = names.as_before(&batch.netns, key)
+                {
+                    scope.writes(&batch.netns, &key, &step.address);
+                }
+            }
+        }
+        scope
+    }
+
+    /// What has to be read to know what was there before, and what is there now.
+    pub fn request(&self) -> ReadRequest {
+        let mut request = ReadRequest { whole: true, ..ReadRequest::default() };
+        for (netns, place) in &self.places {
+            let keys = place.sysctls.keys().flat_map(|key| with_dependents(key));
+            request.sysctls.entry(netns.clone()).or_default().extend(keys);
+        }
+        request
+    }
+
+    /// Takes in what an older run may have changed.
+    pub fn extend(&mut self, older: Self) {
+        self.made.extend(older.made);
+        self.parked.extend(older.parked);
+        for (netns, place) in older.places {
+            self.places.entry(netns).or_default().extend(place);
+        }
+        self.records.extend(older.records);
+        self.flows |= older.flows;
+    }
+
+    /// The place that an op changes; `None` where the run has made the namespace, which goes as a whole.
+    fn place(&mut self, netns: &Netns) -> Option<&mut Place> {
+        (!self.made.contains_key(netns)).then(|| self.places.entry(netns.clone()).or_default())
+    }
+
+    fn add(&mut self, netns: &Netns, Step { address, op }: &Step) {
+        match op {
+            Op::NetnsCreate { .. } => _ = self.made.insert(netns.clone(), address.clone()),
+            Op::NetnsPark { .. } => _ = self.parked.insert(netns.clone(), address.clone()),
+            Op::VethCreate { end, peer, peer_netns, .. } => {
+                self.makes(netns, end.index, address);
+                self.makes(peer_netns, peer.index, address);
+            }
+            Op::BridgeCreate { index, .. } => self.makes(netns, *index, address),
+            Op::LinkSet { link, .. } => self.changes(netns, link.index, address),
+            Op::AddressAdd { link, address: given, .. } | Op::AddressDelete { link, address: given } => {
+                self.changes(netns, link.index, address);
+                if let Some(place) = self.place(netns) {
+                    place.addresses.insert((link.index, *given), address.clone());
+                }
+            }
+            Op::RouteAdd { route, .. } | Op::RouteDelete { route } => self.routes(netns, route, address),
+            Op::SysctlSet { key, .. } => self.writes(netns, key, address),
+            Op::SysctlBorrow { key, .. } | Op::SysctlGiveBack { key, .. } => {
+                self.writes(netns, key, address);
+                self.records.insert(key.clone(), address.clone());
+            }
+            Op::PortBorrow { link, .. } | Op::PortGiveBack { link, .. } => {
+                self.changes(netns, link.index, address);
+                self.records.insert(port_key(&link.name), address.clone());
+            }
+            Op::TableBorrow { family, table, .. } | Op::TableGiveBack { family, table, .. } => {
+                self.records.insert(table_key(*family, *table), address.clone());
+            }
+            Op::FirewallLoad { variant, family, table, .. } => {
+                if let Some(place) = self.place(netns) {
+                    let key = TableKey { variant: *variant, family: *family, name: *table };
+                    place.tables.insert(key, address.clone());
+                }
+            }
+            Op::FlushFlows { .. } => self.flows = true,
+            // The end of a run, and ways back, which no run goes.
+            Op::LinkDelete { .. }
+            | Op::NetnsDelete
+            | Op::NetnsDrop { .. }
+            | Op::NetnsUnpark { .. }
+            | Op::AddressPutBack { .. }
+            | Op::RoutePutBack { .. }
+            | Op::RecordPutBack { .. }
+            | Op::TableDrop { .. } => {}
+        }
+    }
+
+    fn makes(&mut self, netns: &Netns, index: u32, address: &Address) {
+        if let Some(place) = self.place(netns) {
+            place.made.insert(index, address.clone());
+        }
+    }
+
+    fn changes(&mut self, netns: &Netns, index: u32, address: &Address) {
+        if let Some(place) = self.place(netns)
+            && !place.made.contains_key(&index)
+        {
+            place.devices.insert(index, address.clone());
+        }
+    }
+
+    fn routes(&mut self, netns: &Netns, route: &RouteOp, address: &Address) {
+        if let Some(place) = self.place(netns) {
+            let metric = metric_of(&route.to, Some(route.metric));
+            place.routes.insert((route.to.trunc(), route.table, metric), address.clone());
+        }
+    }
+
+    fn writes(&mut self, netns: &Netns, key: &str, address: &Address) {
+        if let Some(place) = self.place(netns) {
+            place.sysctls.insert(key.to_owned(), address.clone());
+        }
+    }
+}
+
+/// Devices that a run renames: their sysctls are written by the new name, and were read by the old one.
+#[derive(Default)]
+struct Names(BTreeMap<(Netns, String), String>);
+
+impl Names {
+    fn follow(&mut self, netns: &Netns, op: &Op) {
+        if let Op::LinkSet { link, change: LinkChange { rename: Some(name), .. } } = op {
+            let before = self.0.remove(&(netns.clone(), link.name.clone())).unwrap_or_else(|| link.name.clone());
+            self.0.insert((netns.clone(), name.to_string()), before);
+        }
+    }
+
+    /// The key as it was before the device was renamed.
+    fn as_before(&self, netns: &Netns, key: &str) -> Option<String> {
+        let device = sysctl::interface_of_path(key)?;
+        let before = self.0.get(&(netns.clone(), device.to_owned()))?;
+        Some(key.replacen(&format!("/{device}/"), &format!("/{before}/"), 1))
+    }
+}
+
+/// A sysctl with those that the kernel changes along with it; `*` stands for every device.
+fn with_dependents(key: &str) -> Vec<String> {
+    let mut keys = vec![key.to_owned()];
+    if key == sysctl::FORWARD_V4 {
+        keys.extend(["net/ipv4/conf/*/forwarding", "net/ipv4/conf/all/accept_redirects"].map(str::to_owned));
+    }
+    // `all` overwrites (IPv6, and IPv4's forwarding), `default` is handed on to devices that have no value of their own.
+    if let ["net", family, "conf", "all" | "default", rest @ ..] = &key.split('/').collect::<Vec<_>>()[..] {
+        keys.push(format!("net/{family}/conf/*/{}", rest.join("/")));
+    }
+    keys
+}
