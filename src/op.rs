@@ -147,6 +147,13 @@ pub enum Op {
         /// What.
         change: LinkChange,
     },
+    /// Makes a bridge's port what it was.
+    PortPutBack {
+        /// The port.
+        link: LinkRef,
+        /// Its attributes, by the kernel's numbers for them.
+        attributes: BTreeMap<u16, Vec<u8>>,
+    },
     /// Deletes a device (of a veth, both ends).
     LinkDelete {
         /// Which.

@@ -24,6 +24,7 @@ use netwright::{
     kind::Topology,
     model::{Address, TopologyName, address::KindName, event::Action},
     plan::Prepared,
+    report::plan::has_errors,
     undo::{Baseline, Scope},
 };
 use proptest::{
@@ -228,7 +229,7 @@ proptest! {
         let replace = replaced.into_iter().map(|which| (*which.get(&replaceable)).clone()).collect();
         let choices = Choices { replace, targets: Vec::new() };
         let prepared = lab.plan(&name(), (!gone).then_some(&second), &choices);
-        prop_assume!(!netwright::report::plan::has_errors(&prepared.plan));
+        prop_assume!(!has_errors(&prepared.plan));
         let steps = prepared.batches.iter().map(|batch| batch.steps.len()).sum();
         for at in 0..steps {
             for fault in [Fault::Before, Fault::After] {
@@ -237,14 +238,85 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_killed_run_is_gone_on_from(
+        from in random::gene(),
+        other in random::gene(),
+        mask in any::<u64>(),
+        gone in any::<bool>(),
+        next in 0..3,
+        fails_at in any::<prop::sample::Index>(),
+    ) {
+        let (one, first) = read(&from)?;
+        let (two, second) = read(&random::mix(&from, &other, mask))?;
+        let before = machine::with_foreigners();
+        let mut lab = Lab::new(before);
+        lab.apply(&name(), Some(&first)).map_err(|why| TestCaseError::fail(format!("{one}: {why}")))?;
+        let killed = lab.plan(&name(), (!gone).then_some(&second), &Choices::default());
+        prop_assume!(!has_errors(&killed.plan));
+        let next = [Some(&first), Some(&second), None][next as usize];
+        let steps: usize = killed.batches.iter().map(|batch| batch.steps.len()).sum();
+        for at in 0..steps {
+            goes_on(&lab, &killed, at, next, fails_at.index(40))
+                .map_err(|why| TestCaseError::fail(format!("{one}\n->\n{two}\nkilled at {at} of {steps} (gone: {gone}), then {:?}:\n{why}", next.map(|it| it == &first))))?;
+        }
+    }
+}
+
+/// One run of a plan up to an op at which the process is killed.
+fn is_killed(lab: &mut Lab, prepared: &Prepared, at: usize) {
+    let mut faulty = Faulty::new(&mut lab.fake, at, Fault::Before);
+    let _ = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
+    lab.fake.sweep().unwrap();
+}
+
+fn baseline(lab: &Lab, prepared: &Prepared) -> Baseline {
+    let scope = Scope::of(&prepared.batches);
+    let seen = lab.fake.read(&scope.request()).unwrap();
+    Baseline::new(name(), scope, &seen)
+}
+
+/// A run is killed at an op; the next one, whatever it wants, comes to its end, or leads back to before both.
+fn goes_on(lab: &Lab, killed: &Prepared, at: usize, next: Option<&Topology>, fails_at: usize) -> Result<(), String> {
+    let mut half = lab.clone();
+    let older = baseline(lab, killed);
+    is_killed(&mut half, killed, at);
+    let prepared = half.plan(&name(), next, &Choices::default());
+    if has_errors(&prepared.plan) {
+        return Err(format!("the next plan has errors: {:#?}", prepared.plan.findings));
+    }
+    // It fails.
+    let mut back = half.clone();
+    let both = baseline(&back, &prepared).after(older);
+    is_killed(&mut back, &prepared, fails_at);
+    let undone = roll_back(&mut back.fake, &both);
+    let (was, is) = machine::all_of(&lab.fake, &back.fake);
+    if was != is || !undone.is_whole() {
+        let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
+        return Err(format!(
+            "back from {fails_at} of the next: {undone:#?}\n{diff}\nkilled:\n{}next:\n{}",
+            script(killed),
+            script(&prepared)
+        ));
+    }
+    // It does not.
+    half.apply(&name(), next)?;
+    half.fake.release(&name()).unwrap();
+    let left = half.plan(&name(), next, &Choices::default());
+    if left.plan.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "left: {:#?}",
+        left.plan.changes.iter().map(|it| (it.action, &it.address, &it.attributes)).collect::<Vec<_>>()
+    ) + &format!("\nkilled:\n{}next:\n{}", script(killed), script(&prepared)))
 }
 
 /// Runs a plan in which one op fails, goes back, and says what is not as before.
 fn fails(lab: &Lab, prepared: &Prepared, at: usize, fault: Fault) -> Result<(), String> {
     let mut fake = lab.fake.clone();
-    let scope = Scope::of(&prepared.batches);
-    let seen = fake.read(&scope.request()).unwrap();
-    let baseline = Baseline::new(name(), scope, &seen);
+    let baseline = baseline(lab, prepared);
     // As the journal keeps it.
     let text = serde_json::to_string(&baseline).unwrap();
     let baseline: Baseline = serde_json::from_str(&text).unwrap();

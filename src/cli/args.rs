@@ -155,7 +155,7 @@ pub struct Running {
     /// How long to wait for another run on this host to end, such as 30s [default: NETWRIGHT_LOCK_TIMEOUT, or not at all]
     #[arg(long, value_name = "DURATION", value_parser = value::duration)]
     pub lock_timeout: Option<Duration>,
-    /// Leave what was done where a later step fails: what this version always does
+    /// Where a step fails, leave what was done before it, to look at; otherwise everything is put back as it was
     #[arg(long)]
     pub no_rollback: bool,
 }

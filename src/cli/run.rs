@@ -4,11 +4,11 @@ use super::{Failure, apply::Job, session::Session};
 use crate::{
     diff::Choices,
     exec::{
-        RunError,
+        RunError, Stopped,
         rollback::Undone,
         transaction::{EndError, Transaction},
     },
-    model::{Address, event::Event},
+    model::{Address, Diagnostic, Severity, event::Event},
     op::Batch,
     plan::Prepared,
     report::{
@@ -44,6 +44,8 @@ enum Stop {
         why: Option<String>,
         /// Whether the same may go well now.
         transient: bool,
+        /// Whether tracked connections are gone for good.
+        has_flushed: bool,
     },
     /// It cannot: everything has been done, but for this.
     Left(String),
@@ -56,17 +58,17 @@ impl From<Failure> for Stop {
             Failure::Output(error) => Some(error.to_string()),
             Failure::Said => None,
         };
-        Self::Failed { events: Vec::new(), why, transient: false }
+        Self::Failed { events: Vec::new(), why, transient: false, has_flushed: false }
     }
 }
 
-impl From<RunError> for Stop {
-    fn from(error: RunError) -> Self {
+impl From<Stopped> for Stop {
+    fn from(Stopped { error, has_flushed }: Stopped) -> Self {
         let why = match &error {
             RunError::Batch(..) => None,
-            RunError::Settle(_) | RunError::Interrupted => Some(error.to_string()),
+            RunError::Interrupted => Some(error.to_string()),
         };
-        Self::Failed { events: error.events().to_vec(), why, transient: error.is_transient() }
+        Self::Failed { events: error.events().to_vec(), why, transient: error.is_transient(), has_flushed }
     }
 }
 
@@ -74,7 +76,12 @@ impl From<EndError> for Stop {
     fn from(error: EndError) -> Self {
         match error {
             EndError::Left(what) => Self::Left(what),
-            reversible => Self::Failed { events: Vec::new(), why: Some(reversible.to_string()), transient: false },
+            reversible => Self::Failed {
+                events: Vec::new(),
+                why: Some(reversible.to_string()),
+                transient: false,
+                has_flushed: false,
+            },
         }
     }
 }
@@ -88,16 +95,15 @@ impl Run<'_> {
             let planned = prepared.plan.changes.iter().map(|change| change.address.clone()).collect();
             let next = self.job.next_with(self.session, planned);
             let mut transaction = self.session.begin(prepared, next)?;
-            let (events, why, transient) = match self.attempt(&mut transaction, prepared) {
+            let (events, why, transient, has_flushed) = match self.attempt(&mut transaction, prepared) {
                 Ok(()) => return Ok(()),
                 Err(Stop::Left(what)) => return Err(left(&what)),
-                Err(Stop::Failed { events, why, transient }) => (events, why, transient),
+                Err(Stop::Failed { events, why, transient, has_flushed }) => (events, why, transient, has_flushed),
             };
             if self.keeps {
                 self.tell(events);
                 return Err(self.keep(transaction, why));
             }
-            let flows = transaction.has_flushed_flows();
             let undone = transaction.roll_back(self.session.kernel());
             if transient && retries < RETRIES && undone.is_whole() {
                 retries += 1;
@@ -108,7 +114,8 @@ impl Run<'_> {
                 }
             }
             self.tell(events);
-            return Err(self.report(undone, why, flows));
+            self.tell(why.map(|why| note(Severity::Error, "run::failed", why)));
+            return Err(self.report(undone, has_flushed));
         }
     }
 
@@ -184,32 +191,33 @@ impl Run<'_> {
         ))
     }
 
-    fn report(&self, undone: Undone, why: Option<String>, flows: bool) -> Failure {
+    fn report(&self, undone: Undone, has_flushed: bool) -> Failure {
         let whole = undone.is_whole();
         let Undone { resources, operations, left, blind, unclosed } = undone;
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         if let Some(error) = blind {
-            return Failure::new(format!(
-                "the run failed{why}; what it had done could not be taken back, since what is there cannot be read: \
-                 {error}\n\n{}",
-                words::GOES_ON
-            ));
+            let what = "what the run had done could not be undone, since what is there cannot be read";
+            return Failure::new(format!("{what}: {error}\n\n{}", words::GOES_ON));
         }
         let (resources, left) = (resources.into_iter().collect(), left.into_iter().collect());
         self.tell([Event::RolledBack { resources, operations, left }]);
-        let mut text = format!("the run failed{why}; ");
-        text.push_str(if whole { "the network is as it was before it" } else { "not all of it could be taken back" });
-        if flows {
-            text.push_str("; tracked connections that it had deleted stay so");
+        let flushed = "tracked connections that the run deleted stay deleted: nothing brings them back";
+        self.tell(has_flushed.then(|| note(Severity::Warning, "run::flows", flushed.to_owned())));
+        match (whole, unclosed) {
+            (true, None) => Failure::Said,
+            (true, Some(error)) => {
+                Failure::new(format!("what was noted for the case that the run fails is still there: {error}"))
+            }
+            (false, _) => Failure::new(format!("the run could not be undone as a whole\n\n{}", words::GOES_ON)),
         }
-        if let Some(error) = unclosed {
-            text.push_str(&format!("; what was noted for this is still there: {error}"));
-        }
-        if !whole {
-            text.push_str(&format!("\n\n{}", words::GOES_ON));
-        }
-        Failure::new(text)
     }
+}
+
+fn note(severity: Severity, code: &'static str, message: String) -> Event {
+    let note = match severity {
+        Severity::Error => Diagnostic::error(code, message),
+        Severity::Warning => Diagnostic::warning(code, message),
+    };
+    Event::Note(note)
 }
 
 fn left(what: &str) -> Failure {
@@ -227,5 +235,5 @@ fn mismatch(left: &Prepared) -> Stop {
         "every operation succeeded, but the kernel does not match the plan in: {}; another program may be changing them",
         names.join(", ")
     );
-    Stop::Failed { events: Vec::new(), why: Some(why), transient: false }
+    Stop::Failed { events: Vec::new(), why: Some(why), transient: false, has_flushed: false }
 }

@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// Runs a plan.
-    pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::RunError> {
+    pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::Stopped> {
         exec::run(&mut *self.kernel, prepared, &is_stopped, tell)
     }
 }

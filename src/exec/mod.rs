@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
-    kernel::{BatchError, Kernel, KernelError, StepFailure},
+    kernel::{BatchError, Kernel, StepFailure},
     model::{
         Address,
         event::{Action, Event},
     },
+    op::Op,
     plan::Prepared,
 };
 
@@ -25,11 +26,8 @@ pub enum RunError {
     /// An op failed.
     #[error("{0}")]
     Batch(Box<BatchError>, Vec<Event>),
-    /// What was deleted did not go.
-    #[error("{0}")]
-    Settle(KernelError),
     /// It was asked to.
-    #[error("it was interrupted")]
+    #[error("the run was interrupted")]
     Interrupted,
 }
 
@@ -43,9 +41,18 @@ impl RunError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Batch(error, _) => error.failures.iter().any(|failure| failure.error.is_transient()),
-            Self::Settle(_) | Self::Interrupted => false,
+            Self::Interrupted => false,
         }
     }
+}
+
+/// A run that stopped.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Why.
+    pub error: RunError,
+    /// Whether it has deleted tracked connections, which no way back brings.
+    pub has_flushed: bool,
 }
 
 /// Runs every batch, telling what happens; no further one once `is_stopped`.
@@ -54,12 +61,12 @@ pub fn run(
     prepared: &Prepared,
     is_stopped: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Event),
-) -> Result<(), RunError> {
+) -> Result<(), Stopped> {
     let mut tracker = Tracker::new(prepared);
+    let mut has_flushed = false;
     for batch in &prepared.batches {
         if is_stopped() {
-            kernel.settle().map_err(RunError::Settle)?;
-            return Err(RunError::Interrupted);
+            return Err(Stopped { error: RunError::Interrupted, has_flushed });
         }
         for step in &batch.steps {
             tracker.start(&step.address, tell);
@@ -67,16 +74,16 @@ pub fn run(
         tracing::debug!(netns = %batch.netns, steps = batch.steps.len(), "batch");
         for step in &batch.steps {
             tracing::trace!(resource = %step.address, op = ?step.op);
+            has_flushed |= matches!(step.op, Op::FlushFlows { .. });
         }
         if let Err(error) = kernel.run(batch) {
             let events = tracker.failed(&error);
-            return Err(RunError::Batch(Box::new(error), events));
+            return Err(Stopped { error: RunError::Batch(Box::new(error), events), has_flushed });
         }
         for step in &batch.steps {
             tracker.done_one(&step.address, tell);
         }
     }
-    kernel.settle().map_err(RunError::Settle)?;
     tracker.finish(tell);
     Ok(())
 }

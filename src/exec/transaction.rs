@@ -100,11 +100,6 @@ impl Transaction {
         &self.journal.baseline.topology
     }
 
-    /// Whether tracked connections may be gone that no way back brings.
-    pub fn has_flushed_flows(&self) -> bool {
-        self.journal.baseline.scope.flows
-    }
-
     /// Lets go of what was set aside, and remembers.
     pub fn end(&mut self, kernel: &mut dyn Kernel, ends: &[Batch], next: Next) -> Result<(), EndError> {
         self.turn(Phase::Ending, next).map_err(EndError::Journal)?;

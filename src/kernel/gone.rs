@@ -17,7 +17,8 @@ pub fn is_gone(op: &Op, errno: Errno) -> bool {
         Op::RouteDelete { .. } => matches!(errno, Errno::ESRCH | Errno::ENODEV),
         Op::LinkSet { .. } if op.parks() => errno == Errno::ENODEV,
         Op::AddressPutBack { .. } | Op::RoutePutBack { .. } => errno == Errno::EEXIST,
-        Op::NetnsPark { .. }
+        Op::PortPutBack { .. }
+        | Op::NetnsPark { .. }
         | Op::NetnsUnpark { .. }
         | Op::NetnsDrop { .. }
         | Op::RecordPutBack { .. }

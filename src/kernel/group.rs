@@ -80,6 +80,7 @@ pub fn is_message(op: &Op) -> bool {
         Op::BridgeCreate { .. }
         | Op::VethCreate { .. }
         | Op::LinkSet { .. }
+        | Op::PortPutBack { .. }
         | Op::LinkDelete { .. }
         | Op::AddressAdd { .. }
         | Op::AddressDelete { .. }
@@ -132,6 +133,7 @@ fn used(op: &Op) -> Vec<u32> {
     match op {
         Op::LinkSet { link, change } => [Some(link.index), change.master].into_iter().flatten().collect(),
         Op::LinkDelete { link }
+        | Op::PortPutBack { link, .. }
         | Op::AddressAdd { link, .. }
         | Op::AddressDelete { link, .. }
         | Op::AddressPutBack { link, .. } => vec![link.index],

@@ -1,6 +1,6 @@
 //! Links ⇄ netlink.
 
-use std::os::fd::RawFd;
+use std::{collections::BTreeMap, os::fd::RawFd};
 
 use rtnetlink::{
     packet_core::{DecodeError, DefaultNla, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_i32, parse_u32},
@@ -52,6 +52,9 @@ const IFLA_BR_AGEING_TIME: u16 = 4;
 const IFLA_BR_STP_STATE: u16 = 5;
 const IFLA_BRPORT_STATE: u16 = 1;
 const IFLA_BRPORT_MODE: u16 = 4;
+/// What of a port can be set, beside [`IFLA_BRPORT_MODE`] (linux/if_link.h): the rest of its numbers says what is going on.
+const IFLA_BRPORT_SETTABLE: [u16; 23] =
+    [2, 3, 5, 6, 7, 8, 9, 10, 11, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 37, 38, 40, 41];
 const HEADER: usize = 16;
 /// What the kernel gives to a bridge of which nobody says how large its frames may be.
 const DEFAULT_MTU: u32 = 1500;
@@ -174,6 +177,18 @@ pub fn set(index: u32, change: &LinkChange) -> Vec<Request> {
     requests
 }
 
+/// Gives a bridge's port attributes that it had.
+pub fn put_port_back(index: u32, attributes: &BTreeMap<u16, Vec<u8>>) -> Request {
+    let attributes =
+        attributes.iter().map(|(kind, value)| InfoBridgePort::Other(DefaultNla::new(*kind, value.clone())));
+    let mut message = at(index);
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(attributes.collect())),
+    ]));
+    modify(message)
+}
+
 fn with_up(mut message: LinkMessage, up: bool) -> LinkMessage {
     message.header.change_mask = LinkFlags::Up;
     message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
@@ -244,6 +259,40 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
         state.peer = link.filter(|&index| index != 0).map(|index| Peer { index, netns: None });
     }
     Ok(Seen { state, peer_nsid })
+}
+
+/// The same with all that a port may be told.
+pub fn decode_whole(payload: &[u8]) -> Result<Seen, DecodeError> {
+    let mut seen = decode(payload)?;
+    if let Some(port) = &mut seen.state.port {
+        for option in port_options(payload)? {
+            if IFLA_BRPORT_SETTABLE.contains(&option.0) {
+                port.rest.insert(option.0, option.1);
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// The attributes that a link has as a bridge's port.
+fn port_options(payload: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, DecodeError> {
+    let mut options = Vec::new();
+    for attribute in NlasIterator::new(&payload[HEADER..]) {
+        let attribute = attribute?;
+        if attribute.kind() != IFLA_LINKINFO {
+            continue;
+        }
+        for info in NlasIterator::new(attribute.value()) {
+            let info = info?;
+            if info.kind() == IFLA_INFO_PORT_DATA {
+                for option in NlasIterator::new(info.value()) {
+                    let option = option?;
+                    options.push((option.kind(), option.value().to_vec()));
+                }
+            }
+        }
+    }
+    Ok(options)
 }
 
 /// The device's own values of `net.ipv4.conf.*` and `net.ipv6.conf.*`, which come with every dump.

@@ -191,7 +191,7 @@ fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> R
         entered => entered?,
     }
     let mut socket = netns::open_socket()?;
-    let mut reading = read_links(&mut socket)?;
+    let mut reading = read_links(&mut socket, request.is_some_and(|request| request.whole))?;
     reading.state.inode = netns::inode(fd)?;
     if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
         let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
@@ -203,9 +203,10 @@ fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> R
     Ok(Found::Namespace(reading))
 }
 
-fn read_links(socket: &mut RouteSocket) -> Result<Reading, KernelError> {
+fn read_links(socket: &mut RouteSocket, whole: bool) -> Result<Reading, KernelError> {
+    let decode = if whole { link::decode_whole } else { link::decode };
     let mut seen = socket
-        .dump(&link::dump(), |payload| link::decode(payload).map(Some))
+        .dump(&link::dump(), |payload| decode(payload).map(Some))
         .map_err(|error| error.into_error("cannot read the links"))?;
     seen.sort_unstable_by_key(|link| link.state.index);
     let mut reading = Reading::default();

@@ -154,6 +154,7 @@ impl<'a> Run<'a> {
                 link::create_bridge(*index, name.as_str(), *mac, *mtu, *stp, *ageing_time)
             }
             Op::LinkSet { link, change } => link::set(link.index, change),
+            Op::PortPutBack { link, attributes } => vec![link::put_port_back(link.index, attributes)],
             Op::LinkDelete { link } => vec![link::delete(link.index)],
             Op::AddressAdd { link, address, protocol } => vec![address::add(link.index, *address, *protocol)],
             Op::AddressDelete { link, address } => vec![address::delete(link.index, *address)],
@@ -279,6 +280,7 @@ impl<'a> Run<'a> {
             Op::BridgeCreate { .. }
             | Op::VethCreate { .. }
             | Op::LinkSet { .. }
+            | Op::PortPutBack { .. }
             | Op::LinkDelete { .. }
             | Op::AddressAdd { .. }
             | Op::AddressDelete { .. }

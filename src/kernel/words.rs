@@ -21,6 +21,7 @@ pub fn words(op: &Op, netns: &Netns) -> String {
         Op::NetnsDrop { .. } => format!("delete namespace `{netns}`"),
         Op::LinkSet { link, .. } if op.parks() => format!("set {} aside", link.name),
         Op::LinkSet { link, change } => format!("set {} of {}", change_words(change), link.name),
+        Op::PortPutBack { link, .. } => format!("make the bridge port {} what it was", link.name),
         Op::LinkDelete { link } => format!("delete {}", link.name),
         Op::AddressAdd { link, address, .. } => format!("add address {address} to {}", link.name),
         Op::AddressDelete { link, address } => format!("remove address {address} from {}", link.name),

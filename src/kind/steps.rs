@@ -174,6 +174,26 @@ impl<'a> Steps<'a> {
             };
             self.push(stage, &netns, &address, Op::LinkSet { link, change });
         }
+        self.push_aside(&busy);
+    }
+
+    /// What a run that was killed has set aside goes with the end of this one, and is until then in its way as well.
+    fn push_aside(&mut self, busy: &BTreeSet<Netns>) {
+        for (netns, state) in &self.snapshot.namespaces {
+            for parked in &state.parked {
+                let Some(mark) = parked.mark().filter(|mark| mark.topology == *self.topology) else { continue };
+                let is_wanted = self.index(netns, &parked.name).is_some();
+                let change = LinkChange {
+                    up: (parked.up && busy.contains(netns)).then_some(false),
+                    rename: if is_wanted { rename::aside(parked.index) } else { None },
+                    ..LinkChange::default()
+                };
+                if change != LinkChange::default() {
+                    let link = LinkRef { index: parked.index, name: parked.name.clone() };
+                    self.push(Stage::Unlink, netns, &mark.address, Op::LinkSet { link, change });
+                }
+            }
+        }
     }
 
     /// The ops so far, with where they run.

@@ -149,6 +149,14 @@ impl NetnsState {
             let mut devices = route.nexthops.iter().filter_map(|hop| hop.link).peekable();
             devices.peek().is_none() || devices.any(|index| is_there(&index))
         });
+        // Its sysctls are those of whoever gets its name.
+        for (key, value) in &mut self.sysctls {
+            let mut parts = key.split('/').skip(2);
+            let of_device = matches!(parts.next(), Some("conf" | "neigh"));
+            if of_device && parts.next().is_some_and(|name| self.parked.iter().any(|link| link.name == name)) {
+                *value = None;
+            }
+        }
         // A port of a bridge that goes is none.
         for link in &mut self.links {
             if link.master.is_some_and(|master| !is_there(&master)) {
@@ -252,6 +260,9 @@ pub struct BridgeState {
 pub struct PortState {
     /// Whether a frame may leave by the port that it came in by.
     pub hairpin: bool,
+    /// What else a port may be told, by the kernel's numbers for it (`IFLA_BRPORT_…`), where everything was wanted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rest: BTreeMap<u16, Vec<u8>>,
 }
 
 /// One address of one device.

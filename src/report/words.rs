@@ -155,10 +155,17 @@ pub fn rolled_back(resources: &[Address], operations: usize, left: &[(Address, S
 pub fn rolled_back_in_short(operations: usize, left: usize) -> String {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     match (operations, left) {
-        (0, 0) => "Rolled back: there was nothing to undo.".to_owned(),
-        (_, 0) => format!("Rolled back: {} brought everything back to what it was.", count(operations, "operation")),
+        (0, 0) => "Rolled back: nothing had been done.".to_owned(),
+        (_, 0) => {
+            let operations = count(operations, "operation");
+            format!("Rolled back: the network is as it was before the run ({operations} to undo it).")
+        }
         (_, _) => {
-            format!("Rolled back in part: {} undone, {} not.", count(operations, "operation"), count(left, "thing"))
+            format!(
+                "Rolled back in part ({} to undo the run), but for {}:",
+                count(operations, "operation"),
+                count(left, "thing")
+            )
         }
     }
 }

@@ -51,11 +51,12 @@ impl Device<'_> {
         ops.push(Phase::Address, self.netns, self.address, op);
     }
 
-    /// Whether the run gave it, and it was not there before.
+    /// Whether the run gave it, or the kernel did when the run raised the device, and it was not there before.
     fn came(&self, place: &Place, before: &NetnsState, net: IpNet) -> bool {
         let index = self.link.index;
         let was = before.addresses.iter().any(|it| it.link == index && it.address == net);
-        place.addresses.contains_key(&(index, net)) && !was
+        let of_first_up = !self.link.up && net.addr().is_ipv4() && net.addr().is_loopback();
+        !was && (place.addresses.contains_key(&(index, net)) || of_first_up)
     }
 
     fn remove_what_came(&self, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
@@ -83,8 +84,12 @@ impl Device<'_> {
 
     fn bring_ipv6(&self, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
         let is = self.of(now, true);
+        // With a device that is raised the kernel brings its own, without the route that a given one gets.
+        let is_raised = self.link.up && now.link_at(self.link.index).is_some_and(|link| !link.up);
+        let is_kernels = |it: &AddressState| it.link_local || it.address.addr().is_loopback();
         // Those that were given for a time are given again by whoever did.
-        for it in self.of(before, true).into_iter().filter(|it| !is.iter().any(|is| is.address == it.address)) {
+        let was = self.of(before, true).into_iter().filter(|it| !(is_raised && is_kernels(it)));
+        for it in was.filter(|it| !is.iter().any(|is| is.address == it.address)) {
             self.bring(it, ops);
         }
     }

@@ -1,6 +1,6 @@
 //! Devices: those that came go, and those that stay are as they were.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Place,
@@ -41,11 +41,15 @@ pub(super) fn restore(
             ops.push(Phase::LinkDelete, netns, address, Op::LinkDelete { link: reference(link) });
         }
     }
-    let settled = came.is_empty();
-    for was in &before.links {
+    // A bridge takes its MTU and its hardware address from its ports where nobody has said otherwise, and does not tell
+    // whether somebody has: it is left to follow them, and told only what it does not come to by itself.
+    let (bridges, others): (Vec<_>, Vec<_>) = before.links.iter().partition(|link| link.bridge.is_some());
+    let mut follows = false;
+    for was in others.into_iter().chain(bridges) {
         let Some(address) = place.of_device(was.index) else { continue };
+        follows |= was.bridge.is_some() && ops.is_busy(netns);
         match now.link_at(was.index) {
-            Some(is) => change(netns, address, (was, is), (now, &came, settled), ops),
+            Some(is) => change(netns, address, (was, is), (now, &came, follows), ops),
             None if place.devices.contains_key(&was.index) => {
                 ops.lose(address, format!("the device {} in {netns} is gone", was.name));
             }
@@ -67,7 +71,7 @@ fn change(
     netns: &Netns,
     address: &Address,
     (was, is): (&LinkState, &LinkState),
-    (now, came, settled): (&NetnsState, &BTreeSet<u32>, bool),
+    (now, came, follows): (&NetnsState, &BTreeSet<u32>, bool),
     ops: &mut Ops,
 ) {
     let mut link = reference(is);
@@ -79,8 +83,6 @@ fn change(
         link.name.clone_from(&was.name);
     }
     let is_bridge = was.bridge.is_some();
-    // A bridge takes both from its ports where nobody has said otherwise: what they do to it comes first.
-    let follows = is_bridge && !settled;
     let master = (was.master != is.master).then_some(was.master.unwrap_or(0));
     let both = was.bridge.as_ref().zip(is.bridge.as_ref());
     let change = LinkChange {
@@ -100,6 +102,16 @@ fn change(
     };
     if change != LinkChange::default() {
         ops.push(Phase::Configure, netns, address, Op::LinkSet { link: link.clone(), change });
+    }
+    // A port that has been another bridge's in between has forgotten what it was told.
+    let ports = was.port.as_ref().zip(is.port.as_ref()).filter(|_| master.is_none());
+    let attributes: BTreeMap<u16, Vec<u8>> = ports
+        .into_iter()
+        .flat_map(|(was, is)| was.rest.iter().filter(|(kind, value)| is.rest.get(*kind) != Some(*value)))
+        .map(|(kind, value)| (*kind, value.clone()))
+        .collect();
+    if !attributes.is_empty() {
+        ops.push(Phase::Configure, netns, address, Op::PortPutBack { link: link.clone(), attributes });
     }
     if was.up && !is.up {
         let phase = if is_bridge { Phase::BridgeUp } else { Phase::Up };

@@ -26,8 +26,6 @@ pub struct Scope {
     pub places: BTreeMap<Netns, Place>,
     /// Records of borrowed values.
     pub records: BTreeMap<String, Address>,
-    /// Whether it deletes tracked connections, which nothing brings back.
-    pub flows: bool,
 }
 
 /// What a run may change in one namespace.
@@ -162,7 +160,6 @@ impl Scope {
             self.places.entry(netns).or_default().extend(place);
         }
         self.records.extend(older.records);
-        self.flows |= older.flows;
     }
 
     /// The place that an op changes; `None` where the run has made the namespace, which goes as a whole.
@@ -205,9 +202,10 @@ impl Scope {
                     place.tables.insert(key, address.clone());
                 }
             }
-            Op::FlushFlows { .. } => self.flows = true,
-            // The end of a run, and ways back, which no run goes.
-            Op::LinkDelete { .. }
+            // Nothing brings tracked connections back. The others are the end of a run, and ways back, which no run goes.
+            Op::FlushFlows { .. }
+            | Op::LinkDelete { .. }
+            | Op::PortPutBack { .. }
             | Op::NetnsDelete
             | Op::NetnsDrop { .. }
             | Op::NetnsUnpark { .. }

@@ -147,6 +147,7 @@ pub fn words(op: &Op) -> String {
         Op::AddressPutBack { link, address } => format!("put {} back on {}", address.address, at(link)),
         Op::RoutePutBack { route } => format!("put the route to {} back", route.to),
         Op::RecordPutBack { key, user, .. } => format!("put the part of {user} in the record of {key} back"),
+        Op::PortPutBack { link, .. } => format!("make the port {} what it was", at(link)),
         Op::LinkDelete { link } => format!("delete {}", at(link)),
         Op::AddressAdd { link, address, .. } => format!("add {address} to {}", at(link)),
         Op::AddressDelete { link, address } => format!("take {address} from {}", at(link)),

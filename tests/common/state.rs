@@ -8,6 +8,7 @@
 //! - timers of bridges and their ports, learned addresses, groups and neighbours, which traffic fills;
 //! - `tentative`, lifetimes and `expires`: duplicate address detection and router advertisements on their way;
 //! - built-in chains that are empty and accept, and built-in tables with nothing else: iptables makes them when it looks;
+//! - the queueing discipline of a device without one: `noop` until it was up for the first time, `noqueue` from then on;
 //! - handles of rules, chains and tables;
 //! - sysctls that cannot be read, or that are a secret made up by the kernel for each namespace;
 //! - the tool's lock files, and folders with nothing else.
@@ -130,6 +131,7 @@ impl State {
 
     fn sort(&mut self) {
         for (object, lines) in self.sections.values_mut().flatten() {
+            lines.retain(|line| line != "qdisc = noop" && line != "qdisc = noqueue");
             // Rules stand in an order that means something.
             if !object.starts_with("nft ") && !object.contains("-legacy-save ") {
                 lines.sort();

@@ -114,6 +114,10 @@ impl Fake {
                 links::create_veth(&mut self.state, netns, end, peer, peer_netns, *queues)?;
             }
             Op::LinkSet { link, change } => links::set(self.namespace(netns)?, link.index, change)?,
+            Op::PortPutBack { link, attributes } => {
+                let port = find(self.namespace(netns)?, link.index)?.port.as_mut().ok_or(Errno::EOPNOTSUPP)?;
+                port.rest.extend(attributes.clone());
+            }
             Op::LinkDelete { link } => links::delete(&mut self.state, netns, link.index)?,
             Op::AddressAdd { link, address, protocol } => {
                 addresses::add(self.namespace(netns)?, link.index, *address, *protocol)?;
@@ -212,8 +216,20 @@ impl Fake {
             return Ok(());
         }
         let state = self.state.namespaces.remove(netns).filter(|_| *netns != Netns::Host).ok_or(Errno::ENOENT)?;
+        self.tell_peers(netns, &state, None);
         self.kept.push((netns.clone(), state));
         Ok(())
+    }
+
+    /// Where the other ends of a namespace's veths see their peers from now on.
+    fn tell_peers(&mut self, netns: &Netns, state: &NetnsState, seen: Option<&Netns>) {
+        for peer in state.links.iter().filter_map(|link| link.peer.as_ref()) {
+            let there = peer.netns.as_ref().filter(|there| *there != netns);
+            let there = there.and_then(|there| self.state.namespaces.get_mut(there));
+            if let Some(peer) = there.and_then(|there| find(there, peer.index).ok()).and_then(|it| it.peer.as_mut()) {
+                peer.netns = seen.cloned();
+            }
+        }
     }
 
     fn unpark_netns(&mut self, netns: &Netns) -> Done {
@@ -222,6 +238,7 @@ impl Fake {
         }
         let at = self.kept.iter().position(|(name, _)| name == netns).ok_or(Errno::ENOENT)?;
         let (name, state) = self.kept.swap_remove(at);
+        self.tell_peers(&name, &state, Some(&name));
         self.state.namespaces.insert(name, state);
         Ok(())
     }
@@ -231,7 +248,10 @@ impl Fake {
         let (name, state) = self.kept.swap_remove(at);
         for link in state.links.iter().filter(|link| link.peer.is_some()) {
             let Some(Peer { index, netns: Some(there) }) = &link.peer else { continue };
-            if *there != name {
+            // One that has been made since in a namespace of that name is another.
+            let unseen = Some(Peer { index: link.index, netns: None });
+            let end = self.state.namespaces.get(there).and_then(|state| state.link_at(*index));
+            if *there != name && end.is_some_and(|end| end.peer == unseen) {
                 let _ = links::delete(&mut self.state, there, *index);
             }
         }
