@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     exec::memo,
-    kernel::Live,
+    kernel::{self, Live},
     kind::{
         Topology,
-        check::{Answerer, Check, Responder, Unpublished},
+        check::{Answerer, Check, Probe, Responder, Unpublished},
         firewall::Forward,
     },
     model::Netns,
@@ -26,6 +26,9 @@ use crate::{
 pub fn run(args: &args::Test) -> Result<Exit, Failure> {
     let mut topology = topology(args)?;
     Live::check().map_err(Failure::new)?;
+    if topology.checks.iter().any(|check| check.probe == Probe::Ping) {
+        kernel::check_pings().map_err(Failure::new)?;
+    }
     if topology.checks.is_empty() {
         anstream::eprintln!("the topology {} has no checks; write some under `checks:`", topology.name);
     }

@@ -1,37 +1,38 @@
 //! One run a topology at a time, and one a host while something is changed.
 
 use std::{
-    fs::{File, TryLockError},
-    io::{self, Read, Seek, Write},
+    fs::{self, File, TryLockError},
+    io,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use super::memo;
-use crate::model::TopologyName;
+use super::{holder::Holder, memo};
+use crate::{kernel::folder::Folder, model::TopologyName};
 
 /// How often a lock that is held is tried again.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long the lock of a holder that was killed is waited for without being asked to: the kernel ends it only when
-/// all that the holder had under way is over.
+/// all that the holder had under way is over. One that has just begun says who it is within that time, too.
 const GRACE: Duration = Duration::from_secs(10);
+const INTRODUCTION: Duration = Duration::from_millis(200);
 
 /// How long a run waits for its turn on the host: others' runs take seconds, with a thousand namespaces.
 const TURN: Duration = Duration::from_secs(600);
 
 /// Who waits for a lock.
 pub struct Waiting<'a> {
-    /// Is told once for whom.
+    /// Is told for whom; again where the lock changes hands.
     pub tell: &'a mut dyn FnMut(&str),
     /// Whether to go on.
     pub is_stopped: &'a dyn Fn() -> bool,
 }
 
 /// The right to change a topology, or the host's network, for as long as it lives. The kernel ends it with the process,
-/// so that a dead holder's lock is no lock.
+/// so that a dead holder's lock is no lock; no child inherits it.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -40,25 +41,35 @@ pub struct Lock {
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another run has it.
-    #[error("{what} is being changed by another run{holder}; wait for it, or give -lock-timeout")]
+    /// Another run has it, and nobody wants to wait.
+    #[error(
+        "{what} is being changed by another run{holder}; try again when it is done, or give -lock-timeout to wait for it"
+    )]
     Held {
         /// Of what.
         what: String,
         /// Who has it, as far as it says.
         holder: String,
     },
+    /// Another run has it for longer than was to be waited.
+    #[error("{what} is still being changed by another run{holder} after {} s of waiting; nothing was done", .waited.as_secs())]
+    StillHeld {
+        /// Of what.
+        what: String,
+        /// Who has it, as far as it says.
+        holder: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// It was asked to stop.
     #[error("interrupted while another run was waited for; nothing was done")]
     Interrupted,
     /// The file cannot be had.
-    #[error("cannot lock {what} ({path}): {error}")]
+    #[error("cannot lock {what}: {error}")]
     File {
         /// Of what.
         what: String,
-        /// The file.
-        path: String,
-        /// Why.
+        /// Why, with the file.
         error: io::Error,
     },
 }
@@ -66,101 +77,112 @@ pub enum LockError {
 impl Lock {
     /// The lock of a topology. Waits for `timeout` at most.
     pub fn take(name: &TopologyName, timeout: Duration, waiting: Waiting<'_>) -> Result<Self, LockError> {
-        wait(&memo::folder(name).join("lock"), &format!("`{name}`"), timeout, waiting)
+        let place = Place { topology: Some(name), file: memo::LOCK };
+        wait(&place, &format!("`{name}`"), timeout, waiting)
     }
 
     /// The lock of the host. Topologies share its settings, its firewall's tables and the indexes of its devices, so that
     /// from the plan that is to run to its end they take turns; each of them takes its own lock before.
     pub fn turn(waiting: Waiting<'_>) -> Result<Self, LockError> {
-        wait(&Path::new(memo::DIRECTORY).join(".lock"), "the network of this host", TURN, waiting)
+        wait(&Place { topology: None, file: ".lock" }, "the network of this host", TURN, waiting)
     }
 }
 
-fn wait(path: &Path, what: &str, timeout: Duration, waiting: Waiting<'_>) -> Result<Lock, LockError> {
-    let fail = |error| LockError::File { what: what.to_owned(), path: path.display().to_string(), error };
-    let mut file = open(path).map_err(fail)?;
-    let deadline = Instant::now() + timeout;
-    let grace = Instant::now() + GRACE;
-    let mut told = false;
+/// Where a lock is.
+struct Place<'a> {
+    topology: Option<&'a TopologyName>,
+    file: &'static str,
+}
+
+impl Place<'_> {
+    fn folder(&self) -> io::Result<Folder> {
+        match self.topology {
+            Some(name) => memo::make_folder(name),
+            None => Folder::make(Path::new(memo::DIRECTORY)),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        let folder = self.topology.map_or_else(|| memo::DIRECTORY.into(), memo::folder);
+        folder.join(self.file)
+    }
+
+    /// Opens the file. A run that destroys the topology may remove the folder at that moment.
+    fn open(&self) -> io::Result<File> {
+        const TRIES: usize = 100;
+        for _ in 1..TRIES {
+            match self.folder().and_then(|folder| folder.open_lock(self.file)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => return done,
+            }
+        }
+        self.folder()?.open_lock(self.file)
+    }
+
+    /// Whether it still leads to the file that is open.
+    fn is_still(&self, file: &File) -> bool {
+        let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let (open, named) = (file.metadata().map(id), self.path().symlink_metadata().map(id));
+        matches!((open, named), (Ok(open), Ok(named)) if open == named)
+    }
+
+    fn holder(&self) -> Option<Holder> {
+        Holder::parse(&String::from_utf8_lossy(&self.folder().ok()?.read(self.file).ok()??))
+    }
+}
+
+fn wait(place: &Place<'_>, what: &str, timeout: Duration, waiting: Waiting<'_>) -> Result<Lock, LockError> {
+    let fail = |error| LockError::File { what: what.to_owned(), error };
+    let mut file = place.open().map_err(fail)?;
+    let begun = Instant::now();
+    let mut told: Option<Option<Holder>> = None;
     loop {
         match file.try_lock() {
-            Ok(()) if is_still_at(&file, path) => break,
+            Ok(()) if place.is_still(&file) => break,
             // The holder destroyed the topology, and the file with it: the next one is locked anew.
             Ok(()) => {
-                file = open(path).map_err(fail)?;
+                file = place.open().map_err(fail)?;
                 continue;
             }
             Err(TryLockError::Error(error)) => return Err(fail(error)),
             Err(TryLockError::WouldBlock) => {}
         }
-        let holder = holder(path);
-        let patient = is_ending(path) && Instant::now() < grace;
-        if Instant::now() >= deadline && !patient {
-            return Err(LockError::Held { what: what.to_owned(), holder });
+        let waited = begun.elapsed();
+        let holder = place.holder();
+        let patience = match &holder {
+            None => INTRODUCTION,
+            Some(holder) if holder.is_ending() => GRACE,
+            Some(_) => Duration::ZERO,
+        };
+        if waited >= timeout.max(patience) {
+            return Err(held(what, holder, timeout));
         }
-        if !told {
-            (waiting.tell)(&format!("waiting for another run that changes {what}{holder}"));
-            told = true;
+        let introduced = holder.is_some() || waited >= INTRODUCTION;
+        if introduced && !told.as_ref().is_some_and(|told| *told == holder) {
+            (waiting.tell)(&format!("waiting for another run that changes {what}{}", in_words(holder.as_ref())));
+            told = Some(holder);
         }
         if (waiting.is_stopped)() {
             return Err(LockError::Interrupted);
         }
         thread::sleep(INTERVAL);
     }
-    sign(&mut file).map_err(fail)?;
+    // One that cannot say who it is, on a file system that is full, holds the lock all the same.
+    if let Err(error) = Holder::this_process().sign(&file) {
+        tracing::debug!(%error, "the lock of {what} is not signed");
+    }
     Ok(Lock { _file: file })
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+fn held(what: &str, holder: Option<Holder>, timeout: Duration) -> LockError {
+    let (what, holder) = (what.to_owned(), in_words(holder.as_ref()));
+    match timeout.is_zero() {
+        true => LockError::Held { what, holder },
+        false => LockError::StillHeld { what, holder, waited: timeout },
     }
-    File::options().create(true).truncate(false).read(true).write(true).open(path)
 }
 
-/// Whether the path still leads to the file that is open.
-fn is_still_at(file: &File, path: &Path) -> bool {
-    let id = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
-    let (open, named) = (file.metadata().map(id), std::fs::metadata(path).map(id));
-    matches!((open, named), (Ok(open), Ok(named)) if open == named)
-}
-
-/// Writes who holds it, for those who wait.
-fn sign(file: &mut File) -> io::Result<()> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let command: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    file.set_len(0)?;
-    file.rewind()?;
-    write!(file, "{}\n{since}\n{}\n", std::process::id(), command.join(" "))
-}
-
-/// Whether the holder is on its way out: gone already, killed, or ending.
-fn is_ending(path: &Path) -> bool {
-    const EXITING: u64 = 0x4;
-    const KILL: u64 = 1 << 8;
-    let Ok(text) = std::fs::read_to_string(path) else { return false };
-    let Some(pid) = text.lines().next().and_then(|pid| pid.parse::<u32>().ok()) else { return false };
-    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
-    let (Ok(stat), Ok(status)) = (read("stat"), read("status")) else { return true };
-    // `pid (name) state ppid pgrp session tty tpgid flags …`; the name may hold anything.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let flags: u64 = fields.get(6).and_then(|flags| flags.parse().ok()).unwrap_or_default();
-    let pending = status.lines().filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
-    let killed = pending.filter_map(|set| u64::from_str_radix(set.trim(), 16).ok()).any(|set| set & KILL != 0);
-    killed || flags & EXITING != 0 || matches!(fields.first(), Some(&("Z" | "X")))
-}
-
-/// ` (pid 42, netwright apply lab.yaml, for 3 s)`; empty where it does not say.
-fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    if File::open(path).and_then(|mut file| file.read_to_string(&mut text)).is_err() {
-        return String::new();
-    }
-    let mut lines = text.lines();
-    let (Some(pid), Some(since), Some(command)) = (lines.next(), lines.next(), lines.next()) else {
-        return String::new();
-    };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let seconds = since.parse().map_or(0, |since: u64| now.saturating_sub(since));
-    format!(" (pid {pid}, `{command}`, for {seconds} s)")
+/// ` (pid 42, …)`; empty where it does not say.
+fn in_words(holder: Option<&Holder>) -> String {
+    holder.map(|holder| format!(" ({holder})")).unwrap_or_default()
 }

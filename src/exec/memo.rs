@@ -9,11 +9,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use crate::plan::saved::{Included, Stored};
-use crate::{kind::made::Made, model::TopologyName};
+use crate::{kernel::folder::Folder, kind::made::Made, model::TopologyName};
 
 /// Where the memos are: tmpfs, so that they live as long as the kernel's own state.
-pub const DIRECTORY: &str = "/run/netwright";
+pub const DIRECTORY: &str = crate::kernel::folder::ROOT;
 const FILE: &str = "memo.json";
+/// The file beside the memo that [`Lock`](super::lock::Lock) locks.
+pub(super) const LOCK: &str = "lock";
 
 /// The last apply of one topology.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,34 +32,50 @@ pub fn folder(name: &TopologyName) -> PathBuf {
     Path::new(DIRECTORY).join(name.as_str())
 }
 
-/// The memo of a topology; `None` where there is none that can be read: it is only a memo.
+/// The folder of one topology, made where there is none.
+pub(super) fn make_folder(name: &TopologyName) -> io::Result<Folder> {
+    Folder::make(Path::new(DIRECTORY))?.make_in(name.as_str())
+}
+
+fn find_folder(name: &TopologyName) -> io::Result<Option<Folder>> {
+    Folder::find(Path::new(DIRECTORY))?.map_or(Ok(None), |root| root.find_in(name.as_str()))
+}
+
+/// The memo of a topology; `None` where there is none that can be read and believed: it is only a memo.
 pub fn load(name: &TopologyName) -> Option<Memo> {
-    let bytes = fs::read(folder(name).join(FILE)).ok()?;
+    let bytes = find_folder(name).ok()??.read(FILE).ok()??;
     serde_json::from_slice(&bytes).ok()
 }
 
 /// Remembers. Never seen half written: a reader meets the old memo or the new one.
 pub fn store(name: &TopologyName, memo: &Memo) -> io::Result<()> {
-    let folder = folder(name);
-    fs::create_dir_all(&folder)?;
-    let draft = folder.join(".draft");
-    fs::write(&draft, serde_json::to_vec(memo)?)?;
-    fs::rename(&draft, folder.join(FILE))
+    make_folder(name)?.replace(FILE, &serde_json::to_vec(memo)?)
 }
 
-/// Forgets a topology that is gone.
+/// Forgets a topology that is gone. Its lock, which the caller holds, goes last; from then on another run may make
+/// files of its own there, which are left alone.
 pub fn forget(name: &TopologyName) -> io::Result<()> {
-    match fs::remove_dir_all(folder(name)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+    let Some(folder) = find_folder(name)? else { return Ok(()) };
+    for entry in folder.names()?.iter().filter(|entry| *entry != LOCK) {
+        let path = folder.path().join(entry);
+        match path.symlink_metadata() {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(&path)?,
+            _ => folder.remove(entry)?,
+        }
+    }
+    folder.remove(LOCK)?;
+    match fs::remove_dir(folder.path()) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Err(error),
         _ => Ok(()),
     }
 }
 
 /// The names that there are memos of.
 pub fn names() -> Vec<TopologyName> {
-    let entries = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
-    let with_memo = entries.filter(|entry| entry.path().join(FILE).is_file());
-    let mut names: Vec<TopologyName> = with_memo.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let root = Folder::find(Path::new(DIRECTORY)).ok().flatten();
+    let entries = root.and_then(|root| root.names().ok()).unwrap_or_default();
+    let names = entries.into_iter().filter_map(|entry| entry.parse().ok());
+    let mut names: Vec<TopologyName> = names.filter(|name| folder(name).join(FILE).is_file()).collect();
     names.sort();
     names
 }

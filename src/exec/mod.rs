@@ -13,6 +13,7 @@ use crate::{
 };
 
 pub mod journal;
+mod holder;
 pub mod lock;
 pub mod memo;
 pub mod rollback;

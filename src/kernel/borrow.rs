@@ -1,19 +1,19 @@
 //! The memory of what topologies borrowed of the host: one small file a value below `/run/netwright/.host`, which
 //! lives exactly as long as the kernel's own settings do.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs::File, io, path::Path, time::Duration};
 
-use super::KernelError;
+use super::{
+    KernelError,
+    folder::{self, Folder, lock_within},
+};
 use crate::model::{TopologyName, snapshot::Borrowed};
 
 /// Where the records are. The dot keeps them apart from the memo of a topology that is called `host`.
 pub const DIRECTORY: &str = "/run/netwright/.host";
 const LOCK: &str = ".lock";
+/// A record takes its changer less than a millisecond.
+const PATIENCE: Duration = Duration::from_secs(10);
 const SUFFIX: &str = ".json";
 
 /// All records by key.
@@ -22,50 +22,40 @@ pub fn all() -> Result<BTreeMap<String, Borrowed>, KernelError> {
 }
 
 fn all_in(folder: &Path) -> Result<BTreeMap<String, Borrowed>, KernelError> {
-    let fail = |error| KernelError::io(format!("cannot list {}", folder.display()), error);
+    let fail = |error| KernelError::io("cannot read what is borrowed of the host", error);
     let mut records = BTreeMap::new();
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(records),
-        Err(error) => return Err(fail(error)),
-    };
-    for entry in entries {
-        let name = entry.map_err(fail)?.file_name();
-        let Some(key) = name.to_str().and_then(decode) else { continue };
+    let Some(folder) = Folder::find(folder).map_err(fail)? else { return Ok(records) };
+    for name in folder.names().map_err(fail)? {
+        let Some(key) = decode(&name) else { continue };
         // One that another run gives back in this moment is not there.
-        records.extend(load(&folder.join(&name))?.map(|record| (key, record)));
+        records.extend(load(&folder, &name)?.map(|record| (key, record)));
     }
     Ok(records)
 }
 
 /// The records, while nobody else changes them.
 pub struct Records {
-    folder: PathBuf,
+    folder: Folder,
     _lock: File,
 }
 
 impl Records {
     /// Waits for its turn.
     pub fn lock() -> Result<Self, KernelError> {
+        Folder::make(Path::new(folder::ROOT)).map_err(cannot_lock)?;
         Self::lock_in(Path::new(DIRECTORY))
     }
 
     fn lock_in(folder: &Path) -> Result<Self, KernelError> {
-        let path = folder.join(LOCK);
-        let fail = |error| KernelError::io(format!("cannot lock {}", path.display()), error);
-        fs::create_dir_all(folder).map_err(fail)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(fail)?;
-        lock.lock().map_err(fail)?;
-        Ok(Self { folder: folder.to_owned(), _lock: lock })
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.folder.join(encode(key))
+        let folder = Folder::make(folder).map_err(cannot_lock)?;
+        let lock = folder.open_lock(LOCK).map_err(cannot_lock)?;
+        lock_within(&lock, &folder.path().join(LOCK), PATIENCE).map_err(cannot_lock)?;
+        Ok(Self { folder, _lock: lock })
     }
 
     /// The record of a key.
     pub fn get(&self, key: &str) -> Result<Option<Borrowed>, KernelError> {
-        load(&self.path(key))
+        load(&self.folder, &encode(key))
     }
 
     /// Notes that `user` needs a value, and says whether it is new to it. The first user's `before` stays.
@@ -103,8 +93,7 @@ impl Records {
             return self.put(key, &record);
         }
         restore(&record)?;
-        let path = self.path(key);
-        fs::remove_file(&path).map_err(|error| KernelError::io(format!("cannot remove {}", path.display()), error))
+        self.folder.remove(&encode(key)).map_err(|error| KernelError::io("cannot forget what was borrowed", error))
     }
 
     /// Makes `user`'s part in a record what it was: in it with what was to be given back, or not in it. What is borrowed
@@ -123,7 +112,7 @@ impl Records {
 
     /// Ends every need that `user` still has, and touches nothing: what was borrowed has gone another way.
     pub fn forget(&self, user: &TopologyName) -> Result<(), KernelError> {
-        for (key, record) in all_in(&self.folder)? {
+        for (key, record) in all_in(self.folder.path())? {
             if record.users.contains(user) {
                 self.give_back(&key, user, |_| Ok(()))?;
             }
@@ -132,26 +121,24 @@ impl Records {
     }
 
     fn put(&self, key: &str, record: &Borrowed) -> Result<(), KernelError> {
-        let path = self.path(key);
-        let fail = |error| KernelError::io(format!("cannot write {}", path.display()), error);
+        let fail = |error| KernelError::io("cannot note what is borrowed of the host", error);
         let text = serde_json::to_vec(record).map_err(|error| fail(error.into()))?;
-        // Never seen half written: a reader meets the old record or the new one.
-        let draft = self.folder.join(".draft");
-        let mut file = File::create(&draft).map_err(fail)?;
-        file.write_all(&text).map_err(fail)?;
-        fs::rename(&draft, &path).map_err(fail)
+        self.folder.replace(&encode(key), &text).map_err(fail)
     }
 }
 
-fn load(path: &Path) -> Result<Option<Borrowed>, KernelError> {
-    let what = || format!("cannot read {}", path.display());
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| KernelError::message(what(), format!("it is no record of ours: {error}"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(KernelError::io(what(), error)),
-    }
+fn cannot_lock(error: io::Error) -> KernelError {
+    KernelError::io("cannot lock what is borrowed of the host", error)
+}
+
+fn load(folder: &Folder, name: &str) -> Result<Option<Borrowed>, KernelError> {
+    let what = || format!("cannot read what {} says of the host", folder.path().join(name).display());
+    let Some(bytes) = folder.read(name).map_err(|error| KernelError::io(what(), error))? else { return Ok(None) };
+    let refused = |error| {
+        KernelError::message(what(), format!("it is no record of ours: {error}"))
+            .hint(Some("put back by hand what the host had before, then remove the file"))
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(refused)
 }
 
 /// A key as a file name: what could mean something there is written as `%` and two hex digits.
@@ -187,6 +174,8 @@ fn decode(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn user(name: &str) -> TopologyName {

@@ -141,7 +141,7 @@ impl fmt::Display for KernelError {
 impl std::error::Error for KernelError {}
 
 /// `EEXIST` as `file exists (EEXIST)`.
-fn errno_words(errno: i32) -> String {
+pub(super) fn errno_words(errno: i32) -> String {
     let known = Errno::from_raw(errno);
     if known == Errno::UnknownErrno {
         return format!("error number {errno}");

@@ -15,6 +15,7 @@ use crate::{
 pub mod error;
 pub mod fake;
 pub mod firewall;
+pub mod folder;
 pub mod netns;
 pub mod stp;
 
@@ -42,6 +43,7 @@ mod words;
 
 pub use error::{BatchError, KernelError, Outcome, StepFailure};
 pub use words::words;
+pub use privilege::check_pings;
 
 /// A kernel, or what stands for one.
 pub trait Kernel {

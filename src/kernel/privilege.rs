@@ -1,21 +1,40 @@
 //! Whether this process may do what it will have to, asked before anything is touched.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use nix::errno::Errno;
 
-use super::{KernelError, link, netns};
+use super::{
+    KernelError,
+    folder::{self, Folder},
+    link, netns,
+};
 use crate::op::LinkChange;
 
+const CAP_DAC_OVERRIDE: u32 = 1;
 const CAP_NET_ADMIN: u32 = 12;
+const CAP_NET_RAW: u32 = 13;
 const CAP_SYS_ADMIN: u32 = 21;
 const STATUS: &str = "/proc/thread-self/status";
 
-/// Both capabilities that namespaces and links need.
+/// Both capabilities that namespaces and links need, and that what is remembered can be believed.
 pub fn check() -> Result<(), KernelError> {
     let status = fs::read_to_string(STATUS).map_err(|error| KernelError::io(format!("cannot read {STATUS}"), error))?;
     check_status(&status)?;
-    check_owner()
+    check_owner()?;
+    Folder::find(Path::new(folder::ROOT))
+        .map(drop)
+        .map_err(|error| KernelError::io("cannot use what is remembered of topologies", error))
+}
+
+/// Why a file of somebody else's is closed to this process: a fragment after the kernel's words, empty where it does not
+/// lack the right to open all.
+pub fn why_closed() -> &'static str {
+    let effective = fs::read_to_string(STATUS).ok().and_then(|status| effective(&status));
+    match effective.is_some_and(|effective| effective & (1 << CAP_DAC_OVERRIDE) == 0) {
+        true => "; this process lacks CAP_DAC_OVERRIDE, without which it must own the folder: run it with sudo",
+        false => "",
+    }
 }
 
 /// Capabilities are those of a user namespace, and count for nothing in a network namespace that another one owns. Asked by
@@ -36,21 +55,33 @@ fn check_owner() -> Result<(), KernelError> {
     }
 }
 
+/// What pings take.
+pub fn check_pings() -> Result<(), KernelError> {
+    let status = fs::read_to_string(STATUS).map_err(|error| KernelError::io(format!("cannot read {STATUS}"), error))?;
+    check_capabilities(&status, "cannot send the pings of the checks", &[(CAP_NET_RAW, "CAP_NET_RAW")])
+}
+
 fn check_status(status: &str) -> Result<(), KernelError> {
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
-    let effective = u64::from_str_radix(effective.trim(), 16)
-        .map_err(|_| KernelError::message(format!("cannot read {STATUS}"), "it has no CapEff line"))?;
-    let missing: Vec<_> = [(CAP_NET_ADMIN, "CAP_NET_ADMIN"), (CAP_SYS_ADMIN, "CAP_SYS_ADMIN")]
-        .into_iter()
-        .filter(|(bit, _)| effective & (1 << bit) == 0)
-        .map(|(_, name)| name)
-        .collect();
+    let needed = [(CAP_NET_ADMIN, "CAP_NET_ADMIN"), (CAP_SYS_ADMIN, "CAP_SYS_ADMIN")];
+    check_capabilities(status, "cannot manage network namespaces", &needed)
+}
+
+fn check_capabilities(status: &str, what: &str, needed: &[(u32, &str)]) -> Result<(), KernelError> {
+    let effective = effective(status)
+        .ok_or_else(|| KernelError::message(format!("cannot read {STATUS}"), "it has no CapEff line"))?;
+    let missing: Vec<_> = needed.iter().filter(|(bit, _)| effective & (1 << bit) == 0).map(|(_, name)| *name).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let why = format!("this process lacks {}", missing.join(" and "));
-    Err(KernelError::message("cannot manage network namespaces", why)
+    Err(KernelError::message(what, why)
         .hint(Some("run it with sudo, or try things out without root in `netwright sandbox`")))
+}
+
+/// The capabilities that count, as bits.
+fn effective(status: &str) -> Option<u64> {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
 }
 
 #[cfg(test)]
