@@ -7,10 +7,11 @@ use std::{
     io::{self, Write},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::fs::OpenOptionsExt,
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use nix::{
@@ -23,7 +24,7 @@ use nix::{
     },
 };
 
-use super::{KernelError, link, netlink::RouteSocket};
+use super::{KernelError, folder::lock_within, link, netlink::RouteSocket};
 use crate::{
     model::{Mark, Netns, TopologyName},
     op::LinkChange,
@@ -199,12 +200,16 @@ fn on_thread<T: Send>(work: impl FnOnce() -> Result<T, KernelError> + Send) -> R
 /// are freed, in the mount namespaces of others.
 pub fn prepare_directory() -> Result<(), KernelError> {
     let fail = |error| KernelError::io(format!("cannot prepare {DIRECTORY}"), error);
-    fs::create_dir_all(DIRECTORY).map_err(fail)?;
-    // `ip netns` takes the same lock: two at once would mount the folder on itself twice.
-    let folder = File::open(DIRECTORY).map_err(fail)?;
-    folder.lock().map_err(fail)?;
+    // Whatever the umask is: who may write there may take names away.
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(DIRECTORY).map_err(fail)?;
     let none = None::<&str>;
     let share = || mount(none, DIRECTORY, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none);
+    if share().is_ok() {
+        return Ok(());
+    }
+    // `ip netns` takes the same lock: two at once would mount the folder on itself twice. Everybody may take it.
+    let folder = File::open(DIRECTORY).map_err(fail)?;
+    lock_within(&folder, Path::new(DIRECTORY), Duration::from_secs(10)).map_err(fail)?;
     match share() {
         Err(Errno::EINVAL) => {
             // It is no mount point yet.
@@ -256,11 +261,13 @@ pub fn bind(source: &Path, path: &Path, mark: &str) -> io::Result<()> {
     if left_behind(path).is_some_and(|left| left.to_string() == mark) {
         fs::remove_file(path)?;
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?.write_all(mark.as_bytes())?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
     let none = None::<&str>;
-    mount(Some(source), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
+    let written = file.write_all(mark.as_bytes());
+    let bound = written.and_then(|()| Ok(mount(Some(source), path, none, MsFlags::MS_BIND, none)?));
+    bound.inspect_err(|_| {
+        // What became of it is told by the error before.
         let _ = fs::remove_file(path);
-        errno.into()
     })
 }
 
@@ -301,7 +308,7 @@ pub fn delete(name: &str) -> Result<(), KernelError> {
 
 /// Takes away what [`bind`] has made.
 pub fn release(path: &Path) -> io::Result<()> {
-    match umount2(path, MntFlags::MNT_DETACH) {
+    match umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
         // EINVAL: no mount point here, such as a file that was left behind, or a symbolic link.
         Ok(()) | Err(Errno::EINVAL) => {}
         Err(errno) => return Err(errno.into()),
