@@ -1,7 +1,7 @@
 //! Work inside a namespace. Only a socket's creation needs the namespace: it is made on a short-lived thread of its own
 //! that enters it, and works from anywhere afterwards. No thread of a pool ever changes its namespace.
 
-use std::{fs::File, io, path::Path, thread};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, thread};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -17,7 +17,10 @@ pub(super) fn inside<T: Send>(
         Netns::Host => return work().map_err(|error| failed(what, netns, &error)),
         Netns::Named(name) => name,
     };
-    let handle = File::open(Path::new("/run/netns").join(name)).map_err(|error| match error.kind() {
+    // A FIFO that somebody left there must not make us wait.
+    let open =
+        OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(Path::new("/run/netns").join(name));
+    let handle = open.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!("namespace {name} does not exist: apply the topology first"),
         io::ErrorKind::PermissionDenied => format!("namespace {name} may not be opened: root is needed"),
         _ => format!("opening namespace {name} (/run/netns/{name}) failed: {error}"),
@@ -41,6 +44,12 @@ pub(super) fn inside<T: Send>(
 fn failed(what: &str, netns: &Netns, error: &io::Error) -> String {
     let help = match error.raw_os_error().map(nix::errno::Errno::from_raw) {
         Some(nix::errno::Errno::EMFILE) => " (raise the limit of open files: ulimit -n 4096)",
+        Some(nix::errno::Errno::EPERM) if what.contains("raw socket") => {
+            " (this needs CAP_NET_RAW: run it with sudo, or in `netwright sandbox`)"
+        }
+        Some(nix::errno::Errno::EACCES) if what.starts_with("listening") => {
+            " (a port this low needs CAP_NET_BIND_SERVICE: run it with sudo, or in `netwright sandbox`)"
+        }
         Some(nix::errno::Errno::EPERM) => " (root is needed, or `netwright sandbox`)",
         _ => "",
     };
