@@ -7,8 +7,13 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The sandbox starts this program anew on the inside: that call is not the command line's.
-    match netwright::sandbox::reentry() {
+    if let Err(refusal) = netwright::cli::inherited::mend() {
+        return netwright::cli::refused(&refusal);
+    }
+    // The sandbox starts this program anew on the inside: that call is not the command line's. With rights that the
+    // caller does not have, it never does.
+    let inside = if netwright::cli::inherited::is_secure() { None } else { netwright::sandbox::reentry() };
+    match inside {
         Some(result) => netwright::cli::sandboxed(result),
         None => netwright::cli::run(std::env::args_os()),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     Exit, Failure,
     args::{self, Running},
+    inherited,
     interrupt::Watch,
     load, out, plan,
     run::Run,
@@ -138,7 +139,7 @@ impl Job {
     }
 
     fn run_in(&self, mut session: Session, running: &Running) -> Result<Done, Failure> {
-        let timeout = running.lock_timeout(std::env::var_os(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
+        let timeout = running.lock_timeout(inherited::variable(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
         let _lock = session.lock(timeout)?;
         let mut turn = session.turn()?;
         session.recover()?;

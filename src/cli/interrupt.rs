@@ -14,6 +14,7 @@ use nix::sys::{
     signalfd::{SfdFlags, SignalFd},
 };
 
+use super::inherited;
 use crate::report::words::Operation;
 
 const CAUGHT: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -23,7 +24,8 @@ const KILLED: i32 = 130;
 
 static WATCH: OnceLock<Option<Watch>> = OnceLock::new();
 
-/// From when it is made, signals that would end the process end its run.
+/// From when it is made, signals that would end the process end its run. One that whoever started it has ignored, as
+/// `nohup` does, goes on doing nothing.
 #[derive(Debug, Clone)]
 pub struct Watch {
     stop: Arc<AtomicBool>,
@@ -39,7 +41,7 @@ impl Watch {
 
     fn begin() -> Option<Self> {
         let mut set = SigSet::empty();
-        set.extend(CAUGHT);
+        set.extend(CAUGHT.into_iter().filter(|signal| !inherited::is_ignored(*signal)));
         set.thread_block().ok()?;
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).ok()?;
         let watch = Self { stop: Arc::default(), asking: Arc::default() };

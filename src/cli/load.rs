@@ -9,6 +9,7 @@ use std::{
 use super::{
     Failure,
     args::Reading,
+    inherited,
     operand::{self, Format},
     value::Assignment,
 };
@@ -73,9 +74,9 @@ pub fn bytes(file: Option<&Path>, format: Option<Format>) -> Result<(Vec<u8>, Pa
 pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
     let (bytes, path, format) = bytes(file, reading.format)?;
     let mut given = BTreeMap::new();
-    for (name, text) in std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text))) {
-        if let (Some(name), Ok(text)) = (name.strip_prefix(VAR), text.into_string()) {
-            given.insert(name.to_owned(), Given { text, must: false });
+    for (name, text) in inherited::variables(VAR) {
+        if let Ok(text) = text.into_string() {
+            given.insert(name, Given { text, must: false });
         }
     }
     for Assignment { name, value } in &reading.vars {

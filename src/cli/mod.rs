@@ -9,6 +9,7 @@ mod convert;
 mod destroy;
 mod fmt;
 mod help;
+pub mod inherited;
 mod interrupt;
 mod list;
 mod load;
@@ -75,8 +76,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         style::without_colours();
     }
     if let Err(failure) = log() {
-        say(&failure);
-        return ExitCode::FAILURE;
+        return refused(&failure);
+    }
+    if !matches!(cli.verb, Verb::Sandbox(_)) {
+        inherited::survive_file_limit();
     }
     let done = match &cli.verb {
         Verb::Sandbox(args) => return sandbox(args),
@@ -106,9 +109,15 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Says why nothing is done at all, and gives the exit code.
+pub fn refused(failure: &Failure) -> ExitCode {
+    say(failure);
+    ExitCode::FAILURE
+}
+
 /// With `NETWRIGHT_LOG` set to a level (error, warn, info, debug, trace), what happens inside is told on stderr.
 fn log() -> Result<(), Failure> {
-    let Some(level) = std::env::var_os(LOG).filter(|level| !level.is_empty()) else { return Ok(()) };
+    let Some(level) = inherited::variable(LOG).filter(|level| !level.is_empty()) else { return Ok(()) };
     let text = level.to_string_lossy();
     let level: tracing::level_filters::LevelFilter = text
         .parse()
