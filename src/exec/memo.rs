@@ -9,7 +9,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use crate::plan::saved::{Included, Stored};
-use crate::{kernel::folder::Folder, kind::made::Made, model::TopologyName};
+use crate::{
+    kernel::{folder::Folder, is_sysctl_key},
+    kind::made::Made,
+    model::TopologyName,
+};
 
 /// Where the memos are: tmpfs, so that they live as long as the kernel's own state.
 pub const DIRECTORY: &str = crate::kernel::folder::ROOT;
@@ -44,7 +48,12 @@ fn find_folder(name: &TopologyName) -> io::Result<Option<Folder>> {
 /// The memo of a topology; `None` where there is none that can be read and believed: it is only a memo.
 pub fn load(name: &TopologyName) -> Option<Memo> {
     let bytes = find_folder(name).ok()??.read(FILE).ok()??;
-    serde_json::from_slice(&bytes).ok()
+    serde_json::from_slice(&bytes).ok().filter(is_ours)
+}
+
+/// Whether it could have been written by an apply.
+fn is_ours(memo: &Memo) -> bool {
+    memo.made.sysctls.values().flatten().all(|key| is_sysctl_key(key))
 }
 
 /// Remembers. Never seen half written: a reader meets the old memo or the new one.
@@ -55,7 +64,10 @@ pub fn store(name: &TopologyName, memo: &Memo) -> io::Result<()> {
 /// Forgets a topology that is gone. Its lock, which the caller holds, goes last; from then on another run may make
 /// files of its own there, which are left alone.
 pub fn forget(name: &TopologyName) -> io::Result<()> {
-    let Some(folder) = find_folder(name)? else { return Ok(()) };
+    find_folder(name)?.map_or(Ok(()), |folder| empty(&folder))
+}
+
+fn empty(folder: &Folder) -> io::Result<()> {
     for entry in folder.names()?.iter().filter(|entry| *entry != LOCK) {
         let path = folder.path().join(entry);
         match path.symlink_metadata() {
@@ -78,4 +90,32 @@ pub fn names() -> Vec<TopologyName> {
     let mut names: Vec<TopologyName> = names.filter(|name| folder(name).join(FILE).is_file()).collect();
     names.sort();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn the_next_run_may_lock_while_the_last_one_forgets() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("lab");
+        let enough = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    // It may go again between the two.
+                    drop(Folder::make(&path).and_then(|folder| folder.open_lock(LOCK)));
+                }
+            });
+            let forgotten = (0..500).try_for_each(|_| match Folder::make(&path).and_then(|folder| empty(&folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            });
+            enough.store(true, Ordering::Relaxed);
+            forgotten.unwrap();
+        });
+    }
 }

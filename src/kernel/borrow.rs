@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs::File, io, path::Path, time::Duration};
 use super::{
     KernelError,
     folder::{self, Folder, lock_within},
+    sysctl::is_key,
 };
 use crate::model::{TopologyName, snapshot::Borrowed};
 
@@ -15,6 +16,9 @@ const LOCK: &str = ".lock";
 /// A record takes its changer less than a millisecond.
 const PATIENCE: Duration = Duration::from_secs(10);
 const SUFFIX: &str = ".json";
+/// What keys of NICs and of tables (`op::table_key`) begin with.
+const PORT: &str = "master:";
+const TABLE: &str = "table:";
 
 /// All records by key.
 pub fn all() -> Result<BTreeMap<String, Borrowed>, KernelError> {
@@ -28,7 +32,7 @@ fn all_in(folder: &Path) -> Result<BTreeMap<String, Borrowed>, KernelError> {
     for name in folder.names().map_err(fail)? {
         let Some(key) = decode(&name) else { continue };
         // One that another run gives back in this moment is not there.
-        records.extend(load(&folder, &name)?.map(|record| (key, record)));
+        records.extend(load(&folder, &key, &name)?.map(|record| (key, record)));
     }
     Ok(records)
 }
@@ -55,7 +59,7 @@ impl Records {
 
     /// The record of a key.
     pub fn get(&self, key: &str) -> Result<Option<Borrowed>, KernelError> {
-        load(&self.folder, &encode(key))
+        load(&self.folder, key, &encode(key))
     }
 
     /// Notes that `user` needs a value, and says whether it is new to it. The first user's `before` stays.
@@ -92,7 +96,12 @@ impl Records {
             record.users.remove(user);
             return self.put(key, &record);
         }
-        restore(&record)?;
+        restore(&record).map_err(|error| {
+            let path = self.folder.path().join(encode(key));
+            let before = format!("what it was before is read in {}", path.display());
+            let hint = error.advice().map_or(before.clone(), |advice| format!("{advice}; {before}"));
+            error.hint(Some(hint))
+        })?;
         self.folder.remove(&encode(key)).map_err(|error| KernelError::io("cannot forget what was borrowed", error))
     }
 
@@ -131,14 +140,24 @@ fn cannot_lock(error: io::Error) -> KernelError {
     KernelError::io("cannot lock what is borrowed of the host", error)
 }
 
-fn load(folder: &Folder, name: &str) -> Result<Option<Borrowed>, KernelError> {
+/// Whether a record says what a run of ours could have noted.
+fn is_ours(key: &str, record: &Borrowed) -> bool {
+    let name = key.strip_prefix(PORT).or(key.strip_prefix(TABLE));
+    name.map_or_else(|| is_key(key), |name| !name.contains('/')) && record.along.keys().all(|key| is_key(key))
+}
+
+fn load(folder: &Folder, key: &str, name: &str) -> Result<Option<Borrowed>, KernelError> {
     let what = || format!("cannot read what {} says of the host", folder.path().join(name).display());
     let Some(bytes) = folder.read(name).map_err(|error| KernelError::io(what(), error))? else { return Ok(None) };
-    let refused = |error| {
-        KernelError::message(what(), format!("it is no record of ours: {error}"))
+    let refused = |why: String| {
+        KernelError::message(what(), format!("it is no record of ours: {why}"))
             .hint(Some("put back by hand what the host had before, then remove the file"))
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(refused)
+    let record = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
+    if !is_ours(key, &record) {
+        return Err(refused("it is about what netwright does not borrow".to_owned()));
+    }
+    Ok(Some(record))
 }
 
 /// A key as a file name: what could mean something there is written as `%` and two hex digits.

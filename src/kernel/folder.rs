@@ -27,6 +27,9 @@ pub const ROOT: &str = "/run/netwright";
 const LARGEST: u64 = 64 << 20;
 /// A draft of what [`Folder::replace`] writes. The name says nothing to readers of the folder.
 const DRAFT: &str = ".draft";
+/// The modes of what is made: whoever could open a lock could hold it.
+const FOLDER: u32 = 0o700;
+const FILE: u32 = 0o600;
 /// The owner of what belongs to nobody in this user namespace.
 const NOBODY: u32 = 65534;
 
@@ -123,9 +126,9 @@ impl Folder {
         if let Some(folder) = Self::find(path)? {
             return Ok(folder);
         }
-        match fs::DirBuilder::new().mode(0o700).create(path) {
+        match fs::DirBuilder::new().mode(FOLDER).create(path) {
             // A umask may have taken the owner's own rights away.
-            Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(0o700))?,
+            Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(FOLDER))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(refused(path, error)),
         }
@@ -163,7 +166,9 @@ impl Folder {
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let draft =
             openat(&self.open, DRAFT, flags, mode).map_err(|errno| refused(&self.path.join(DRAFT), errno.into()))?;
-        let written = File::from(draft).write_all(bytes);
+        let mut draft = File::from(draft);
+        // A umask may have taken the owner's own rights away.
+        let written = draft.set_permissions(fs::Permissions::from_mode(FILE)).and_then(|()| draft.write_all(bytes));
         let done = written
             .and_then(|()| Ok(renameat(&self.open, DRAFT, &self.open, name)?))
             .map_err(|error| refused(&self.path.join(name), error));
@@ -177,7 +182,11 @@ impl Folder {
     /// A file to lock, made where there is none.
     pub fn open_lock(&self, name: &str) -> io::Result<File> {
         let file = self.open(name, OFlag::O_RDWR | OFlag::O_CREAT)?;
-        file.ok_or_else(|| io::ErrorKind::NotFound.into())
+        let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        if file.metadata()?.mode() & 0o7777 != FILE {
+            file.set_permissions(fs::Permissions::from_mode(FILE))?;
+        }
+        Ok(file)
     }
 
     /// Removes a file, or the link that is there in its place.

@@ -44,6 +44,7 @@ mod words;
 pub use error::{BatchError, KernelError, Outcome, StepFailure};
 pub use words::words;
 pub use privilege::check_pings;
+pub use sysctl::is_key as is_sysctl_key;
 
 /// A kernel, or what stands for one.
 pub trait Kernel {

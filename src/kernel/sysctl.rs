@@ -4,11 +4,15 @@ use std::{fs, io, path::PathBuf};
 
 use super::KernelError;
 
+/// Whether a key names a file below `/proc/sys/net` and nothing else. One comes from a file, a memo or a record: it must
+/// not lead out of the folder, nor to what is the whole machine's.
+pub fn is_key(key: &str) -> bool {
+    let stays = !key.contains('\0') && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    stays && key.starts_with("net/")
+}
+
 fn path(key: &str) -> Result<PathBuf, KernelError> {
-    // A key comes from a file, a memo or a record; it must not lead out of the folder, nor to what is the whole machine's.
-    let bad =
-        key.contains('\0') || !key.starts_with("net/") || key.split('/').any(|part| matches!(part, "" | "." | ".."));
-    if bad {
+    if !is_key(key) {
         let what = format!("cannot use sysctl `{}`", key.escape_debug());
         return Err(KernelError::message(what, "that is no key"));
     }
