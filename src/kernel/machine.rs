@@ -8,7 +8,8 @@ use std::{
 
 use nix::{
     errno::Errno,
-    unistd::{AccessFlags, access},
+    fcntl::{AT_FDCWD, AtFlags},
+    unistd::{AccessFlags, faccessat},
 };
 
 use super::{KernelError, link, netlink::Request, netns, sysctl};
@@ -23,7 +24,7 @@ pub fn lacks() -> Vec<Lack> {
     if !Path::new("/proc/sys/net/ipv6/conf").exists() {
         lacks.push(Lack::Ipv6);
     }
-    if access("/proc/sys/net/ipv4/ip_forward", AccessFlags::W_OK) == Err(Errno::EROFS) {
+    if may_write(Path::new("/proc/sys/net/ipv4/ip_forward")) == Err(Errno::EROFS) {
         lacks.push(Lack::WritableSysctls);
     }
     lacks.extend(folder());
@@ -39,13 +40,19 @@ pub fn namespace_limit() -> Option<u64> {
 fn folder() -> Option<Lack> {
     let made = Path::new(netns::DIRECTORY);
     let path = made.ancestors().find(|path| path.exists())?;
-    let errno = access(path, AccessFlags::W_OK).err()?;
+    let errno = may_write(path).err()?;
     let why = match errno {
         Errno::EROFS => "it is on a file system that is read-only".to_owned(),
         Errno::EACCES | Errno::EPERM => "this process may not write there".to_owned(),
         other => io::Error::from(other).to_string(),
     };
     Some(Lack::WritableFolder(path.display().to_string(), why))
+}
+
+/// With the rights that this process has now: those of its real user, which are asked for otherwise, count for less where
+/// it has capabilities.
+fn may_write(path: &Path) -> Result<(), Errno> {
+    faccessat(AT_FDCWD, path, AccessFlags::W_OK, AtFlags::AT_EACCESS)
 }
 
 /// What became of a trial.

@@ -77,6 +77,10 @@ fn legacy(family: Family) -> Result<bool, KernelError> {
     match fs::read_to_string(path) {
         Ok(names) => Ok(names.lines().any(|name| TableName::named(name.trim()).is_some())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(KernelError::io(format!("cannot read {path}"), error)),
+        Err(error) => {
+            let closed = error.kind() == io::ErrorKind::PermissionDenied;
+            let hint = "a user other than root needs CAP_DAC_READ_SEARCH for it: run it with sudo";
+            Err(KernelError::io(format!("cannot read {path}"), error).hint(closed.then_some(hint)))
+        }
     }
 }

@@ -206,7 +206,12 @@ fn named_line(said: &str) -> Option<usize> {
 fn one_line(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Try `"));
-    lines.collect::<Vec<_>>().join("; ")
+    let said = lines.collect::<Vec<_>>().join("; ");
+    match said.contains("you must be root") {
+        // Of rights that come with the file of netwright, nothing reaches the programs that it runs.
+        true => format!("{said}: it has not the rights that this process has; run netwright with sudo"),
+        false => said,
+    }
 }
 
 #[cfg(test)]
