@@ -19,6 +19,7 @@ package_of() {
     nft) echo nftables ;;
     conntrack) echo conntrack ;;
     sysctl) echo procps ;;
+    setcap) echo libcap2-bin ;;
     busybox) echo busybox-static ;;
     dockerd | runc) echo docker.io ;;
     # Newer Debians have the client apart from the engine.
@@ -28,7 +29,7 @@ package_of() {
 
 commands() {
     echo cc ip iptables unshare nsenter mount
-    [ "$purpose" = demo ] || echo iptables-legacy nft conntrack sysctl busybox dockerd runc docker
+    [ "$purpose" = demo ] || echo iptables-legacy nft conntrack sysctl setcap busybox dockerd runc docker
 }
 
 is_there() {
