@@ -327,6 +327,28 @@ impl Churn {
 }
 
 #[test]
+fn a_lock_of_iptables_that_nobody_lets_go_is_an_error_and_no_wait_for_ever() {
+    sandbox::run(|| {
+        let path = file("lab", LAB);
+        // The legacy tools are those that take it.
+        sh("mkdir /run/real /run/orig; mount --rbind /usr/sbin /run/orig; ln -s /run/orig/* /run/real/
+            for tool in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
+                ln -sf /run/orig/xtables-legacy-multi /run/real/$tool
+            done
+            mount --bind /run/real /usr/sbin; iptables --version | grep legacy; : > /run/xtables.lock");
+        let mut holder = Beside::start("flock", &["/run/xtables.lock", "sh", "-c", "echo held; read line"]);
+        let mut held = String::new();
+        holder.out.read_line(&mut held).expect("text");
+        let told =
+            ["another program has held the lock of iptables, /run/xtables.lock, for 5 s", "Nothing was changed."];
+        expect(&["apply", &path, "-auto-approve"], 1, &told);
+        holder.say("end");
+        assert_eq!(holder.end().0, Some(0));
+        apply(&path);
+    });
+}
+
+#[test]
 fn others_that_come_and_go_at_that_moment_are_no_hindrance() {
     sandbox::run(|| {
         let path = file("lab", LAB);

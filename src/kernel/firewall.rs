@@ -116,7 +116,7 @@ pub fn load(variant: Variant, family: Family, table: TableName, script: &str) ->
         Some(tool) => tool,
         None => return Err(tools::missing_variant(variant, family)),
     };
-    tools::restore(&tool, &["--noflush", "-w", "5"], script).map_err(|refusal| {
+    tools::restore(&tool, &["--noflush"], script).map_err(|refusal| {
         let what = format!("cannot change the {} table of {} with {tool}", table.as_str(), family_name(family));
         KernelError::message(what, refusal.to_string())
     })

@@ -44,9 +44,12 @@ fn print_family(wanted: &[&Table], variant: Variant, family: Family) -> Result<V
 fn explain(wanted: &[&Table], (variant, family): (Variant, Family), restore: &Tool, refusal: Refusal) -> KernelError {
     let refusal = match &refusal.line {
         Some(line) if line.starts_with("-A ") => refusal,
-        None if refusal.whole => refusal,
         _ => culprit(wanted, restore).unwrap_or(refusal),
     };
+    if refusal.whole {
+        let what = format!("cannot try the {} firewall rules that the topology needs", family_name(family));
+        return KernelError::message(what, format!("{restore}: {refusal}"));
+    }
     KernelError::message(
         format!("this machine cannot do the {} firewall rules that the topology needs", family_name(family)),
         format!("{restore} refuses {refusal}"),

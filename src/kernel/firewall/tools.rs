@@ -167,10 +167,14 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// How long a tool waits for the lock that it shares with the others, in seconds. Without it the legacy ones wait for ever.
+const PATIENCE: &str = "5";
+
 /// Runs a restore tool on a script.
 pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(), Refusal> {
     let failed = |error: io::Error| Refusal { line: None, said: format!("cannot run it: {error}"), whole: true };
-    let mut child = command(tool).args(arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child =
+        command(tool).args(["-w", PATIENCE]).args(arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
     if let Some(mut input) = child.stdin.take() {
         match input.write_all(script.as_bytes()) {
             // It gave up before it had read all; its own words follow.
@@ -189,6 +193,12 @@ pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(
         let limit = "these are too many rules for one load outside the machine's own user namespace; raise the machine's \
                      net.core.wmem_max, or run as its root";
         return Err(Refusal { line: None, said: format!("{said} ({limit})"), whole: true });
+    }
+    if said.contains("xtables lock") {
+        let held = "another program has held the lock of iptables, /run/xtables.lock, for";
+        let said =
+            format!("{held} {PATIENCE} s; `fuser /run/xtables.lock` tells which, and it can be tried again then");
+        return Err(Refusal { line: None, said, whole: true });
     }
     let said = if said.is_empty() { format!("it ended with {}", output.status) } else { said };
     let line = named_line(&said).and_then(|number| script.lines().nth(number.checked_sub(1)?)).map(str::to_owned);
