@@ -6,7 +6,7 @@
 //! its place is enough.
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -96,34 +96,24 @@ impl Journal {
 
     /// What a run of the topology has left that did not come to its end.
     pub fn load(name: &TopologyName) -> Result<Option<Self>, JournalError> {
-        let path = path(name);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| JournalError::Form { path: path.display().to_string(), error }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read", name, error)),
-        }
+        let read = || memo::find_folder(name)?.map_or(Ok(None), |folder| folder.read(FILE));
+        let Some(bytes) = read().map_err(|error| failed("read", name, error))? else { return Ok(None) };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| JournalError::Form { path: path(name).display().to_string(), error })
     }
 
     /// Writes it: whoever reads it meets the old one or this one.
     pub fn save(&self) -> Result<(), JournalError> {
         let name = &self.baseline.topology;
-        let write = || {
-            fs::create_dir_all(memo::folder(name))?;
-            let draft = memo::folder(name).join(".journal");
-            fs::write(&draft, serde_json::to_vec(self)?)?;
-            fs::rename(&draft, path(name))
-        };
+        let write = || memo::make_folder(name)?.replace(FILE, &serde_json::to_vec(self)?);
         write().map_err(|error: io::Error| failed("write", name, error))
     }
 
     /// Removes it: the run is over.
     pub fn remove(name: &TopologyName) -> Result<(), JournalError> {
-        match fs::remove_file(path(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", name, error)),
-            _ => Ok(()),
-        }
+        let remove = || memo::find_folder(name)?.map_or(Ok(()), |folder| folder.remove(FILE));
+        remove().map_err(|error| failed("remove", name, error))
     }
 
     /// How long ago it began.

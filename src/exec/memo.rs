@@ -41,7 +41,8 @@ pub(super) fn make_folder(name: &TopologyName) -> io::Result<Folder> {
     Folder::make(Path::new(DIRECTORY))?.make_in(name.as_str())
 }
 
-fn find_folder(name: &TopologyName) -> io::Result<Option<Folder>> {
+/// The folder of one topology, where there is one.
+pub(super) fn find_folder(name: &TopologyName) -> io::Result<Option<Folder>> {
     Folder::find(Path::new(DIRECTORY))?.map_or(Ok(None), |root| root.find_in(name.as_str()))
 }
 

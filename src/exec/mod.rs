@@ -12,8 +12,8 @@ use crate::{
     plan::Prepared,
 };
 
-pub mod journal;
 mod holder;
+pub mod journal;
 pub mod lock;
 pub mod memo;
 pub mod rollback;

@@ -42,9 +42,9 @@ mod sysctl;
 mod words;
 
 pub use error::{BatchError, KernelError, Outcome, StepFailure};
-pub use words::words;
 pub use privilege::check_pings;
 pub use sysctl::is_key as is_sysctl_key;
+pub use words::words;
 
 /// A kernel, or what stands for one.
 pub trait Kernel {

@@ -2,23 +2,19 @@
 //! folder until the run is over. Whatever is inside lives on, and a run that fails, or was killed, gives them back whole.
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt, MetadataExt},
-    },
+    fs, io,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
 use super::{
     KernelError,
+    folder::{Folder, ROOT},
     netns::{self, Opened},
 };
 use crate::model::{Mark, TopologyName};
 
-/// Where the folders of topologies are.
-const DIRECTORY: &str = "/run/netwright";
+/// The folder in that of a topology.
 const KEPT: &str = "kept";
 
 /// A namespace of a topology, by what it is called and what it is.
@@ -50,7 +46,7 @@ impl Namespace<'_> {
             return Err(KernelError::message(what(), "another program has put another namespace in its place"));
         }
         let fail = |error| KernelError::io(what(), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(folder(&self.mark.topology)).map_err(fail)?;
+        make_folder(&self.mark.topology).map_err(fail)?;
         bind(&netns::path(self.name)?, &self.kept(), self.mark).map_err(fail)?;
         netns::delete(self.name)
     }
@@ -93,8 +89,12 @@ pub fn kept(topology: &TopologyName) -> Result<Vec<u64>, KernelError> {
     Ok(inodes)
 }
 
+fn make_folder(topology: &TopologyName) -> io::Result<Folder> {
+    Folder::make(Path::new(ROOT))?.make_in(topology.as_str())?.make_in(KEPT)
+}
+
 fn folder(topology: &TopologyName) -> PathBuf {
-    Path::new(DIRECTORY).join(topology.as_str()).join(KEPT)
+    Path::new(ROOT).join(topology.as_str()).join(KEPT)
 }
 
 /// Binds a namespace to another place as well. A place that has it already, since a run was killed just then, will do.
