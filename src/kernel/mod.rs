@@ -30,6 +30,7 @@ mod machine;
 mod netlink;
 mod nsid;
 mod park;
+mod patience;
 mod peers;
 mod privilege;
 mod read;

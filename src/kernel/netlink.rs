@@ -16,7 +16,7 @@ use rtnetlink::{
 };
 
 use super::{
-    KernelError,
+    KernelError, patience,
     reply::{Refusal, Reply, refusal},
 };
 
@@ -31,8 +31,6 @@ const HEADER: usize = 16;
 const RECEIVE: usize = 64 * 1024;
 /// How often a dump is repeated that the kernel says was disturbed by a change.
 const DUMP_ATTEMPTS: usize = 50;
-/// Longer than any reply takes; what comes later was lost.
-const REPLY_SECONDS: i64 = 30;
 
 /// What a request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +81,8 @@ impl TransportError {
         match self {
             Self::Io(error) => {
                 let lost = error.raw_os_error() == Some(nix::libc::ENOBUFS);
-                KernelError::io(what, error).hint(lost.then_some("replies of the kernel were lost"))
+                KernelError::io(what, patience::unanswered(error))
+                    .hint(lost.then_some("replies of the kernel were lost"))
             }
             Self::Refused(refusal) => refusal.into_error(what),
             Self::Undecodable(error) => {
@@ -127,7 +126,7 @@ impl RouteSocket {
         let _ = socket.set_netlink_get_strict_chk(true);
         // More room for replies, where we may: the bound on messages makes do without.
         let _ = setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &(2 * 1024 * 1024));
-        setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(REPLY_SECONDS))?;
+        setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(patience::SECONDS as i64))?;
         Ok(Self { socket, sequence: 0, received: Vec::with_capacity(RECEIVE) })
     }
 

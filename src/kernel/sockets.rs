@@ -29,6 +29,7 @@ use rtnetlink::{
 use super::{
     KernelError,
     netlink::TransportError,
+    patience,
     reply::{Reply, refusal},
 };
 use crate::model::socket::{Listener, Ports, Process, Protocol};
@@ -37,8 +38,6 @@ use crate::model::socket::{Listener, Ports, Process, Protocol};
 const RECEIVE: usize = 64 * 1024;
 /// Of `nlmsghdr`.
 const HEADER: usize = 16;
-/// Longer than any reply takes.
-const REPLY_SECONDS: i64 = 30;
 
 /// Every socket that takes packets to one of these ports from anybody.
 pub fn listeners(ports: &BTreeSet<Ports>) -> Result<Vec<Listener>, KernelError> {
@@ -78,7 +77,8 @@ fn dump(protocol: Protocol, family: u8) -> Result<Vec<Seen>, TransportError> {
         Err(error) if error.raw_os_error() == Some(nix::libc::EPROTONOSUPPORT) => return Ok(Vec::new()),
         opened => opened?,
     };
-    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(REPLY_SECONDS)).map_err(io::Error::from)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(patience::SECONDS as i64))
+        .map_err(io::Error::from)?;
     socket.send(&request(protocol, family), 0)?;
     let mut found = Vec::new();
     let mut received = Vec::with_capacity(RECEIVE);

@@ -8,9 +8,13 @@ use std::{
 
 use nix::{
     libc,
-    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket},
+    sys::{
+        socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket, sockopt},
+        time::{TimeVal, TimeValLike},
+    },
 };
 
+use super::super::patience;
 use crate::model::snapshot::Family;
 
 const NLMSG_HEADER: usize = 16;
@@ -46,7 +50,10 @@ pub(super) struct Netfilter {
 impl Netfilter {
     pub(super) fn open() -> io::Result<Self> {
         let protocol = SockProtocol::NetlinkNetFilter;
-        Ok(Self { socket: socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)? })
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+        // What comes later was lost.
+        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(patience::SECONDS as i64))?;
+        Ok(Self { socket })
     }
 
     /// Dumps, and hands each message's family and attributes on. What was handed on before the kernel said that the
@@ -94,7 +101,7 @@ impl Netfilter {
         let mut batch = message(1, BEGIN, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &genid)?;
         batch.extend(message(2, SUBSYSTEM_NFTABLES << 8 | kind, NLM_F_REQUEST | NLM_F_ACK, family, 0, attributes)?);
         batch.extend(message(3, END, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &[])?);
-        send(self.socket.as_raw_fd(), &batch, MsgFlags::empty())?;
+        self.transmit(&batch)?;
         let mut buffer = vec![0; BUFFER];
         loop {
             let length = self.receive(&mut buffer)?;
@@ -150,16 +157,23 @@ impl Netfilter {
     }
 
     fn send(&self, sequence: u32, kind: u16, flags: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
-        let message = message(sequence, kind, flags, family, 0, attributes)?;
-        send(self.socket.as_raw_fd(), &message, MsgFlags::empty())?;
-        Ok(())
+        self.transmit(&message(sequence, kind, flags, family, 0, attributes)?)
+    }
+
+    fn transmit(&self, bytes: &[u8]) -> io::Result<()> {
+        loop {
+            match send(self.socket.as_raw_fd(), bytes, MsgFlags::empty()) {
+                Err(nix::errno::Errno::EINTR) => {}
+                sent => return Ok(sent.map(drop)?),
+            }
+        }
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_TRUNC) {
                 Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(patience::unanswered(error.into())),
                 Ok(length) if length > buffer.len() => return Err(io::Error::other("a netlink message was cut off")),
                 Ok(length) => return Ok(length),
             }
