@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::fs::{DirBuilderExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
@@ -16,12 +16,14 @@ use std::{
 
 use nix::{
     errno::Errno,
+    fcntl::{AT_FDCWD, AtFlags},
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
     sys::{
         stat::fstat,
         statfs::{NSFS_MAGIC, fstatfs},
     },
+    unistd::linkat,
 };
 
 use super::{KernelError, folder::lock_within, link, netlink::RouteSocket};
@@ -261,14 +263,26 @@ pub fn bind(source: &Path, path: &Path, mark: &str) -> io::Result<()> {
     if left_behind(path).is_some_and(|left| left.to_string() == mark) {
         fs::remove_file(path)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+    put(path, mark)?;
     let none = None::<&str>;
-    let written = file.write_all(mark.as_bytes());
-    let bound = written.and_then(|()| Ok(mount(Some(source), path, none, MsFlags::MS_BIND, none)?));
-    bound.inspect_err(|_| {
-        // What became of it is told by the error before.
+    mount(Some(source), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
         let _ = fs::remove_file(path);
+        errno.into()
     })
+}
+
+/// Makes the file with the mark in it at once: one that is there without its mark would be nobody's, and stand in
+/// everybody's way for ever.
+fn put(path: &Path, mark: &str) -> io::Result<()> {
+    let unnamed = OpenOptions::new().write(true).mode(0o444).custom_flags(nix::libc::O_TMPFILE).open(DIRECTORY);
+    let Ok(mut file) = unnamed else {
+        // A file system without such files.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+        return file.write_all(mark.as_bytes()).inspect_err(|_| drop(fs::remove_file(path)));
+    };
+    file.write_all(mark.as_bytes())?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(AT_FDCWD, own.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?)
 }
 
 /// The mark in a file that was left behind by a run that was killed between making the file and mounting the namespace
