@@ -12,6 +12,7 @@ use crate::{
 use super::KernelError;
 
 mod canonical;
+mod child;
 mod conntrack;
 mod empty;
 mod hooks;

@@ -274,7 +274,8 @@ pub fn bind(source: &Path, path: &Path, mark: &str) -> io::Result<()> {
 /// Makes the file with the mark in it at once: one that is there without its mark would be nobody's, and stand in
 /// everybody's way for ever.
 fn put(path: &Path, mark: &str) -> io::Result<()> {
-    let unnamed = OpenOptions::new().write(true).mode(0o444).custom_flags(nix::libc::O_TMPFILE).open(DIRECTORY);
+    let folder = path.parent().unwrap_or(Path::new(DIRECTORY));
+    let unnamed = OpenOptions::new().write(true).mode(0o444).custom_flags(nix::libc::O_TMPFILE).open(folder);
     let Ok(mut file) = unnamed else {
         // A file system without such files.
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;

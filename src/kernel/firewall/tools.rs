@@ -1,16 +1,15 @@
 //! The iptables tools: where they are, which packet filter they speak to, and running them.
 
 use std::{
-    fmt,
-    io::{self, Write as _},
+    fmt, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::OnceLock,
 };
 
 use iptables::IPTables;
 
-use super::{super::KernelError, family_name};
+use super::{super::KernelError, child, family_name};
 use crate::model::snapshot::{Family, Variant};
 
 /// Where tools are looked for. Not in the user's PATH: what runs as root must not depend on it.
@@ -62,7 +61,8 @@ fn probe() -> Result<Option<Variant>, KernelError> {
     let Some(cmd) = PLAIN.into_iter().find(|path| Path::new(path).exists()) else { return Ok(None) };
     let failed = |why: String| KernelError::message(format!("cannot ask {cmd} for its version"), why);
     let tool = IPTables { cmd, has_check: true, has_wait: false, is_numeric: false };
-    let output = tool.execute("filter", "--version").map_err(|error| failed(error.to_string()))?;
+    let asked = child::unowned(cmd, move || tool.execute("filter", "--version").map_err(|error| error.to_string()));
+    let output = asked.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || !text.starts_with("iptables v") {
         return Err(failed(format!("it ended with {} and said: {}", output.status, one_line(&output.stderr))));
@@ -133,18 +133,17 @@ fn command(tool: &Tool) -> Command {
     let mut command = Command::new(&tool.0);
     // The tools load modules and libraries by their environment.
     command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs a save tool.
 pub(super) fn save(tool: &Tool) -> Result<String, KernelError> {
     let what = || format!("cannot read the packet filter with {tool}");
-    let output = command(tool).stdin(Stdio::null()).output().map_err(|error| KernelError::io(what(), error))?;
-    if !output.status.success() {
-        return Err(KernelError::message(what(), one_line(&output.stderr)));
+    let ended = child::run(&mut command(tool), &[]).map_err(|error| KernelError::io(what(), error))?;
+    if !ended.status.success() {
+        return Err(KernelError::message(what(), one_line(&ended.stderr)));
     }
-    String::from_utf8(output.stdout).map_err(|_| KernelError::message(what(), "it printed what is no text"))
+    String::from_utf8(ended.stdout).map_err(|_| KernelError::message(what(), "it printed what is no text"))
 }
 
 /// Why a restore tool refused a script.
@@ -170,23 +169,23 @@ impl fmt::Display for Refusal {
 /// How long a tool waits for the lock that it shares with the others, in seconds. Without it the legacy ones wait for ever.
 const PATIENCE: &str = "5";
 
+/// Why a tool could not be run to its end.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut => error.to_string(),
+        _ => format!("cannot run it: {error}"),
+    }
+}
+
 /// Runs a restore tool on a script.
 pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(), Refusal> {
-    let failed = |error: io::Error| Refusal { line: None, said: format!("cannot run it: {error}"), whole: true };
-    let mut child =
-        command(tool).args(["-w", PATIENCE]).args(arguments).stdin(Stdio::piped()).spawn().map_err(failed)?;
-    if let Some(mut input) = child.stdin.take() {
-        match input.write_all(script.as_bytes()) {
-            // It gave up before it had read all; its own words follow.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            other => other.map_err(failed)?,
-        }
-    }
-    let output = child.wait_with_output().map_err(failed)?;
-    if output.status.success() {
+    let failed = |error: io::Error| Refusal { line: None, said: words(&error), whole: true };
+    let ended =
+        child::run(command(tool).args(["-w", PATIENCE]).args(arguments), script.as_bytes()).map_err(failed)?;
+    if ended.status.success() {
         return Ok(());
     }
-    let said = one_line(&output.stderr);
+    let said = one_line(&ended.stderr);
     if said.contains("Message too long") {
         // Root of the machine may exceed the limit on a socket's buffer, root of a user namespace may not. The line that
         // the tool names is only the last one.
@@ -200,7 +199,7 @@ pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(
             format!("{held} {PATIENCE} s; `fuser /run/xtables.lock` tells which, and it can be tried again then");
         return Err(Refusal { line: None, said, whole: true });
     }
-    let said = if said.is_empty() { format!("it ended with {}", output.status) } else { said };
+    let said = if said.is_empty() { format!("it ended with {}", ended.status) } else { said };
     let line = named_line(&said).and_then(|number| script.lines().nth(number.checked_sub(1)?)).map(str::to_owned);
     Err(Refusal { line, said, whole: false })
 }
