@@ -213,7 +213,7 @@ impl Job {
                 Err(Failure::Said)
             }
             Answer::EndOfInput => {
-                anstream::eprintln!("{}", confirm::NOBODY);
+                out::say(confirm::NOBODY);
                 out::line(self.operation.cancelled())?;
                 Err(Failure::Said)
             }

@@ -370,7 +370,7 @@ impl Refusal {
         match self {
             // Where the reader has gone away there is nobody left to tell.
             Self::Usage(error) => drop(error.print()),
-            Self::Later(verb) => anstream::eprintln!("{}", later(verb)),
+            Self::Later(verb) => super::out::say(later(verb)),
         }
         self.exit_code()
     }

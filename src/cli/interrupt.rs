@@ -14,7 +14,7 @@ use nix::sys::{
     signalfd::{SfdFlags, SignalFd},
 };
 
-use super::inherited;
+use super::{inherited, out};
 use crate::report::words::Operation;
 
 const CAUGHT: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -54,13 +54,13 @@ impl Watch {
         while let Ok(Some(_)) = signals.read_signal() {
             if let Some(operation) = *self.asking() {
                 // Whoever waits for the answer waits for nothing else.
-                anstream::println!("\n{}", operation.cancelled());
+                drop(out::line(format_args!("\n{}", operation.cancelled())));
                 process::exit(1);
             }
             if self.stop.swap(true, Ordering::SeqCst) {
                 process::exit(KILLED);
             }
-            anstream::eprintln!("Interrupt received: stopping after what is under way; a second one stops at once.");
+            out::say("Interrupt received: stopping after what is under way; a second one stops at once.");
         }
     }
 

@@ -169,7 +169,7 @@ impl Loaded {
 pub fn draw(diagnostics: &Diagnostics, sources: &[Source]) {
     if !diagnostics.0.is_empty() {
         let style = diagnostic::Style { color: true, ..diagnostic::Style::default() };
-        anstream::eprint!("{}", diagnostic::render(diagnostics, sources, style));
+        super::out::say_as_it_is(diagnostic::render(diagnostics, sources, style));
     }
 }
 

@@ -145,10 +145,10 @@ fn say_document(message: &str) {
 fn say(failure: &Failure) {
     match failure {
         Failure::Said => {}
-        Failure::Message(message) => anstream::eprintln!("{} {message}", paint(RED.bold(), "Error:")),
+        Failure::Message(message) => out::say(format_args!("{} {message}", paint(RED.bold(), "Error:"))),
         Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Failure::Output(error) => {
-            anstream::eprintln!("{} cannot write the output: {error}", paint(RED.bold(), "Error:"))
+            out::say(format_args!("{} cannot write the output: {error}", paint(RED.bold(), "Error:")));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Results go to standard output, by way of here: one that cannot be written is an error, never a panic.
+//! Results go to standard output, by way of here: one that cannot be written is an error, never a panic. What is said
+//! beside goes to standard error: where that cannot be written, nobody can be told.
 
 use std::{fmt::Display, io::Write};
 
@@ -8,6 +9,17 @@ use super::Failure;
 pub fn print(text: impl Display) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::output)
+}
+
+/// Says text on standard error and ends its line. A run goes on where nobody listens: half a network is worse.
+pub fn say(text: impl Display) {
+    say_as_it_is(format_args!("{text}\n"));
+}
+
+/// Says text on standard error, as it is.
+pub fn say_as_it_is(text: impl Display) {
+    let mut err = anstream::stderr().lock();
+    drop(write!(err, "{text}").and_then(|()| err.flush()));
 }
 
 /// Writes text and ends its line.

@@ -44,7 +44,7 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
             out::print(words::saved(&saved.to_string_lossy()))?;
         }
     } else if !args.planning.json && !prepared.plan.is_empty() {
-        anstream::println!("\n{}", words::NOT_SAVED);
+        out::line(format_args!("\n{}", words::NOT_SAVED))?;
     }
     Ok(exit(&prepared.plan, args.planning.detailed_exitcode))
 }
@@ -71,7 +71,7 @@ pub fn show(plan: &Plan, json: bool, view: View) -> Result<(), Failure> {
         return written.map_err(Failure::output);
     }
     out::print(render(plan, view))?;
-    anstream::eprint!("{}", findings(&plan.findings));
+    out::say_as_it_is(findings(&plan.findings));
     Ok(())
 }
 

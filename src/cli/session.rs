@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, interrupt::Watch};
+use super::{Failure, interrupt::Watch, out};
 use crate::{
     diff::Choices,
     exec::{
@@ -116,13 +116,13 @@ impl Session {
 
     /// The lock of this topology.
     pub fn lock(&self, timeout: Duration) -> Result<Lock, Failure> {
-        let waiting = Waiting { tell: &mut |text| anstream::eprintln!("{text}"), is_stopped: &is_stopped };
+        let waiting = Waiting { tell: &mut |text| out::say(text), is_stopped: &is_stopped };
         Lock::take(&self.name, timeout, waiting).map_err(Failure::new)
     }
 
     /// The lock of the host: whoever has it plans and runs, and nobody else's run comes in between.
     pub fn turn(&self) -> Result<Lock, Failure> {
-        let waiting = Waiting { tell: &mut |text| anstream::eprintln!("{text}"), is_stopped: &is_stopped };
+        let waiting = Waiting { tell: &mut |text| out::say(text), is_stopped: &is_stopped };
         Lock::turn(waiting).map_err(Failure::new)
     }
 

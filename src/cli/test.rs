@@ -30,14 +30,12 @@ pub fn run(args: &args::Test) -> Result<Exit, Failure> {
         kernel::check_pings().map_err(Failure::new)?;
     }
     if topology.checks.is_empty() {
-        anstream::eprintln!("the topology {} has no checks; write some under `checks:`", topology.name);
+        out::say(format_args!("the topology {} has no checks; write some under `checks:`", topology.name));
     }
     let forwards = topology.firewalls.get(&Netns::Host).map_or(&[][..], |rules| &rules.forwards);
     topology.checks.iter_mut().for_each(|check| answer_on_the_host(check, forwards));
     probe::settle_trees(&topology, || {
-        anstream::eprintln!(
-            "waiting for the spanning tree: for half a minute after an apply bridges with STP pass nothing"
-        );
+        out::say("waiting for the spanning tree: for half a minute after an apply bridges with STP pass nothing");
     });
     let outcomes = probe::run(&topology.checks, Limits::within(args.timeout))
         .map_err(|error| Failure::new(format!("the checks could not be run: {error}")))?;
