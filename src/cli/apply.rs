@@ -59,7 +59,7 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
 
 /// A saved plan, where the file is one: JSON with a `format_version`. Everything else is a topology.
 fn saved_plan(path: &Path) -> Option<Result<SavedPlan, Failure>> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = load::plain_file(path).ok()??;
     super::show::is_plan(&bytes).then(|| super::show::read_plan(path, &bytes))
 }
 

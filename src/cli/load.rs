@@ -10,6 +10,7 @@ use super::{
     Failure,
     args::Reading,
     inherited,
+    input::Input,
     operand::{self, Format},
     value::Assignment,
 };
@@ -58,7 +59,7 @@ pub fn bytes(file: Option<&Path>, format: Option<Format>) -> Result<(Vec<u8>, Pa
         operand::Source::Stdin(format) => Ok((read_all(io::stdin().lock(), "-")?, "-".into(), format)),
         operand::Source::File(path) => {
             let shown = style::clean(&path.to_string_lossy()).into_owned();
-            let open = std::fs::File::open(&path)
+            let open = Input::open(&path)
                 .map_err(|error| Failure::new(format!("cannot read the topology file {shown}: {}", plain(&error))))?;
             let bytes = read_all(open, &shown)?;
             let Some(format) = format.or_else(|| Format::of_path(&path)) else {
@@ -88,13 +89,17 @@ pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
 
 /// Reads an included file: a plain one, so that nobody waits for a pipe or a device.
 fn fetch(path: &Path) -> Result<Vec<u8>, String> {
-    let open = std::fs::File::open(path).map_err(|error| plain(&error))?;
-    if !open.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err("it is no plain file".to_owned());
+    plain_file(path).map_err(|error| plain(&error))?.ok_or_else(|| "it is no plain file".to_owned())
+}
+
+/// The bytes of a plain file, no more than [`LARGEST`]; nothing of a pipe, which can be read but once, nor of a device.
+pub fn plain_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(None);
     }
     let mut bytes = Vec::new();
-    open.take(LARGEST).read_to_end(&mut bytes).map_err(|error| plain(&error))?;
-    Ok(bytes)
+    std::fs::File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 fn read_all(from: impl Read, shown: &str) -> Result<Vec<u8>, Failure> {

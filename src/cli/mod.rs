@@ -10,6 +10,7 @@ mod destroy;
 mod fmt;
 mod help;
 pub mod inherited;
+mod input;
 mod interrupt;
 mod list;
 mod load;
