@@ -125,41 +125,35 @@ fn end(child: &mut Child) {
     }
 }
 
-/// Runs `work`, which starts `program` in a way that leaves no handle to end it by. Where it takes too long, children of this
-/// process that run that program are looked for and ended.
-pub(super) fn unowned<T: Send + 'static>(program: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    unowned_within(program, work, PATIENCE)
-}
-
-fn unowned_within<T: Send + 'static>(
-    program: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-    patience: Duration,
-) -> io::Result<T> {
+/// Runs `work`, which starts a program in a way that leaves no handle to end it by. Where it takes too long, the children that
+/// this process has got meanwhile are ended: nothing else may start any.
+pub(super) fn unowned<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let before = children();
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("tool".into()).spawn(move || drop(sender.send(work())))?;
-    let mut wait = Wait::new(patience);
+    let mut wait = Wait::new(PATIENCE);
     loop {
         let begun = Instant::now();
         match receiver.recv_timeout(SLICE) {
             Ok(done) => return Ok(done),
             Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("its thread panicked")),
-            Err(RecvTimeoutError::Timeout) => wait.spend(begun).inspect_err(|_| end_children(program))?,
+            Err(RecvTimeoutError::Timeout) => wait.spend(begun).inspect_err(|_| end_children(&before))?,
         }
     }
 }
 
-/// Ends those children of this process that run a program, or a script of its name.
-fn end_children(program: &str) {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    for id in ids.filter(|id| parent(*id) == Some(process::id())) {
-        let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        if words.split(|byte| *byte == 0).any(|word| word == program.as_bytes()) {
-            // It may have ended by itself meanwhile.
-            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-        }
+fn end_children(spared: &[i32]) {
+    for id in children().into_iter().filter(|id| !spared.contains(id)) {
+        // It may have ended by itself meanwhile.
+        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
     }
+}
+
+/// The processes that this one has started and that are still there.
+fn children() -> Vec<i32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id| parent(*id) == Some(process::id())).collect()
 }
 
 /// `pid (name) state ppid …`; the name may hold anything.
@@ -233,26 +227,6 @@ mod tests {
     fn one_that_reads_nothing_has_its_say() {
         let ended = run(&mut shell("exec <&-; echo no >&2; exit 1"), &vec![0; 1 << 20]).unwrap();
         assert_eq!((ended.status.code(), &*ended.stderr), (Some(1), &b"no\n"[..]));
-    }
-
-    #[test]
-    fn one_without_a_handle_is_ended_too() {
-        let program = "/bin/sleep";
-        let work = move || Command::new(program).arg("987").output().map(|output| output.status);
-        let error = unowned_within(program, work, Duration::from_millis(300)).err().unwrap();
-        assert!(error.to_string().contains("did not end within 0.3 s"), "{error}");
-        let begun = Instant::now();
-        let sleeps = || {
-            let mut ids = fs::read_dir("/proc").unwrap().flatten();
-            ids.any(|entry| {
-                let id = entry.file_name().to_str().and_then(|id| id.parse().ok());
-                let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                words == b"/bin/sleep\x00987\x00" && id.and_then(parent) == Some(process::id())
-            })
-        };
-        while sleeps() {
-            assert!(begun.elapsed() < PATIENCE, "it sleeps on");
-        }
     }
 
     #[test]

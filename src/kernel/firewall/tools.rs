@@ -61,7 +61,7 @@ fn probe() -> Result<Option<Variant>, KernelError> {
     let Some(cmd) = PLAIN.into_iter().find(|path| Path::new(path).exists()) else { return Ok(None) };
     let failed = |why: String| KernelError::message(format!("cannot ask {cmd} for its version"), why);
     let tool = IPTables { cmd, has_check: true, has_wait: false, is_numeric: false };
-    let asked = child::unowned(cmd, move || tool.execute("filter", "--version").map_err(|error| error.to_string()));
+    let asked = child::unowned(move || tool.execute("filter", "--version").map_err(|error| error.to_string()));
     let output = asked.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || !text.starts_with("iptables v") {
