@@ -366,3 +366,19 @@ fn outputs_that_nobody_reads() {
         before.assert_restored("destroy");
     });
 }
+
+#[test]
+fn a_bridge_that_was_made_and_not_marked_is_taken_on() {
+    sandbox::run(|| {
+        let (path, before) = lab();
+        // Killed between the two messages.
+        sh("ip link add br0 group 28279 type bridge");
+        apply(&path);
+        assert_eq!(sh("ip -o link show group 28279"), "");
+        expect(&["destroy", &path, "-auto-approve"], 0, &[]);
+        before.assert_restored("destroy");
+        // Without the group it is somebody's.
+        sh("ip link add br0 type bridge");
+        expect(&["apply", &path, "-auto-approve"], 1, &["somebody else made it"]);
+    });
+}

@@ -13,6 +13,7 @@ use crate::{
         Address, IfName, Mac, Mark, Netns, Snapshot, TopologyName,
         address::KindName,
         change::{Comparison, Value},
+        mark::MARK_GROUP,
         snapshot::{LinkState, NetnsState},
     },
     op::{LinkChange, LinkRef, Op, port_key},
@@ -215,6 +216,7 @@ impl Bridge {
         }
         let change = LinkChange {
             alias: (before.label != self.label).then(|| Mark::new(steps.topology, &address).to_string()),
+            group: before.label.is_empty().then_some(0),
             mac: self.mac.filter(|_| before.mac != self.mac),
             mtu: self.mtu.filter(|_| before.mtu != self.mtu),
             up: (before.up != self.up).then_some(self.up),
@@ -282,8 +284,8 @@ impl Bridge {
     }
 }
 
-/// The label of a bridge that is `topology`'s: by its mark, or because it stands where `like` should in a namespace
-/// of ours, which is ours whole.
+/// The label of a bridge that is `topology`'s: by its mark, or because it stands where `like` should, in a namespace
+/// of ours, which is ours whole, or as one that a run made and was killed before it could mark it.
 fn label_of(link: &LinkState, state: &NetnsState, topology: &TopologyName, like: Option<&Bridge>) -> Option<String> {
     match link.mark() {
         Some(mark) if mark.topology == *topology && mark.address.kind() == KindName::Bridge => {
@@ -293,7 +295,7 @@ fn label_of(link: &LinkState, state: &NetnsState, topology: &TopologyName, like:
         None => {
             let inside_ours = state.mark().is_some_and(|mark| mark.topology == *topology);
             // An empty label differs from the wanted one, so that the mark is put back.
-            (inside_ours && like.is_some()).then(String::new)
+            ((inside_ours || link.group == MARK_GROUP) && like.is_some()).then(String::new)
         }
     }
 }

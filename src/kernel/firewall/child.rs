@@ -76,11 +76,21 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration) -> io::Result<Ended
     drop(stdin);
     let mut pause = FIRST_PAUSE;
     loop {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = retried(|| child.try_wait())? {
             return Ok(Ended { status, stdout: printed, stderr: said });
         }
         wait.pause(pause)?;
         pause = (pause * 2).min(SLICE);
+    }
+}
+
+/// Once more where a signal came in between.
+fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 
