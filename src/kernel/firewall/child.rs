@@ -135,10 +135,9 @@ fn end(child: &mut Child) {
     }
 }
 
-/// Runs `work`, which starts a program in a way that leaves no handle to end it by. Where it takes too long, the children that
-/// this process has got meanwhile are ended: nothing else may start any.
+/// Runs `work`, which starts a program in a way that leaves no handle to end it by. Where it takes too long, the children of
+/// this process are ended: nothing else may have any at that time.
 pub(super) fn unowned<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    let before = children();
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("tool".into()).spawn(move || drop(sender.send(work())))?;
     let mut wait = Wait::new(PATIENCE);
@@ -147,13 +146,13 @@ pub(super) fn unowned<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         match receiver.recv_timeout(SLICE) {
             Ok(done) => return Ok(done),
             Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("its thread panicked")),
-            Err(RecvTimeoutError::Timeout) => wait.spend(begun).inspect_err(|_| end_children(&before))?,
+            Err(RecvTimeoutError::Timeout) => wait.spend(begun).inspect_err(|_| end_children())?,
         }
     }
 }
 
-fn end_children(spared: &[i32]) {
-    for id in children().into_iter().filter(|id| !spared.contains(id)) {
+fn end_children() {
+    for id in children() {
         // It may have ended by itself meanwhile.
         let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
     }
