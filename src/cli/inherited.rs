@@ -4,7 +4,7 @@
 use std::{env, ffi::OsString, fs};
 
 use nix::{
-    sys::signal::{SigSet, Signal},
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
     unistd::{getegid, geteuid, getgid, getuid},
 };
 
@@ -62,17 +62,15 @@ fn is_ignored_by(status: &str, signal: Signal) -> bool {
     set & (1 << (signal as i32 - 1)) != 0
 }
 
-/// Where SIGCHLD is ignored, the kernel tells nobody how a child ended, and to wait for one is an error. A handler, no
-/// matter which, ends that.
+/// Where SIGCHLD is ignored, the kernel tells nobody how a child ended, and to wait for one is an error.
 fn heed_children() {
     if !is_ignored(Signal::SIGCHLD) {
         return;
     }
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: what is unsafe about it is a handler, whose code may run at any moment: this has none.
     // Where it fails, the error that follows says what is wrong.
-    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
-        let _inside = runtime.enter();
-        drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child()));
-    }
+    let _ = unsafe { sigaction(Signal::SIGCHLD, &default) };
 }
 
 /// A limit on the size of files (`ulimit -f`) makes writing fail, with an error that names the file, instead of killing

@@ -1,6 +1,6 @@
 //! Carrying out a plan: as a whole, or not at all.
 
-use super::{Failure, apply::Job, session::Session};
+use super::{Failure, apply::Job, out, session::Session};
 use crate::{
     diff::Choices,
     exec::{
@@ -108,7 +108,7 @@ impl Run<'_> {
             if transient && retries < RETRIES && undone.is_whole() {
                 retries += 1;
                 if let Some(again) = self.plan_again(prepared) {
-                    anstream::eprintln!("Another program was in the way: what was done is undone, and done anew.");
+                    out::say("Another program was in the way: what was done is undone, and done anew.");
                     *prepared = again;
                     continue;
                 }
@@ -230,7 +230,7 @@ fn left(what: &str) -> Failure {
 /// What is not as it should be though every operation went well.
 fn mismatch(left: &Prepared) -> Stop {
     let names: Vec<String> = left.plan.changes.iter().map(|change| change.address.to_string()).collect();
-    anstream::eprint!("{}", render(&left.plan, View::Changes));
+    out::say_as_it_is(render(&left.plan, View::Changes));
     let why = format!(
         "every operation succeeded, but the kernel does not match the plan in: {}; another program may be changing them",
         names.join(", ")

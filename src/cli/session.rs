@@ -75,13 +75,13 @@ impl Session {
         self.recall()?;
         let Some(journal) = &self.older else { return Ok(()) };
         let ago = words::ago(journal.age());
-        anstream::eprintln!(
+        out::say(format_args!(
             "{} the last run of `{}` (pid {}, `{}`, {ago} ago) did not come to its end; this one goes on from where it stopped",
             paint(YELLOW.bold(), "Warning:"),
             self.name,
             journal.pid,
             clean(&journal.command),
-        );
+        ));
         self.kernel.sweep().map_err(Failure::new)?;
         if journal.phase == Phase::Ending
             && let Some(journal) = self.older.take()

@@ -180,8 +180,7 @@ fn words(error: &io::Error) -> String {
 /// Runs a restore tool on a script.
 pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(), Refusal> {
     let failed = |error: io::Error| Refusal { line: None, said: words(&error), whole: true };
-    let ended =
-        child::run(command(tool).args(["-w", PATIENCE]).args(arguments), script.as_bytes()).map_err(failed)?;
+    let ended = child::run(command(tool).args(["-w", PATIENCE]).args(arguments), script.as_bytes()).map_err(failed)?;
     if ended.status.success() {
         return Ok(());
     }
