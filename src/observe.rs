@@ -21,7 +21,7 @@ use crate::{
         Address, Netns, Snapshot, TopologyName,
         address::KindName,
         machine::{DeviceKind, Trial},
-        snapshot::{FirewallState, NetnsState, ReadRequest, TABLE_MAIN},
+        snapshot::{FirewallState, LinkState, NetnsState, ReadRequest, TABLE_MAIN},
     },
 };
 
@@ -132,7 +132,8 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
     let links = Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links), memo);
     let of_gateways = named(of_gateways, topology, &bridges, &links);
     let gateways = gateways(snapshot, name, topology, &bridges, &of_gateways);
-    let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), &memo.addresses);
+    let is_ours = |netns: &Netns, link: &LinkState| is_ours(name, &bridges, &links, netns, link);
+    let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), &memo.addresses, &is_ours);
     // Of one destination, table and metric there is one route, so a gateway's member is that route.
     let is_gateways = |route: &Route| {
         route.table == TABLE_MAIN
@@ -150,6 +151,20 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
         gateway_rules: of_gateways,
         rule_sets,
     }
+}
+
+impl Observed {
+    /// Whether a device is `name`'s.
+    pub fn is_ours(&self, name: &TopologyName, netns: &Netns, link: &LinkState) -> bool {
+        is_ours(name, &self.bridges, &self.links, netns, link)
+    }
+}
+
+/// By its mark (which the `lo` of a namespace bears too), or because it was found to be one that has lost it.
+fn is_ours(name: &TopologyName, bridges: &[Bridge], links: &[Link], netns: &Netns, link: &LinkState) -> bool {
+    link.mark().is_some_and(|mark| mark.topology == *name)
+        || bridges.iter().any(|it| it.netns == *netns && it.device == link.name)
+        || links.iter().any(|it| it.end_at(netns, &link.name).is_some())
 }
 
 /// How the file calls a namespace of the topology.

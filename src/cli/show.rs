@@ -6,7 +6,7 @@ use super::{Exit, Failure, args, list, load, out, plan};
 use crate::{
     exec::memo,
     kernel::{Kernel, Live},
-    kind::route::{is_static, protocol_name},
+    kind::route::{is_static, protocol_name, strangers_device},
     model::{
         Netns, Snapshot, TopologyName,
         mark::ADDRESS_PROTOCOL,
@@ -90,7 +90,11 @@ fn foreign(name: &TopologyName, snapshot: &Snapshot) -> Vec<String> {
         let of_programs = |it: &&RouteState| it.protocol > PROTOCOL_KERNEL && !is_static(it.protocol);
         let routes = state.routes.iter().filter(of_programs);
         let routes = routes.map(|it| format!("route to {} (protocol {})", it.to, protocol_name(it.protocol)));
-        let all = devices.chain(addresses).chain(routes);
+        let by_theirs = state.routes.iter().filter_map(|it| {
+            let link = strangers_device(it, state, &|link| !theirs(&link))?;
+            Some(format!("route to {} by {}", it.to, link.name))
+        });
+        let all = devices.chain(addresses).chain(routes).chain(by_theirs);
         lines.extend(all.map(|what| format!("{netns}: {what} is not of this topology")));
         let aliases = snapshot.aliases.iter().filter(|(_, of)| *of == netns);
         lines.extend(

@@ -120,9 +120,15 @@ impl Route {
         self.netns == *netns && self.to == *to && self.table == table && self.metric == metric
     }
 
-    /// Static routes in namespaces of ours, whoever put them there, and routes of our protocol in the host by
-    /// devices of ours or under the key of a `wanted` one.
-    pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self], memo: &[Address]) -> Vec<Self> {
+    /// Static routes in namespaces of ours, whoever put them there, but those that belong to a stranger's device, and
+    /// routes of our protocol in the host by devices of ours or under the key of a `wanted` one.
+    pub fn observe(
+        snapshot: &Snapshot,
+        topology: &TopologyName,
+        wanted: &[Self],
+        memo: &[Address],
+        is_ours: &dyn Fn(&Netns, &LinkState) -> bool,
+    ) -> Vec<Self> {
         let mut found = Vec::new();
         for (netns, state) in &snapshot.namespaces {
             let label = state.mark().filter(|mark| mark.topology == *topology).map(|m| m.address.rest().to_owned());
@@ -130,7 +136,11 @@ impl Route {
                 let Some(kind) = route.kind else { continue };
                 let like = wanted.iter().find(|it| it.same_key(netns, &route.to, route.table, route.metric));
                 let ours = match (&label, netns) {
-                    (Some(_), _) => is_static(route.protocol),
+                    (Some(_), _) => {
+                        is_static(route.protocol)
+                            && (like.is_some()
+                                || strangers_device(route, state, &|link| is_ours(netns, link)).is_none())
+                    }
                     (None, Netns::Host) => {
                         route.protocol == ROUTE_PROTOCOL
                             && match Self::owner(route, state) {
@@ -288,6 +298,21 @@ impl Route {
 /// or a routing daemon did. Gateways judge their own.
 pub fn is_static(protocol: u8) -> bool {
     protocol == ROUTE_PROTOCOL || protocol == GATEWAY_PROTOCOL || PROTOCOLS_OF_PEOPLE.contains(&protocol)
+}
+
+/// The device of somebody else's that a route of people's leaves by: it belongs to that device, as what a VPN routes into
+/// its tunnel does. `None` where any of its devices is ours, and for what bears our protocol.
+pub fn strangers_device<'a>(
+    route: &RouteState,
+    state: &'a NetnsState,
+    is_ours: &dyn Fn(&LinkState) -> bool,
+) -> Option<&'a LinkState> {
+    if !PROTOCOLS_OF_PEOPLE.contains(&route.protocol) {
+        return None;
+    }
+    let mut devices = route.nexthops.iter().filter_map(|hop| state.link_at(hop.link?)).peekable();
+    let first = devices.peek().copied()?;
+    devices.all(|link| !is_ours(link)).then_some(first)
 }
 
 /// A routing protocol by the name that rt_protos of iproute2 gives it.

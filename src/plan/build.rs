@@ -47,7 +47,8 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let topology = completed.as_ref();
     let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
     let mut findings = conflicts::find(inputs, topology, &observed);
-    findings.extend(topology.iter().flat_map(|topology| shared::find(inputs.name, topology, inputs.snapshot)));
+    findings
+        .extend(topology.iter().flat_map(|topology| shared::find(inputs.name, topology, inputs.snapshot, &observed)));
     let unusable = topology.iter().flat_map(|topology| machine::firewalls(topology, inputs.snapshot));
     findings.extend(unusable.map(|diagnostic| finding(&diagnostic)));
     for filter in &observed.filters {

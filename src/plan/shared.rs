@@ -4,7 +4,7 @@ use super::{Finding, build::finding, place_name};
 use crate::{
     kind::{
         Topology,
-        route::{Route, is_static, metric_of, protocol_name},
+        route::{Route, is_static, metric_of, protocol_name, strangers_device},
         sysctl,
     },
     model::{
@@ -12,17 +12,18 @@ use crate::{
         mark::ROUTE_PROTOCOL,
         snapshot::{NetnsState, RouteState, TABLE_MAIN},
     },
+    observe::Observed,
 };
 
 /// Everything that stands in the way.
-pub fn find(name: &TopologyName, topology: &Topology, snapshot: &Snapshot) -> Vec<Finding> {
+pub fn find(name: &TopologyName, topology: &Topology, snapshot: &Snapshot, observed: &Observed) -> Vec<Finding> {
     let written = topology.routes.iter().map(|route| (&route.netns, route.to, route.table, route.metric));
     let members = topology.gateways.iter().flat_map(|gateway| &gateway.members);
     let given = members.map(|member| (&member.netns, member.to, TABLE_MAIN, metric_of(&member.to, None)));
     let routes = written.chain(given).filter_map(|(netns, to, table, metric)| {
         let state = snapshot.namespaces.get(netns)?;
         let same = |it: &&RouteState| it.to == to && it.table == table && it.metric == metric;
-        taken(name, netns, state, state.routes.iter().find(same)?)
+        taken(name, netns, state, state.routes.iter().find(same)?, observed)
     });
     let host = snapshot.namespaces.get(&Netns::Host);
     let settings = host.into_iter().flat_map(|host| settings(name, topology, snapshot, host));
@@ -30,7 +31,15 @@ pub fn find(name: &TopologyName, topology: &Topology, snapshot: &Snapshot) -> Ve
 }
 
 /// A route of somebody else's under the same destination, table and metric: the kernel holds one of a key.
-fn taken(name: &TopologyName, netns: &Netns, state: &NetnsState, live: &RouteState) -> Option<Diagnostic> {
+fn taken(
+    name: &TopologyName,
+    netns: &Netns,
+    state: &NetnsState,
+    live: &RouteState,
+    observed: &Observed,
+) -> Option<Diagnostic> {
+    let is_another = state.mark().is_none_or(|mark| mark.topology != *name);
+    let by_stranger = || strangers_device(live, state, &|link| observed.is_ours(name, netns, link)).is_some();
     let holder = match netns {
         Netns::Host => match Route::owner(live, state) {
             Some(other) if other != *name => format!("the topology `{other}` holds it"),
@@ -38,10 +47,12 @@ fn taken(name: &TopologyName, netns: &Netns, state: &NetnsState, live: &RouteSta
             None if live.protocol == ROUTE_PROTOCOL => return None,
             None => "no topology holds it: somebody else made it".to_owned(),
         },
-        // What people put into a namespace of ours is for the file to judge, and what a program put there is not.
-        Netns::Named(_) if is_static(live.protocol) || state.mark().is_none_or(|mark| mark.topology != *name) => {
-            return None;
+        Netns::Named(_) if is_another => return None,
+        Netns::Named(_) if by_stranger() => {
+            "that device is not of this topology, and its routes are left alone".to_owned()
         }
+        // What people put into a namespace of ours is for the file to judge, and what a program put there is not.
+        Netns::Named(_) if is_static(live.protocol) => return None,
         Netns::Named(_) => format!("it is of the protocol {}, which is left alone", protocol_name(live.protocol)),
     };
     let by = live.nexthops.iter().find_map(|hop| state.link_at(hop.link?)).map(|link| format!(" by `{}`", link.name));
