@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    engine::Engine,
     steps::{Stage, Steps},
     sysctl,
 };
@@ -12,7 +13,7 @@ use crate::{
         Address, Netns, Snapshot, TopologyName,
         address::KindName,
         change::{Comparison, Value},
-        snapshot::Borrowed,
+        snapshot::{Borrowed, LinkState, NetnsState},
     },
     op::Op,
 };
@@ -24,6 +25,8 @@ pub struct HostSettings {
     pub sysctls: BTreeMap<String, String>,
     /// Observed: what has been borrowed, by whomever.
     pub borrowed: BTreeMap<String, Borrowed>,
+    /// Observed: of that, what is not given back, and the device of the program that came to rely on it since.
+    pub relied_on: BTreeMap<String, String>,
 }
 
 /// Whether writing `path` makes the kernel overwrite other values, and which: toggling forwarding overwrites every
@@ -58,6 +61,24 @@ pub fn keys_along(path: &str, devices: impl Iterator<Item = String>) -> BTreeSet
     keys
 }
 
+/// The device of a program that turns forwarding on where it is off and found it on, since we had borrowed it: taking it
+/// back would cut its containers or machines off. That it came later shows by the record, which has no value of it.
+fn relying_on(path: &str, record: &Borrowed, host: &NetnsState) -> Option<String> {
+    let family = match path {
+        sysctl::FORWARD_V4 => "ipv4",
+        sysctl::FORWARD_V6 => "ipv6",
+        _ => return None,
+    };
+    let was_off = record.before.as_deref().map(sysctl::normal).as_deref() == Some("0") && !record.along.is_empty();
+    let came = |link: &LinkState| !record.along.contains_key(&format!("net/{family}/conf/{}/forwarding", link.name));
+    let routes = |link: &LinkState| {
+        let mut addresses = host.addresses.iter().filter(|it| it.link == link.index && !it.link_local);
+        addresses.any(|it| it.address.addr().is_ipv4() == (family == "ipv4"))
+    };
+    let relies = |link: &&LinkState| link.mark().is_none() && Engine::of(link).is_some() && came(link) && routes(link);
+    host.links.iter().filter(|_| was_off).find(relies).map(|link| link.name.clone())
+}
+
 impl HostSettings {
     /// `namespace.host`.
     pub fn address(&self) -> Address {
@@ -76,7 +97,17 @@ impl HostSettings {
             return None;
         }
         let value = |key: &&String| Some(((*key).clone(), host.sysctls.get(*key)?.clone()?));
-        Some(Self { sysctls: keys.iter().filter_map(value).collect(), borrowed })
+        let relied_on =
+            borrowed.iter().filter_map(|(path, record)| Some((path.clone(), relying_on(path, record, host)?)));
+        let relied_on = relied_on.collect();
+        Some(Self { sysctls: keys.iter().filter_map(value).collect(), relied_on, borrowed })
+    }
+
+    /// Of what `topology` alone has borrowed and needs no more, what stays as it is, each with the device that relies on it.
+    pub fn stays(&self, topology: &TopologyName, after: &Self) -> BTreeMap<&str, &str> {
+        let alone = |path: &str| self.borrowed.get(path).is_some_and(|it| it.users.iter().eq([topology]));
+        let stays = self.relied_on.iter().filter(|(path, _)| alone(path) && !after.sysctls.contains_key(*path));
+        stays.map(|(path, device)| (&**path, &**device)).collect()
     }
 
     /// What differs, for `topology`.
@@ -97,8 +128,9 @@ impl HostSettings {
                 Some(_) | None => comparison.noted(key, old, new, "borrowed: given back on destroy"),
             }
         }
+        let stays = before.stays(topology, after);
         for (path, borrowed) in &before.borrowed {
-            if after.sysctls.contains_key(path) || !borrowed.users.contains(topology) {
+            if after.sysctls.contains_key(path) || !borrowed.users.contains(topology) || stays.contains_key(&**path) {
                 continue;
             }
             let old = before.sysctls.get(path).map(|old| Value::Text(sysctl::normal(old)));
@@ -148,8 +180,11 @@ impl HostSettings {
             let stage = if sysctl::interface_of_path(path).is_some() { Stage::LinkSysctl } else { Stage::Sysctl };
             steps.push(stage, &Netns::Host, &address, op);
         }
+        // The record of what stays goes with the topology.
+        let stays = before.stays(&topology, after);
         for (path, borrowed) in &before.borrowed {
-            if !after.sysctls.contains_key(path) && borrowed.users.contains(&topology) {
+            let needed = after.sysctls.contains_key(path) || stays.contains_key(&**path);
+            if !needed && borrowed.users.contains(&topology) {
                 let op = Op::SysctlGiveBack { key: path.clone(), user: topology.clone() };
                 steps.push(Stage::GiveBack, &Netns::Host, &address, op);
             }

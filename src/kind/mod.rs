@@ -10,6 +10,7 @@ pub mod addresses;
 pub mod bridge;
 pub mod check;
 pub mod conf;
+pub mod engine;
 pub mod firewall;
 pub mod gateway;
 pub mod host;

@@ -3,7 +3,7 @@
 
 use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, overlap, place_name, sysctls};
 use crate::{
-    kind::{Topology, bridge, sysctl},
+    kind::{Topology, bridge, host::HostSettings, sysctl},
     model::{
         Diagnostic, Netns, Snapshot, TopologyName,
         snapshot::{LinkState, NetnsState},
@@ -31,6 +31,7 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
     }
     found.extend(scene.foreign_ports(topology));
     found.extend(scene.other_names(topology));
+    found.extend(scene.forwarding_stays(topology));
     if topology.is_none() && inputs.memo.addresses.is_empty() {
         found.extend(scene.forgotten_host());
     }
@@ -165,6 +166,23 @@ impl Scene<'_> {
         let what = format!("turning IPv6 forwarding on makes the host lose its default route by `{device}`");
         let help = format!("it came by a router's advertisement; set net.ipv6.conf.{device}.accept_ra to 2 first");
         Some(Diagnostic::warning("host::ra_route", what).help(help))
+    }
+
+    /// What was borrowed and is not given back, since a program has come to rely on it. Told once, at the end.
+    fn forwarding_stays(&self, topology: Option<&Topology>) -> Vec<Diagnostic> {
+        let (None, Some(host), Some(seen)) = (topology, self.host(), &self.observed.host) else { return Vec::new() };
+        let warning = |(path, device): (&str, &str)| {
+            let key = sysctl::key_of_path(path);
+            let who = host.link(device).and_then(holder::of_device).map(|holder| format!(", {}", holder.who));
+            let who = who.unwrap_or_default();
+            let what =
+                format!("`{key}` of the host stays on: `{device}`{who}, came after `{}` and relies on it", self.name);
+            let help = format!(
+                "it was off before; where nothing behind `{device}` needs it, turn it off with: sysctl -w {key}=0"
+            );
+            Diagnostic::warning("host::forwarding_stays", what).help(help)
+        };
+        seen.stays(self.name, &HostSettings::default()).into_iter().map(warning).collect()
     }
 
     /// With the record of what was borrowed lost, nobody knows what the host's forwarding was before.

@@ -1,7 +1,10 @@
 //! Who holds a thing of the host's, in words, as far as the kernel tells: by our mark, else by what a device is called and
 //! what kind of device it is.
 
-use crate::model::{Mark, snapshot::LinkState};
+use crate::{
+    kind::engine::{Engine, fits},
+    model::{Mark, snapshot::LinkState},
+};
 
 /// Who holds a thing, by its mark.
 pub fn of_mark(mark: Option<Mark>) -> String {
@@ -20,57 +23,21 @@ pub struct Holder {
     pub more: Option<String>,
 }
 
-/// Names of devices that programs give, each with the program's words. `*` stands for a number.
-const KNOWN: [(&str, &str); 9] = [
-    ("docker_gwbridge", "Docker's bridge for swarm networks"),
-    ("virbr*", "a bridge of libvirt's (`virsh net-list --all`)"),
-    ("podman*", "a bridge of Podman's (`podman network ls`)"),
-    ("cni-podman*", "a bridge of Podman's (`podman network ls`)"),
-    ("cni*", "a bridge of a Kubernetes node's CNI"),
-    ("lxcbr*", "a bridge of LXC's"),
-    ("lxdbr*", "a bridge of LXD's (`lxc network list`)"),
-    ("incusbr*", "a bridge of Incus's (`incus network list`)"),
-    ("tailscale*", "Tailscale's VPN"),
-];
-
 /// Who made a device, where that can be told.
 pub fn of_device(link: &LinkState) -> Option<Holder> {
     if let Some(mark) = link.mark() {
         return Some(Holder { who: format!("the {} of the topology `{}`", mark.address, mark.topology), more: None });
     }
-    if let Some(id) = docker_network(link) {
-        let more = format!("`docker network inspect {id}` shows which network it is");
-        return Some(Holder { who: "a Docker network's bridge".to_owned(), more: Some(more) });
+    if let Some(engine) = Engine::of(link) {
+        return Some(Holder { who: engine.who.to_owned(), more: engine.more });
     }
-    let known = KNOWN.iter().find(|(pattern, _)| fits(pattern, &link.name)).map(|(_, who)| (*who).to_owned());
-    let kind = match link.kind.as_deref() {
-        Some("wireguard") => Some("a WireGuard VPN".to_owned()),
-        Some("tun") => Some("a tunnel that a program such as a VPN holds".to_owned()),
-        _ => None,
+    let who = match link.kind.as_deref() {
+        _ if fits("tailscale*", &link.name) => "Tailscale's VPN",
+        Some("wireguard") => "a WireGuard VPN",
+        Some("tun") => "a tunnel that a program such as a VPN holds",
+        _ => return None,
     };
-    known.or(kind).map(|who| Holder { who, more: None })
-}
-
-/// What Docker calls the network of a bridge: its own name is not to be had without the engine.
-fn docker_network(link: &LinkState) -> Option<&str> {
-    /// Of a network's ID, this many digits are in its bridge's name.
-    const DIGITS: usize = 12;
-    if link.name == "docker0" {
-        return Some("bridge");
-    }
-    let id = link.name.strip_prefix("br-")?;
-    let is_id = id.len() == DIGITS && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (is_id && link.kind.as_deref() == Some("bridge")).then_some(id)
-}
-
-fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => {
-            let number = name.strip_prefix(start);
-            number.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
-        }
-        None => name == pattern,
-    }
+    Some(Holder { who: who.to_owned(), more: None })
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ pub fn host(scope: &mut Scope<'_>, rules: &Rules) -> Option<HostSettings> {
     if let Some((_, spec)) = spec {
         add_written(scope, &key.value, spec, &mut sysctls);
     }
-    (!sysctls.is_empty()).then_some(HostSettings { sysctls, borrowed: BTreeMap::new() })
+    (!sysctls.is_empty()).then_some(HostSettings { sysctls, ..HostSettings::default() })
 }
 
 fn refuse_for_host(scope: &mut Scope<'_>, label: &Spanned<Label>, spec: &file::Namespace) {
