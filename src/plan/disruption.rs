@@ -3,7 +3,7 @@
 use crate::{
     diff::Draft,
     kind::{Both, Pair, link::pair_ends},
-    model::{Snapshot, event::Action},
+    model::{Netns, Snapshot, event::Action, snapshot::LinkState},
 };
 
 /// The sentences for one draft.
@@ -30,8 +30,27 @@ pub fn of(draft: &Draft<'_>, action: Action, snapshot: &Snapshot) -> Vec<String>
             far.map(|end| format!("{} is on another segment from then on", end.label)).collect()
         }
         (Pair::Namespace(Both { before: Some(before), .. }), Action::Replace) => {
-            vec![format!("programs inside {} lose their network", before.netns)]
+            let programs = format!("programs inside {} lose their network", before.netns);
+            [vec![programs], taken_along(&before.netns, snapshot)].concat()
         }
+        (Pair::Namespace(Both { before: Some(before), .. }), Action::Delete) => taken_along(&before.netns, snapshot),
         _ => Vec::new(),
     }
+}
+
+/// Devices that a new namespace has of itself, where the modules of their kinds are loaded.
+const OF_EVERY_NAMESPACE: [&str; 9] =
+    ["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
+
+/// Devices that others made inside a namespace of ours, or moved there: the kernel deletes them with it, but for a NIC,
+/// which goes back to the machine's first namespace.
+fn taken_along(netns: &Netns, snapshot: &Snapshot) -> Vec<String> {
+    let links = snapshot.namespaces.get(netns).map_or(&[][..], |state| &state.links);
+    let is_theirs =
+        |link: &&LinkState| link.mark().is_none() && link.name != "lo" && !OF_EVERY_NAMESPACE.contains(&&*link.name);
+    let sentence = |link: &LinkState| match link.kind {
+        Some(_) => format!("{}, which somebody else made, is deleted with it", link.name),
+        None => format!("{} goes back to the machine's first namespace", link.name),
+    };
+    links.iter().filter(is_theirs).map(sentence).collect()
 }
