@@ -1,20 +1,12 @@
-//! What is somebody else's, on the real kernel by the binary: left alone, and named where it is in the way.
+//! What somebody else has or does where a lab stands, thing by thing: left alone, and named where it is in the way.
 
-#[path = "common/dump.rs"]
-mod dump;
-#[path = "common/run.rs"]
-mod run;
-#[path = "common/sandbox.rs"]
-mod sandbox;
-#[path = "common/shell.rs"]
-mod shell;
-#[path = "common/two_bridges.rs"]
-mod two_bridges;
-
-use dump::Dump;
-use run::{apply, expect, file};
-use shell::sh;
-use two_bridges::LAB;
+use crate::{
+    dump::Dump,
+    run::{apply, expect, file},
+    sandbox,
+    shell::sh,
+    two_bridges::LAB,
+};
 
 #[test]
 fn with_the_tools_gone_nothing_of_ours_is_left_behind_unseen() {
