@@ -12,4 +12,8 @@ mod shell;
 #[path = "../common/two_bridges.rs"]
 mod two_bridges;
 
+mod company;
 mod in_the_way;
+mod kinds;
+mod topologies;
+mod tunnel;
