@@ -13,7 +13,9 @@ mod shell;
 mod two_bridges;
 
 mod company;
+mod firewalld;
 mod in_the_way;
 mod kinds;
 mod topologies;
 mod tunnel;
+mod ufw;
