@@ -3,7 +3,8 @@
 # 172.17.0.2 that answers on port 80 with its own name. To be run inside a sandbox (own mount and network namespaces;
 # with or without a user namespace, but as uid 0 in it); nothing of it reaches a registry or the machine outside.
 #
-#   docker.sh start DIR     everything of it lives in DIR; returns when `web` runs
+#   docker.sh start DIR     everything of it lives in DIR; returns when `web` runs. With `as-it-is` behind it the engine
+#                           finds the host's forwarding as it is, else off
 #   docker.sh stop DIR      ends what start started, each process by its pid
 #   docker.sh client DIR …  the docker client, talking to that engine
 set -eu
@@ -62,7 +63,7 @@ start() {
     write_runtime
     ip link set lo up
     # Only where Docker itself turns forwarding on does it set the policy of FORWARD to DROP.
-    echo 0 >/proc/sys/net/ipv4/ip_forward
+    [ "${1:-}" = as-it-is ] || echo 0 >/proc/sys/net/ipv4/ip_forward
 
     dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "unix://$socket" -G 0 --pidfile "$dir/dockerd.pid" \
         --storage-driver vfs --add-runtime "sandboxed=$dir/runc" --default-runtime sandboxed \
@@ -79,7 +80,8 @@ start() {
 
 # Killed, not asked: an orderly shutdown takes seconds, and all that it would save is thrown away with the sandbox.
 stop() {
-    docker rm --force web >/dev/null 2>&1 || true
+    # shellcheck disable=SC2046 # a list of words
+    docker rm --force $(docker ps --all --quiet) >/dev/null 2>&1 || true
     for pidfile in "$dir/dockerd.pid" "$dir/exec/containerd/containerd.pid"; do
         [ ! -f "$pidfile" ] || kill -KILL "$(cat "$pidfile")" || true
     done
@@ -87,7 +89,7 @@ stop() {
 }
 
 case $verb in
-start) start ;;
+start) start "$@" ;;
 stop) stop ;;
 client) docker "$@" ;;
 *) fail "no such verb: $verb" ;;

@@ -13,6 +13,7 @@ mod shell;
 mod two_bridges;
 
 mod company;
+mod docker;
 mod firewalld;
 mod in_the_way;
 mod kinds;
