@@ -22,6 +22,8 @@ package_of() {
     setcap) echo libcap2-bin ;;
     busybox) echo busybox-static ;;
     dockerd | runc) echo docker.io ;;
+    bird) echo bird2 ;;
+    /usr/lib/frr/zebra) echo frr ;;
     # Newer Debians have the client apart from the engine.
     docker) if apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; else echo docker.io; fi ;;
     esac
@@ -29,7 +31,8 @@ package_of() {
 
 commands() {
     echo cc ip iptables unshare nsenter mount
-    [ "$purpose" = demo ] || echo iptables-legacy nft conntrack sysctl setcap busybox dockerd runc docker
+    [ "$purpose" = demo ] ||
+        echo iptables-legacy nft conntrack sysctl setcap busybox dockerd runc docker bird /usr/lib/frr/zebra
 }
 
 is_there() {

@@ -13,10 +13,12 @@ mod shell;
 mod two_bridges;
 
 mod company;
+mod daemons;
 mod docker;
 mod firewalld;
 mod in_the_way;
 mod kinds;
+mod routing;
 mod topologies;
 mod tunnel;
 mod ufw;
