@@ -5,7 +5,7 @@ use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, 
 use crate::{
     kind::{Topology, bridge, host::HostSettings, sysctl},
     model::{
-        Diagnostic, Netns, Snapshot, TopologyName,
+        Address, Diagnostic, Netns, Snapshot, TopologyName,
         snapshot::{LinkState, NetnsState},
     },
     observe::Observed,
@@ -17,7 +17,7 @@ const PROTOCOL_RA: u8 = 9;
 /// Everything that a plan of these inputs runs into.
 pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observed) -> Vec<Finding> {
     let mut found = Vec::new();
-    let scene = Scene { name: inputs.name, snapshot: inputs.snapshot, observed };
+    let scene = Scene { name: inputs.name, snapshot: inputs.snapshot, observed, replace: &inputs.choices.replace };
     if let Some(topology) = topology {
         found.extend(scene.prefix(topology));
         found.extend(scene.namespaces(topology));
@@ -42,6 +42,7 @@ struct Scene<'a> {
     name: &'a TopologyName,
     snapshot: &'a Snapshot,
     observed: &'a Observed,
+    replace: &'a [Address],
 }
 
 impl Scene<'_> {
@@ -220,7 +221,8 @@ impl Scene<'_> {
         let stays = |seen: &bridge::Bridge| {
             let is_it =
                 |b: &bridge::Bridge| b.netns == seen.netns && (b.device == seen.device || b.label == seen.label);
-            topology.is_some_and(|it| it.bridges.iter().any(is_it))
+            let stays = |b: &bridge::Bridge| is_it(b) && !self.replace.contains(&b.address());
+            topology.is_some_and(|it| it.bridges.iter().any(stays))
         };
         let mut found = Vec::new();
         for bridge in self.observed.bridges.iter().filter(|it| !stays(it)) {
