@@ -17,8 +17,9 @@ use netwright::{
 
 /// What the fake does not model, and what time decides, is taken out of both.
 fn comparable(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.boot = None;
     for state in snapshot.namespaces.values_mut() {
-        state.inode = 0;
+        (state.inode, state.cookie) = (0, None);
         for link in &mut state.links {
             link.mac = None;
             if link.bridge.is_some() {

@@ -31,6 +31,11 @@ pub fn lacks() -> Vec<Lack> {
     lacks
 }
 
+/// Which boot it is.
+pub fn boot() -> Option<String> {
+    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
 /// How many network namespaces may be made here.
 pub fn namespace_limit() -> Option<u64> {
     fs::read_to_string("/proc/sys/user/max_net_namespaces").ok()?.trim().parse().ok()

@@ -21,6 +21,7 @@ pub mod stp;
 
 mod address;
 mod borrow;
+mod cookie;
 mod delete;
 mod dying;
 mod gone;

@@ -16,7 +16,7 @@ use rtnetlink::{
 };
 
 use super::{
-    KernelError, patience,
+    KernelError, cookie, patience,
     reply::{Refusal, Reply, refusal},
 };
 
@@ -128,6 +128,11 @@ impl RouteSocket {
         let _ = setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &(2 * 1024 * 1024));
         setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(patience::SECONDS as i64))?;
         Ok(Self { socket, sequence: 0, received: Vec::with_capacity(RECEIVE) })
+    }
+
+    /// Which namespace it belongs to, see [`cookie`].
+    pub fn netns_cookie(&self) -> Option<u64> {
+        cookie::of(&self.socket)
     }
 
     /// Sends all requests, in order and several at a time. The kernel runs every one whatever becomes of those before

@@ -82,6 +82,7 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
         lacks.extend(outcome.lacks);
     }
     snapshot.lacks = lacks;
+    snapshot.boot = machine::boot();
     snapshot.namespace_limit = machine::namespace_limit();
     Ok(snapshot)
 }
@@ -193,6 +194,7 @@ fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> R
     let mut socket = netns::open_socket()?;
     let mut reading = read_links(&mut socket, request.is_some_and(|request| request.whole))?;
     reading.state.inode = netns::inode(fd)?;
+    reading.state.cookie = socket.netns_cookie();
     if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
         let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
         reading.host_nsid = numbers.into_iter().next().flatten();

@@ -37,6 +37,9 @@ pub struct ReadRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Snapshot {
+    /// Which boot of the machine it was; `None` where the reader does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
     /// The host, and every namespace bound under `/run/netns`.
     pub namespaces: BTreeMap<Netns, NetnsState>,
     /// The packet filter of namespaces that rules were asked for and that are not there yet: what their tools will be, and
@@ -98,6 +101,9 @@ pub struct NetnsState {
     /// The inode of the namespace, by which two names are known to be one; 0 where the reader does not say.
     #[serde(skip_serializing_if = "is_zero")]
     pub inode: u64,
+    /// Which namespace it is, until the next boot: a number that no other one gets; `None` where the reader does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<u64>,
     /// Its devices, by index.
     pub links: Vec<LinkState>,
     /// Devices that a run has set aside: as good as gone, but their indexes are taken.
