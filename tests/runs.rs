@@ -225,18 +225,3 @@ fn what_was_left_out_of_an_apply_is_no_drift() {
         expect(&["plan", &path, "-refresh-only", "-out", "/run/p"], 1, &["leave one of them out"]);
     });
 }
-
-#[test]
-fn a_saved_plan_is_about_what_was_there_and_not_about_what_looks_like_it() {
-    sandbox::run(|| {
-        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
-        apply(&path);
-        expect(&["plan", &path, "-replace", "link.web:eth0", "-out", "/run/plan"], 0, &[]);
-        expect(&["apply", "/run/plan"], 0, &["1 added, 0 changed, 1 destroyed"]);
-        expect(&["apply", "/run/plan"], 1, &["Saved plan is stale: link.web:eth0 changed"]);
-        expect(&["plan", &path, "-destroy", "-out", "/run/plan"], 0, &[]);
-        expect(&["destroy", &path, "-auto-approve"], 0, &[]);
-        apply(&path);
-        expect(&["apply", "/run/plan", "-out", "/run/x"], 1, &["-out is plan's"]);
-    });
-}

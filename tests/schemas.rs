@@ -29,7 +29,8 @@ use netwright::{
     model::{Diagnostics, Snapshot},
     plan::{
         self, Inputs, Plan,
-        saved::{SavedPlan, Stamp, Stored},
+        relies::Relied,
+        saved::{SavedPlan, Stored},
     },
     spec::{self, Format, Surroundings, resolve},
 };
@@ -162,11 +163,17 @@ fn a_saved_plan_fits_the_schema_and_a_bad_one_does_not() {
     let (includes, vars) = (Vec::new(), BTreeMap::new());
     let source = Stored { path: path.clone(), format: format.as_str().into(), text, includes, vars };
     let plan = plan_of(&topology(path, *format));
-    let saved = SavedPlan { plan, source, choices: Choices::default(), stamp: Stamp::default() };
+    let relied = r#"{"by": "link.a:b", "thing": "device", "netns": "host", "name": "br0", "was": {"index": "4"}}"#;
+    let relied: Relied = serde_json::from_str(relied).unwrap();
+    let saved = SavedPlan::new(plan, source, Choices::default(), vec![relied]).unwrap();
     let value = serde_json::to_value(&saved).unwrap();
     assert_valid(&validator, &value, "a saved plan");
-    for (at, bad) in [("/changes/0/action", json!("burn")), ("/changes/0/address", json!(7)), ("/destroy", json!("no"))]
-    {
+    for (at, bad) in [
+        ("/changes/0/action", json!("burn")),
+        ("/changes/0/address", json!(7)),
+        ("/destroy", json!("no")),
+        ("/relies_on/0/thing", json!("moon")),
+    ] {
         let mut broken = value.clone();
         *broken.pointer_mut(at).unwrap() = bad;
         assert!(!validator.is_valid(&broken), "{at}");

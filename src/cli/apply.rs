@@ -57,10 +57,9 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
     Ok(if args.planning.detailed_exitcode && done == Done::Changed { Exit::Differs } else { Exit::Done })
 }
 
-/// A saved plan, where the file is one: JSON with a `format_version`. Everything else is a topology.
+/// A saved plan, where the file is one.
 fn saved_plan(path: &Path) -> Option<Result<SavedPlan, Failure>> {
-    let bytes = load::plain_file(path).ok()??;
-    super::show::is_plan(&bytes).then(|| super::show::read_plan(path, &bytes))
+    super::show::saved_plan(path)
 }
 
 fn apply_saved(args: &args::Apply, saved: SavedPlan) -> Result<Exit, Failure> {
@@ -145,7 +144,7 @@ impl Job {
         session.recover()?;
         let mut prepared = session.plan(self.topology.as_ref(), &self.choices)?;
         if let Some(saved) = &self.approved {
-            self.refuse_stale(saved, &prepared)?;
+            self.refuse_stale(saved, &session, &prepared)?;
         }
         plan::show(&prepared.plan, self.json, View::Changes)?;
         if has_errors(&prepared.plan) {
@@ -188,14 +187,10 @@ impl Job {
         }
     }
 
-    fn refuse_stale(&self, saved: &SavedPlan, now: &Prepared) -> Result<(), Failure> {
-        let moved = saved.moved(&now.plan, &now.stamp);
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let names: Vec<String> = moved.iter().map(ToString::to_string).collect();
-        let what = format!("{}: {} changed since the plan was made", words::STALE, names.join(", "));
-        Err(Failure::new(format!("{what}\n\n{}", words::STALE_HELP)))
+    /// What the plan relies on is looked at once more after the plan has been made anew, so that nothing is missed.
+    fn refuse_stale(&self, saved: &SavedPlan, session: &Session, now: &Prepared) -> Result<(), Failure> {
+        let differences = saved.differences(&now.plan, &session.read(self.topology.as_ref())?);
+        if differences.is_empty() { Ok(()) } else { Err(Failure::new(crate::report::stale::refusal(&differences))) }
     }
 
     fn ask(&self) -> Result<(), Failure> {

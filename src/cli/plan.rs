@@ -11,7 +11,7 @@ use super::{
 use crate::{
     diff::Choices,
     kind::Topology,
-    plan::{Plan, saved::SavedPlan},
+    plan::{Plan, relies, saved::SavedPlan},
     report::{
         json::Lines,
         plan::{View, findings, has_errors, render},
@@ -33,13 +33,16 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     }
     let wanted = (!args.planning.destroy).then_some(&topology);
     let choices = choices(&args.planning);
-    let prepared = session.plan(wanted, &choices)?;
+    let snapshot = session.read(wanted)?;
+    let prepared = session.plan_of(wanted, &choices, &snapshot);
     show(&prepared.plan, args.planning.json, View::Changes)?;
     if has_errors(&prepared.plan) {
         return Err(Failure::Said);
     }
     if let Some(saved) = &args.planning.out {
-        save(saved, &SavedPlan { plan: prepared.plan.clone(), source: stored, choices, stamp: prepared.stamp })?;
+        let relies_on = relies::of(&topology.name, wanted, &prepared, &snapshot);
+        let plan = SavedPlan::new(prepared.plan.clone(), stored, choices, relies_on).map_err(Failure::new)?;
+        save(saved, &plan)?;
         if !args.planning.json {
             out::print(words::saved(&saved.to_string_lossy()))?;
         }

@@ -1,6 +1,13 @@
 //! `show`: a running lab, or a saved plan.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use serde::Deserialize;
 
 use super::{Exit, Failure, args, list, load, out, plan};
 use crate::{
@@ -13,10 +20,11 @@ use crate::{
         snapshot::{LinkState, ReadRequest, RouteState},
     },
     observe,
-    plan::saved::SavedPlan,
+    plan::saved::{NETWRIGHT_VERSION, SavedPlan},
     report::{
         plan::View,
         show::{self, Lab, Resource},
+        stale,
         style::clean,
     },
 };
@@ -108,21 +116,23 @@ fn foreign(name: &TopologyName, snapshot: &Snapshot) -> Vec<String> {
 const PROTOCOL_KERNEL: u8 = 2;
 
 fn show_plan(path: &Path, json: bool) -> Result<Exit, Failure> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Failure::new(format!("cannot read {}: {}", path.display(), super::load::plain(&error))))?;
+    let shown = clean(&path.to_string_lossy()).into_owned();
+    let fail = |error| Failure::new(format!("cannot read {shown}: {}", load::plain(&error)));
+    let bytes = std::fs::File::open(path).and_then(bytes_of).map_err(fail)?;
     let saved = read_plan(path, &bytes)?;
     if json {
-        let document = serde_json::to_string_pretty(&saved.plan).map_err(Failure::new)?;
+        let document = serde_json::to_string_pretty(&saved.shown()).map_err(Failure::new)?;
         out::line(document)?;
         return Ok(Exit::Done);
     }
     plan::show(&saved.plan, false, View::Changes)?;
+    out::print(stale::relied_on(&saved.relies_on))?;
     Ok(Exit::Done)
 }
 
 /// Whether a file is a saved plan, or what is left of one: JSON that begins with its `format_version`, as all that were
 /// saved do.
-pub fn is_plan(bytes: &[u8]) -> bool {
+fn is_plan(bytes: &[u8]) -> bool {
     let begins = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     if begins.is_some_and(|rest| rest.starts_with(b"\"format_version\"")) {
         return true;
@@ -131,16 +141,58 @@ pub fn is_plan(bytes: &[u8]) -> bool {
     document.is_some_and(|document| document.get("format_version").is_some())
 }
 
+/// The most that is read of a file that may be a plan: one of a thousand namespaces has a few MiB.
+const LARGEST: u64 = 256 << 20;
+
+/// The bytes of a file, up to one more than a saved plan may have.
+fn bytes_of(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The saved plan in a file, where it is one; everything else is a topology. What is no plain file is not looked into: a
+/// pipe can be read but once.
+pub fn saved_plan(path: &Path) -> Option<Result<SavedPlan, Failure>> {
+    let bytes = path.is_file().then(|| File::open(path).and_then(bytes_of).ok())??;
+    is_plan(&bytes).then(|| read_plan(path, &bytes))
+}
+
+/// By whom a plan was saved, and how.
+#[derive(Deserialize)]
+struct Versions {
+    #[serde(default)]
+    format_version: serde_json::Value,
+    #[serde(default)]
+    netwright_version: serde_json::Value,
+}
+
 /// Reads a saved plan.
-pub fn read_plan(path: &Path, bytes: &[u8]) -> Result<SavedPlan, Failure> {
+fn read_plan(path: &Path, bytes: &[u8]) -> Result<SavedPlan, Failure> {
     let shown = clean(&path.to_string_lossy()).into_owned();
-    let broken = |error| Failure::new(format!("{shown} is not a saved plan, or a damaged one: {error}"));
-    // The version first: what another one holds may not fit here.
-    let document: serde_json::Value = serde_json::from_slice(bytes).map_err(broken)?;
-    let (has, reads) = (&document["format_version"], crate::plan::FORMAT_VERSION);
+    if bytes.len() as u64 > LARGEST {
+        return Err(Failure::new(format!("{shown} is no saved plan: it is larger than {} MiB", LARGEST >> 20)));
+    }
+    // What it says of a damaged place may quote it.
+    let broken = |error: serde_json::Error| {
+        let error = error.to_string();
+        Failure::new(format!("{shown} is not a saved plan, or a damaged one: {}", clean(&error)))
+    };
+    // The versions first: what another one holds may not fit here.
+    let Versions { format_version: has, netwright_version: by } = serde_json::from_slice(bytes).map_err(broken)?;
+    let reads = crate::plan::FORMAT_VERSION;
     if has != reads {
         let what = format!("{shown} is a plan of format {has}, and this version reads \"{reads}\"; make a new plan");
+        return Err(Failure::new(clean(&what)));
+    }
+    if by != NETWRIGHT_VERSION {
+        let by = by.as_str().map_or_else(|| "another version".to_owned(), |by| format!("version {}", clean(by)));
+        let what = format!("{shown} was saved by {by} of netwright, and this is {NETWRIGHT_VERSION}; make a new plan");
         return Err(Failure::new(what));
     }
-    serde_json::from_value(document).map_err(broken)
+    let saved: SavedPlan = serde_json::from_slice(bytes).map_err(broken)?;
+    if !saved.is_intact().map_err(broken)? {
+        return Err(Failure::new(format!("{shown} is not as it was saved: somebody has changed it; make a new plan")));
+    }
+    Ok(saved)
 }

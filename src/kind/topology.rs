@@ -136,7 +136,7 @@ impl Topology {
 }
 
 /// Whether bridged frames meet the packet filter (`br_netfilter`: 1 in every new namespace), and its policy drops them.
-fn stops_bridged_frames(state: &NetnsState) -> bool {
+pub fn stops_bridged_frames(state: &NetnsState) -> bool {
     let on = |key: &str| state.sysctls.get(key).is_some_and(|value| value.as_deref() == Some("1"));
     let drops = |(_, table): &(Variant, Table)| {
         let forward = table.chain("FORWARD").filter(|_| table.name == TableName::Filter);

@@ -1,6 +1,6 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, machine, saved::Stamp, shared};
+use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, machine, shared};
 use crate::{
     diff::{self, Choices, Draft},
     kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter},
@@ -18,8 +18,6 @@ pub struct Prepared {
     pub batches: Vec<Batch>,
     /// What is run at the end, when all of that went well: what has been set aside goes.
     pub ends: Vec<Batch>,
-    /// What it is about.
-    pub stamp: Stamp,
 }
 
 /// What a plan is made from.
@@ -84,7 +82,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         changes: drafts.into_iter().filter_map(|draft| change(draft, inputs.snapshot)).collect(),
         findings,
     };
-    Prepared { plan, batches: lowered.batches, ends: lowered.ends, stamp: Stamp::of(inputs.name, inputs.snapshot) }
+    Prepared { plan, batches: lowered.batches, ends: lowered.ends }
 }
 
 /// Jumps of others to chains of ours that are to go: the kernel keeps a chain that somebody jumps to.

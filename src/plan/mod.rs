@@ -9,6 +9,7 @@ mod lower;
 mod machine;
 mod neighbours;
 mod overlap;
+pub mod relies;
 pub mod saved;
 mod shared;
 mod sysctls;
@@ -86,7 +87,7 @@ impl Plan {
 
 /// The JSON Schema of a plan, as `show PLAN -json` prints it.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(Plan).to_value()
+    schemars::schema_for!(saved::Shown<'_>).to_value()
 }
 
 /// A namespace as the subject of a sentence.

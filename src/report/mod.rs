@@ -10,6 +10,7 @@ mod lines;
 pub mod plan;
 pub mod progress;
 pub mod show;
+pub mod stale;
 pub mod style;
 pub mod table;
 pub mod time;
