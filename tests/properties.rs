@@ -4,28 +4,29 @@
 
 #[path = "properties/damage.rs"]
 mod damage;
-#[path = "common/faulty.rs"]
-mod faulty;
 #[path = "common/lab.rs"]
 mod lab;
 #[path = "properties/machine.rs"]
 mod machine;
 #[path = "properties/random.rs"]
 mod random;
+#[path = "properties/saved.rs"]
+mod saved;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use faulty::{Fault, Faulty};
 use lab::Lab;
 use netwright::{
     diff::Choices,
-    exec::rollback::roll_back,
     kernel::Kernel,
     kind::Topology,
+    model::Snapshot,
     model::{Address, TopologyName, address::KindName, event::Action},
-    plan::Prepared,
-    report::plan::has_errors,
-    undo::{Baseline, Scope},
+    observe,
+    plan::{
+        Prepared, relies,
+        saved::{Difference, SavedPlan, Stored},
+    },
 };
 use proptest::{
     prelude::*,
@@ -75,6 +76,35 @@ fn destroy(lab: &mut Lab) -> Result<(), TestCaseError> {
     let left = lab.plan(&name(), None, &Choices::default());
     prop_assert!(left.plan.is_empty(), "destroy left: {:#?}", left.plan.changes);
     Ok(())
+}
+
+/// A plan as `plan -out` saves it.
+fn save(lab: &Lab, topology: Option<&Topology>) -> (SavedPlan, Prepared) {
+    let prepared = lab.plan(&name(), topology, &Choices::default());
+    let relied = relies::of(&name(), topology, &prepared, &look(lab, topology));
+    let source = Stored {
+        path: "-".into(),
+        format: "json".into(),
+        text: String::new(),
+        includes: Vec::new(),
+        vars: BTreeMap::new(),
+    };
+    (SavedPlan::new(prepared.plan.clone(), source, Choices::default(), relied).unwrap(), prepared)
+}
+
+fn look(lab: &Lab, topology: Option<&Topology>) -> Snapshot {
+    lab.fake.read(&observe::request(topology)).unwrap()
+}
+
+/// In what a saved plan is stale.
+fn stale(lab: &Lab, topology: Option<&Topology>, saved: &SavedPlan) -> Vec<Difference> {
+    let now = lab.plan(&name(), topology, &Choices::default());
+    saved.differences(&now.plan, &look(lab, topology))
+}
+
+/// A lab as it is, and what is wanted of it next: another one, itself with something to do, or nothing.
+fn next(kind: u8, second: &Topology) -> Option<&Topology> {
+    (!kind.is_multiple_of(4)).then_some(second)
 }
 
 fn script(ran: &Prepared) -> String {
@@ -208,126 +238,69 @@ proptest! {
     }
 
     #[test]
-    fn a_run_that_fails_anywhere_leaves_no_trace(
-        from in random::gene(),
-        other in random::gene(),
-        mask in any::<u64>(),
-        damage in prop::collection::vec(any::<damage::Damage>(), 0..3),
-        replaced in prop::option::of(any::<prop::sample::Index>()),
-        gone in prop::bool::weighted(0.2),
+    fn what_is_unrelated_makes_no_plan_stale(
+        from in random::gene(), other in random::gene(), mask in any::<u64>(), kind in any::<u8>(),
+        events in prop::collection::vec(saved::event(), 1..5),
     ) {
         let (one, first) = read(&from)?;
         let (two, second) = read(&random::mix(&from, &other, mask))?;
         let mut lab = Lab::new(machine::with_foreigners());
-        let made = lab.apply(&name(), Some(&first)).map_err(|why| TestCaseError::fail(format!("{one}: {why}")))?;
-        for one in &damage {
-            damage::inflict(&mut lab.fake, &first, one);
+        if kind % 3 != 0 {
+            apply(&mut lab, &first, &one)?;
         }
-        let all = made.plan.changes.iter().map(|change| &change.address);
-        let replaceable: Vec<&Address> = all.filter(|it| it.to_string() != "namespace.host").collect();
-        let replaced = replaced.filter(|_| !gone && !replaceable.is_empty());
-        let replace = replaced.into_iter().map(|which| (*which.get(&replaceable)).clone()).collect();
-        let choices = Choices { replace, targets: Vec::new() };
-        let prepared = lab.plan(&name(), (!gone).then_some(&second), &choices);
-        prop_assume!(!has_errors(&prepared.plan));
-        let steps = prepared.batches.iter().map(|batch| batch.steps.len()).sum();
-        for at in 0..steps {
-            for fault in [Fault::Before, Fault::After] {
-                fails(&lab, &prepared, at, fault)
-                    .map_err(|why| TestCaseError::fail(format!("{one}\n->\n{two}\n{:?} {fault:?} {at} of {steps}:\n{why}", choices.replace)))?;
-            }
-        }
+        let wanted = next(kind, &second);
+        let (saved, prepared) = save(&lab, wanted);
+        prop_assume!(!netwright::report::plan::has_errors(&prepared.plan));
+        let told: Vec<String> = events
+            .into_iter()
+            .filter_map(|event| saved::elsewhere(&mut lab.fake, &saved.relies_on, &prepared, event))
+            .collect();
+        let differences = stale(&lab, wanted, &saved);
+        prop_assert!(
+            differences.is_empty(),
+            "{told:?}\n{}\nin {one}\n->\n{two}",
+            netwright::report::stale::refusal(&differences)
+        );
+        let ran = lab.apply(&name(), wanted).map_err(|why| TestCaseError::fail(format!("{told:?}: {why}")))?;
+        prop_assert_eq!(ran.plan.changes, saved.plan.changes, "what ran is not what was approved");
     }
 
     #[test]
-    fn a_killed_run_is_gone_on_from(
-        from in random::gene(),
-        other in random::gene(),
-        mask in any::<u64>(),
-        gone in any::<bool>(),
-        next in 0..3,
-        fails_at in any::<prop::sample::Index>(),
+    fn what_a_plan_relies_on_makes_it_stale(
+        from in random::gene(), other in random::gene(), mask in any::<u64>(), kind in any::<u8>(),
+        event in saved::event(),
     ) {
         let (one, first) = read(&from)?;
         let (two, second) = read(&random::mix(&from, &other, mask))?;
-        let before = machine::with_foreigners();
-        let mut lab = Lab::new(before);
-        lab.apply(&name(), Some(&first)).map_err(|why| TestCaseError::fail(format!("{one}: {why}")))?;
-        let killed = lab.plan(&name(), (!gone).then_some(&second), &Choices::default());
-        prop_assume!(!has_errors(&killed.plan));
-        let next = [Some(&first), Some(&second), None][next as usize];
-        let steps: usize = killed.batches.iter().map(|batch| batch.steps.len()).sum();
-        for at in 0..steps {
-            goes_on(&lab, &killed, at, next, fails_at.index(40))
-                .map_err(|why| TestCaseError::fail(format!("{one}\n->\n{two}\nkilled at {at} of {steps} (gone: {gone}), then {:?}:\n{why}", next.map(|it| it == &first))))?;
+        let mut lab = Lab::new(machine::with_foreigners());
+        if kind % 3 != 0 {
+            apply(&mut lab, &first, &one)?;
         }
+        let wanted = next(kind, &second);
+        let (saved, prepared) = save(&lab, wanted);
+        prop_assume!(!netwright::report::plan::has_errors(&prepared.plan));
+        let told = saved::here(&mut lab.fake, &saved.relies_on, event);
+        prop_assume!(told.is_some());
+        let differences = stale(&lab, wanted, &saved);
+        prop_assert!(!differences.is_empty(), "{told:?}\nin {one}\n->\n{two}");
     }
-}
 
-/// One run of a plan up to an op at which the process is killed.
-fn is_killed(lab: &mut Lab, prepared: &Prepared, at: usize) {
-    let mut faulty = Faulty::new(&mut lab.fake, at, Fault::Before);
-    let _ = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
-    lab.fake.sweep().unwrap();
-}
-
-fn baseline(lab: &Lab, prepared: &Prepared) -> Baseline {
-    let scope = Scope::of(&prepared.batches);
-    let seen = lab.fake.read(&scope.request()).unwrap();
-    Baseline::new(name(), scope, &seen)
-}
-
-/// A run is killed at an op; the next one, whatever it wants, comes to its end, or leads back to before both.
-fn goes_on(lab: &Lab, killed: &Prepared, at: usize, next: Option<&Topology>, fails_at: usize) -> Result<(), String> {
-    let mut half = lab.clone();
-    let older = baseline(lab, killed);
-    is_killed(&mut half, killed, at);
-    let prepared = half.plan(&name(), next, &Choices::default());
-    if has_errors(&prepared.plan) {
-        return Err(format!("the next plan has errors: {:#?}", prepared.plan.findings));
+    #[test]
+    fn what_is_done_to_the_lab_makes_its_plan_stale(
+        from in random::gene(), other in random::gene(), mask in any::<u64>(), kind in any::<u8>(),
+        damage in any::<damage::Damage>(),
+    ) {
+        let (one, first) = read(&from)?;
+        let (two, second) = read(&random::mix(&from, &other, mask))?;
+        let mut lab = Lab::new(machine::with_foreigners());
+        apply(&mut lab, &first, &one)?;
+        let wanted = next(kind, &second);
+        let (saved, prepared) = save(&lab, wanted);
+        prop_assume!(!netwright::report::plan::has_errors(&prepared.plan));
+        let done = damage::inflict(&mut lab.fake, &first, &damage);
+        prop_assume!(done.is_some());
+        prop_assume!(!done.as_ref().is_some_and(|done| saved::is_nobodys(done, wanted)));
+        let differences = stale(&lab, wanted, &saved);
+        prop_assert!(!differences.is_empty(), "{done:?}\nin {one}\n->\n{two}\n{}", script(&prepared));
     }
-    // It fails.
-    let mut back = half.clone();
-    let both = baseline(&back, &prepared).after(older);
-    is_killed(&mut back, &prepared, fails_at);
-    let undone = roll_back(&mut back.fake, &both);
-    let (was, is) = machine::all_of(&lab.fake, &back.fake);
-    if was != is || !undone.is_whole() {
-        let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
-        return Err(format!(
-            "back from {fails_at} of the next: {undone:#?}\n{diff}\nkilled:\n{}next:\n{}",
-            script(killed),
-            script(&prepared)
-        ));
-    }
-    // It does not.
-    half.apply(&name(), next)?;
-    half.fake.release(&name()).unwrap();
-    let left = half.plan(&name(), next, &Choices::default());
-    if left.plan.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "left: {:#?}",
-        left.plan.changes.iter().map(|it| (it.action, &it.address, &it.attributes)).collect::<Vec<_>>()
-    ) + &format!("\nkilled:\n{}next:\n{}", script(killed), script(&prepared)))
-}
-
-/// Runs a plan in which one op fails, goes back, and says what is not as before.
-fn fails(lab: &Lab, prepared: &Prepared, at: usize, fault: Fault) -> Result<(), String> {
-    let mut fake = lab.fake.clone();
-    let baseline = baseline(lab, prepared);
-    // As the journal keeps it.
-    let text = serde_json::to_string(&baseline).unwrap();
-    let baseline: Baseline = serde_json::from_str(&text).unwrap();
-    let mut faulty = Faulty::new(&mut fake, at, fault);
-    let failed = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
-    let failed = failed.ok_or("nothing failed")?;
-    let undone = roll_back(&mut faulty, &baseline);
-    let (was, is) = machine::all_of(&lab.fake, &fake);
-    if was == is && undone.is_whole() {
-        return Ok(());
-    }
-    let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
-    Err(format!("{:?}\n{undone:#?}\n{diff}\n{}", failed.failures, script(prepared)))
 }

@@ -30,7 +30,8 @@ impl Arbitrary for Damage {
     }
 }
 
-fn run(fake: &mut Fake, netns: &Netns, op: Op) -> Option<String> {
+/// One op by somebody else; tells it, where it was done.
+pub fn run(fake: &mut Fake, netns: &Netns, op: Op) -> Option<String> {
     let text = format!("{netns}: {}", super::lab::words(&op));
     let batch = Batch { netns: netns.clone(), steps: vec![Step { address: "link.x".parse().unwrap(), op }] };
     fake.run(&batch).is_ok().then_some(text)

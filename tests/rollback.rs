@@ -1,0 +1,199 @@
+//! Faults in random labs, random edits between them and random damage to what they made, on the fake kernel: an op fails
+//! anywhere, or the process is killed there.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "properties/damage.rs"]
+mod damage;
+#[path = "common/faulty.rs"]
+mod faulty;
+#[path = "common/lab.rs"]
+mod lab;
+#[path = "properties/machine.rs"]
+mod machine;
+#[path = "properties/random.rs"]
+mod random;
+
+use faulty::{Fault, Faulty};
+use lab::Lab;
+use netwright::{
+    diff::Choices,
+    exec::rollback::roll_back,
+    kernel::Kernel,
+    kind::Topology,
+    model::{Address, TopologyName},
+    plan::Prepared,
+    report::plan::has_errors,
+    undo::{Baseline, Scope},
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence},
+};
+
+fn name() -> TopologyName {
+    "lab".parse().unwrap()
+}
+
+/// Every op of a case is tried, so that a quarter of the cases of other properties is plenty.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256) / 4
+}
+
+fn config(cases: u32) -> Config {
+    Config {
+        cases,
+        // Damage that a lab has no place for is drawn again.
+        max_global_rejects: cases * 4,
+        max_shrink_iters: 20_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..Config::default()
+    }
+}
+
+/// A topology from a gene, by way of the language; one that the language refuses is passed over.
+fn read(gene: &random::Gene) -> Result<(String, Topology), TestCaseError> {
+    let text = serde_json::to_string_pretty(&random::emit(gene)).unwrap();
+    match lab::topology(&text, "lab.json") {
+        Ok(topology) => Ok((text, topology)),
+        Err(why) => Err(TestCaseError::reject(why)),
+    }
+}
+
+fn script(ran: &Prepared) -> String {
+    let mut text = String::new();
+    for batch in ran.batches.iter().chain(&ran.ends) {
+        for step in &batch.steps {
+            text.push_str(&format!("{} {}: {}\n", batch.netns, step.address, lab::words(&step.op)));
+        }
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(config(cases()))]
+
+    #[test]
+    fn a_run_that_fails_anywhere_leaves_no_trace(
+        from in random::gene(),
+        other in random::gene(),
+        mask in any::<u64>(),
+        damage in prop::collection::vec(any::<damage::Damage>(), 0..3),
+        replaced in prop::option::of(any::<prop::sample::Index>()),
+        gone in prop::bool::weighted(0.2),
+    ) {
+        let (one, first) = read(&from)?;
+        let (two, second) = read(&random::mix(&from, &other, mask))?;
+        let mut lab = Lab::new(machine::with_foreigners());
+        let made = lab.apply(&name(), Some(&first)).map_err(|why| TestCaseError::fail(format!("{one}: {why}")))?;
+        for one in &damage {
+            damage::inflict(&mut lab.fake, &first, one);
+        }
+        let all = made.plan.changes.iter().map(|change| &change.address);
+        let replaceable: Vec<&Address> = all.filter(|it| it.to_string() != "namespace.host").collect();
+        let replaced = replaced.filter(|_| !gone && !replaceable.is_empty());
+        let replace = replaced.into_iter().map(|which| (*which.get(&replaceable)).clone()).collect();
+        let choices = Choices { replace, targets: Vec::new() };
+        let prepared = lab.plan(&name(), (!gone).then_some(&second), &choices);
+        prop_assume!(!has_errors(&prepared.plan));
+        let steps = prepared.batches.iter().map(|batch| batch.steps.len()).sum();
+        for at in 0..steps {
+            for fault in [Fault::Before, Fault::After] {
+                fails(&lab, &prepared, at, fault)
+                    .map_err(|why| TestCaseError::fail(format!("{one}\n->\n{two}\n{:?} {fault:?} {at} of {steps}:\n{why}", choices.replace)))?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_killed_run_is_gone_on_from(
+        from in random::gene(),
+        other in random::gene(),
+        mask in any::<u64>(),
+        gone in any::<bool>(),
+        next in 0..3,
+        fails_at in any::<prop::sample::Index>(),
+    ) {
+        let (one, first) = read(&from)?;
+        let (two, second) = read(&random::mix(&from, &other, mask))?;
+        let before = machine::with_foreigners();
+        let mut lab = Lab::new(before);
+        lab.apply(&name(), Some(&first)).map_err(|why| TestCaseError::fail(format!("{one}: {why}")))?;
+        let killed = lab.plan(&name(), (!gone).then_some(&second), &Choices::default());
+        prop_assume!(!has_errors(&killed.plan));
+        let next = [Some(&first), Some(&second), None][next as usize];
+        let steps: usize = killed.batches.iter().map(|batch| batch.steps.len()).sum();
+        for at in 0..steps {
+            goes_on(&lab, &killed, at, next, fails_at.index(40))
+                .map_err(|why| TestCaseError::fail(format!("{one}\n->\n{two}\nkilled at {at} of {steps} (gone: {gone}), then {:?}:\n{why}", next.map(|it| it == &first))))?;
+        }
+    }
+}
+
+/// One run of a plan up to an op at which the process is killed.
+fn is_killed(lab: &mut Lab, prepared: &Prepared, at: usize) {
+    let mut faulty = Faulty::new(&mut lab.fake, at, Fault::Before);
+    let _ = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
+    lab.fake.sweep().unwrap();
+}
+
+fn baseline(lab: &Lab, prepared: &Prepared) -> Baseline {
+    let scope = Scope::of(&prepared.batches);
+    let seen = lab.fake.read(&scope.request()).unwrap();
+    Baseline::new(name(), scope, &seen)
+}
+
+/// A run is killed at an op; the next one, whatever it wants, comes to its end, or leads back to before both.
+fn goes_on(lab: &Lab, killed: &Prepared, at: usize, next: Option<&Topology>, fails_at: usize) -> Result<(), String> {
+    let mut half = lab.clone();
+    let older = baseline(lab, killed);
+    is_killed(&mut half, killed, at);
+    let prepared = half.plan(&name(), next, &Choices::default());
+    if has_errors(&prepared.plan) {
+        return Err(format!("the next plan has errors: {:#?}", prepared.plan.findings));
+    }
+    // It fails.
+    let mut back = half.clone();
+    let both = baseline(&back, &prepared).after(older);
+    is_killed(&mut back, &prepared, fails_at);
+    let undone = roll_back(&mut back.fake, &both);
+    let (was, is) = machine::all_of(&lab.fake, &back.fake);
+    if was != is || !undone.is_whole() {
+        let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
+        return Err(format!(
+            "back from {fails_at} of the next: {undone:#?}\n{diff}\nkilled:\n{}next:\n{}",
+            script(killed),
+            script(&prepared)
+        ));
+    }
+    // It does not.
+    half.apply(&name(), next)?;
+    half.fake.release(&name()).unwrap();
+    let left = half.plan(&name(), next, &Choices::default());
+    if left.plan.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "left: {:#?}",
+        left.plan.changes.iter().map(|it| (it.action, &it.address, &it.attributes)).collect::<Vec<_>>()
+    ) + &format!("\nkilled:\n{}next:\n{}", script(killed), script(&prepared)))
+}
+
+/// Runs a plan in which one op fails, goes back, and says what is not as before.
+fn fails(lab: &Lab, prepared: &Prepared, at: usize, fault: Fault) -> Result<(), String> {
+    let mut fake = lab.fake.clone();
+    let baseline = baseline(lab, prepared);
+    // As the journal keeps it.
+    let text = serde_json::to_string(&baseline).unwrap();
+    let baseline: Baseline = serde_json::from_str(&text).unwrap();
+    let mut faulty = Faulty::new(&mut fake, at, fault);
+    let failed = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
+    let failed = failed.ok_or("nothing failed")?;
+    let undone = roll_back(&mut faulty, &baseline);
+    let (was, is) = machine::all_of(&lab.fake, &fake);
+    if was == is && undone.is_whole() {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
+    Err(format!("{:?}\n{undone:#?}\n{diff}\n{}", failed.failures, script(prepared)))
+}
