@@ -9,6 +9,7 @@ mod damage;
 mod faulty;
 #[path = "common/lab.rs"]
 mod lab;
+#[expect(dead_code, reason = "compared is all of it here, see `all_of`")]
 #[path = "properties/machine.rs"]
 mod machine;
 #[path = "properties/random.rs"]
@@ -19,9 +20,12 @@ use lab::Lab;
 use netwright::{
     diff::Choices,
     exec::rollback::roll_back,
-    kernel::Kernel,
+    kernel::{Kernel, fake::Fake},
     kind::Topology,
-    model::{Address, TopologyName},
+    model::{
+        Address, Snapshot, TopologyName,
+        snapshot::{NetnsState, ReadRequest},
+    },
     plan::Prepared,
     report::plan::has_errors,
     undo::{Baseline, Scope},
@@ -157,7 +161,7 @@ fn goes_on(lab: &Lab, killed: &Prepared, at: usize, next: Option<&Topology>, fai
     let both = baseline(&back, &prepared).after(older);
     is_killed(&mut back, &prepared, fails_at);
     let undone = roll_back(&mut back.fake, &both);
-    let (was, is) = machine::all_of(&lab.fake, &back.fake);
+    let (was, is) = all_of(&lab.fake, &back.fake);
     if was != is || !undone.is_whole() {
         let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
         return Err(format!(
@@ -190,10 +194,37 @@ fn fails(lab: &Lab, prepared: &Prepared, at: usize, fault: Fault) -> Result<(), 
     let failed = prepared.batches.iter().find_map(|batch| faulty.run(batch).err());
     let failed = failed.ok_or("nothing failed")?;
     let undone = roll_back(&mut faulty, &baseline);
-    let (was, is) = machine::all_of(&lab.fake, &fake);
+    let (was, is) = all_of(&lab.fake, &fake);
     if was == is && undone.is_whole() {
         return Ok(());
     }
     let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
     Err(format!("{:?}\n{undone:#?}\n{diff}\n{}", failed.failures, script(prepared)))
+}
+
+/// Puts what the kernel keeps in no order that counts into one.
+fn in_order(state: &mut NetnsState) {
+    state.addresses.sort_by_key(|it| (it.link, it.address.addr().is_ipv6().then_some(it.address)));
+    state.routes.sort_by_key(|it| (it.to, it.table, it.metric, it.protocol));
+    state.firewall.live.sort_by_key(|(variant, table)| (*variant, table.family, table.name));
+    for (_, table) in &mut state.firewall.live {
+        table.chains.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+}
+
+/// Everything that each of two holds, also of sysctls that only one of them has ever written.
+fn all_of(one: &Fake, other: &Fake) -> (Snapshot, Snapshot) {
+    let mut request = ReadRequest { whole: true, ..ReadRequest::default() };
+    for (netns, state) in one.state.namespaces.iter().chain(&other.state.namespaces) {
+        request.sysctls.entry(netns.clone()).or_default().extend(state.sysctls.keys().cloned());
+    }
+    let all = |fake: &Fake| {
+        let mut seen = fake.read(&request).unwrap();
+        for state in seen.namespaces.values_mut() {
+            in_order(state);
+            state.firewall.default_variant = None;
+        }
+        seen
+    };
+    (all(one), all(other))
 }

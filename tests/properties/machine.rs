@@ -118,30 +118,3 @@ pub fn assert_same(before: &Fake, after: &Fake) -> Result<(), TestCaseError> {
     prop_assert_eq!(before.borrowed, after.borrowed);
     Ok(())
 }
-
-/// Puts what the kernel keeps in no order that counts into one.
-pub fn in_order(state: &mut NetnsState) {
-    state.addresses.sort_by_key(|it| (it.link, it.address.addr().is_ipv6().then_some(it.address)));
-    state.routes.sort_by_key(|it| (it.to, it.table, it.metric, it.protocol));
-    state.firewall.live.sort_by_key(|(variant, table)| (*variant, table.family, table.name));
-    for (_, table) in &mut state.firewall.live {
-        table.chains.sort_by(|a, b| a.name.cmp(&b.name));
-    }
-}
-
-/// Everything that each of two holds, also of sysctls that only one of them has ever written.
-pub fn all_of(one: &Fake, other: &Fake) -> (Snapshot, Snapshot) {
-    let mut request = ReadRequest { whole: true, ..ReadRequest::default() };
-    for (netns, state) in one.state.namespaces.iter().chain(&other.state.namespaces) {
-        request.sysctls.entry(netns.clone()).or_default().extend(state.sysctls.keys().cloned());
-    }
-    let all = |fake: &Fake| {
-        let mut seen = fake.read(&request).unwrap();
-        for state in seen.namespaces.values_mut() {
-            in_order(state);
-            state.firewall.default_variant = None;
-        }
-        seen
-    };
-    (all(one), all(other))
-}

@@ -4,7 +4,7 @@ use netwright::{
     kernel::fake::Fake,
     kind::Topology,
     model::{
-        Netns,
+        Netns, Raw,
         snapshot::{AddressState, Family, LinkState, NetnsState, Nexthop, RouteState, RouteType, TableName, Variant},
     },
     op::Op,
@@ -93,6 +93,7 @@ pub fn elsewhere(fake: &mut Fake, relied: &[Relied], prepared: &Prepared, (kind,
                 nodad: false,
                 dad_failed: false,
                 protocol: 0,
+                raw: Raw::default(),
             });
             said("the uplink got one more address")
         }
@@ -107,6 +108,7 @@ pub fn elsewhere(fake: &mut Fake, relied: &[Relied], prepared: &Prepared, (kind,
                 src: None,
                 mtu: None,
                 nexthops: vec![Nexthop { via: None, link: Some(eth0), weight: 1, onlink: false }],
+                raw: Raw::default(),
             });
             said("a route came")
         }
