@@ -163,7 +163,7 @@ fn goes_on(lab: &Lab, killed: &Prepared, at: usize, next: Option<&Topology>, fai
     let undone = roll_back(&mut back.fake, &both);
     let (was, is) = all_of(&lab.fake, &back.fake);
     if was != is || !undone.is_whole() {
-        let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
+        let diff = similar::TextDiff::from_lines(format!("{was:#?}"), format!("{is:#?}")).unified_diff().to_string();
         return Err(format!(
             "back from {fails_at} of the next: {undone:#?}\n{diff}\nkilled:\n{}next:\n{}",
             script(killed),
@@ -198,7 +198,7 @@ fn fails(lab: &Lab, prepared: &Prepared, at: usize, fault: Fault) -> Result<(), 
     if was == is && undone.is_whole() {
         return Ok(());
     }
-    let diff = similar::TextDiff::from_lines(&format!("{was:#?}"), &format!("{is:#?}")).unified_diff().to_string();
+    let diff = similar::TextDiff::from_lines(format!("{was:#?}"), format!("{is:#?}")).unified_diff().to_string();
     Err(format!("{:?}\n{undone:#?}\n{diff}\n{}", failed.failures, script(prepared)))
 }
 

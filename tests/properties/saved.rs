@@ -35,7 +35,7 @@ fn is_relied(relied: &[Relied], at: &Netns, device: &str) -> bool {
 pub fn elsewhere(fake: &mut Fake, relied: &[Relied], prepared: &Prepared, (kind, place): Event) -> Option<String> {
     let going = |netns: &Netns| {
         let mut batches = prepared.batches.iter().filter(|batch| batch.netns == *netns);
-        batches.any(|batch| batch.steps.iter().any(|step| step.op == Op::NetnsDelete))
+        batches.any(|batch| batch.steps.iter().any(|step| matches!(step.op, Op::NetnsPark { .. })))
     };
     let host = fake.state.namespaces.get_mut(&Netns::Host)?;
     let foreign: Vec<usize> = (0..host.links.len())

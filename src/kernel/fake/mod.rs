@@ -237,8 +237,16 @@ impl Fake {
             return Err(Errno::EEXIST.into());
         }
         let at = self.kept.iter().position(|(name, _)| name == netns).ok_or(Errno::ENOENT)?;
-        let (name, state) = self.kept.swap_remove(at);
+        let (name, mut state) = self.kept.swap_remove(at);
         self.tell_peers(&name, &state, Some(&name));
+        // Where its own ends see their peers that had come back before it.
+        for link in &mut state.links {
+            let back = Some(Peer { index: link.index, netns: Some(name.clone()) });
+            let Some(peer) = link.peer.as_mut().filter(|peer| peer.netns.is_none()) else { continue };
+            let all = self.state.namespaces.iter();
+            let mut there = all.filter(|(_, there)| there.link_at(peer.index).is_some_and(|end| end.peer == back));
+            peer.netns = there.next().map(|(there, _)| there.clone());
+        }
         self.state.namespaces.insert(name, state);
         Ok(())
     }

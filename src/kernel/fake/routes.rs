@@ -122,9 +122,14 @@ fn same_hops(there: &[Nexthop], asked: &[Nexthop]) -> bool {
             }))
 }
 
-/// Routes all of whose next hops were by a device that went down.
+/// Routes by a device that went down, where none of their next hops is by one that is up.
 pub fn link_down(state: &mut NetnsState, link: u32) {
-    state.routes.retain(|route| route.nexthops.is_empty() || route.nexthops.iter().any(|hop| hop.link != Some(link)));
+    let lives = |hop: &Nexthop| {
+        let up = |index: u32| state.links.iter().any(|it| it.index == index && it.up);
+        hop.link.is_none_or(|index| index != link && up(index))
+    };
+    let by_it = |route: &RouteState| route.nexthops.iter().any(|hop| hop.link == Some(link));
+    state.routes.retain(|route| !by_it(route) || route.nexthops.iter().any(lives));
 }
 
 /// Next hops by a device that is no more, and the routes that they were all of.
