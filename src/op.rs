@@ -318,6 +318,13 @@ pub fn table_key(family: Family, table: TableName) -> String {
     format!("table:{family}:{}", table.as_str())
 }
 
+/// The table of a key.
+pub fn table_of_key(key: &str) -> Option<(Family, TableName)> {
+    let tables = [TableName::Raw, TableName::Filter, TableName::Nat].into_iter();
+    let mut all = tables.flat_map(|table| [(Family::V4, table), (Family::V6, table)]);
+    all.find(|(family, table)| table_key(*family, *table) == key)
+}
+
 /// Tracked connections that a changed rule must not keep on their old way. All that it says holds of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowMatch {

@@ -143,7 +143,7 @@ fn a_full_run() {
             for files in some(1..24) {
                 for (verb, files) in [("apply", files), ("destroy", files)] {
                     sh(&format!(
-                        "mount -t tmpfs -o size=64k,nr_inodes=1000 tmpfs {folder}; mount --make-rshared {folder}"
+                        "mount -t tmpfs -o size=64k,nr_inodes=1000,mode=755 tmpfs {folder}; mount --make-rshared {folder}"
                     ));
                     let resize = |files| sh(&format!("mount -o remount,nr_inodes={files} {folder}"));
                     let start = State::take();

@@ -28,7 +28,7 @@ use shell::sh;
 use state::State;
 
 /// Whether a run that fails puts everything back. Not yet: it stops, and the next command goes on from there.
-const PUTS_BACK: bool = false;
+const PUTS_BACK: bool = true;
 
 /// How many points there are between one that is tried and the next, where nobody says.
 const STRIDE: usize = 199;

@@ -119,11 +119,16 @@ impl Records {
         }
     }
 
-    /// Ends every need that `user` still has, and touches nothing: what was borrowed has gone another way.
-    pub fn forget(&self, user: &TopologyName) -> Result<(), KernelError> {
+    /// Ends every need that `user` still has, and gives nothing back: what was borrowed has gone another way. `last` is told
+    /// of the keys that nobody needs any more.
+    pub fn forget(
+        &self,
+        user: &TopologyName,
+        last: impl Fn(&str) -> Result<(), KernelError>,
+    ) -> Result<(), KernelError> {
         for (key, record) in all_in(self.folder.path())? {
             if record.users.contains(user) {
-                self.give_back(&key, user, |_| Ok(()))?;
+                self.give_back(&key, user, |_| last(&key))?;
             }
         }
         Ok(())

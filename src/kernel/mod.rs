@@ -9,7 +9,7 @@ use crate::{
         mark::{MARK_GROUP, PARK_GROUP},
         snapshot::{LinkState, ReadRequest, Snapshot},
     },
-    op::{Batch, LinkRef},
+    op::{Batch, LinkRef, table_of_key},
 };
 
 pub mod error;
@@ -155,7 +155,12 @@ impl Kernel for Live {
     fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
         netns::sweep(topology)?;
         if borrow::all()?.values().any(|record| record.users.contains(topology)) {
-            borrow::Records::lock()?.forget(topology)?;
+            // A run that was killed between the two has removed its rules, and not the table that was made for them.
+            let tidy = |key: &str| match table_of_key(key) {
+                Some((family, table)) => netns::in_netns(&self.host, || firewall::delete_if_empty(family, table)),
+                None => Ok(()),
+            };
+            borrow::Records::lock()?.forget(topology, tidy)?;
         }
         Ok(())
     }

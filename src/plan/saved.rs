@@ -161,8 +161,11 @@ impl SavedPlan {
     }
 
     fn changed(&self, now: &Plan) -> Vec<Difference> {
-        let then: Vec<&Change> = self.plan.changes.iter().filter(|it| !now.changes.contains(it)).collect();
-        let mut now: Vec<&Change> = now.changes.iter().filter(|it| !self.plan.changes.contains(it)).collect();
+        let (all_then, all_now) = (&self.plan.changes, &now.changes);
+        let then: Vec<&Change> =
+            all_then.iter().filter(|then| !all_now.iter().any(|now| is_as_approved(then, now))).collect();
+        let mut now: Vec<&Change> =
+            all_now.iter().filter(|now| !all_then.iter().any(|then| is_as_approved(then, now))).collect();
         let mut changed = Vec::new();
         for then in then {
             // One that goes may have the address of one that comes: an edit of another link takes it over.
@@ -189,6 +192,14 @@ impl SavedPlan {
             (Severity::Warning, _) => false,
         }
     }
+}
+
+/// Whether a change is what was approved. That fewer notice than then is nothing to ask about again.
+fn is_as_approved(then: &Change, now: &Change) -> bool {
+    let Change { address, action, attributes, unchanged, reason, disrupts } = now;
+    (address, action, attributes, unchanged, reason)
+        == (&then.address, &then.action, &then.attributes, &then.unchanged, &then.reason)
+        && disrupts.iter().all(|it| then.disrupts.contains(it))
 }
 
 /// Whether networks are reached that were not, or otherwise than before.

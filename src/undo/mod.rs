@@ -24,9 +24,12 @@ use serde::{Deserialize, Serialize};
 pub use restore::{Restoration, restore};
 pub use scope::{Place, Scope};
 
-use crate::model::{
-    Snapshot, TopologyName,
-    snapshot::{FirewallState, NetnsState},
+use crate::{
+    kind::sysctl,
+    model::{
+        Snapshot, TopologyName,
+        snapshot::{FirewallState, NetnsState},
+    },
 };
 
 /// What a run may change, and what that was before it.
@@ -46,6 +49,7 @@ impl Baseline {
         for (netns, place) in &mut scope.places {
             if let Some(state) = seen.namespaces.get(netns) {
                 place.take_in_dead_hops(state);
+                place.take_in_owners_of_sysctls(state);
             }
         }
         let before = prune(seen, &scope);
@@ -114,6 +118,10 @@ fn part(state: &NetnsState, place: &Place) -> NetnsState {
 /// Puts what an older run had touched in the place of what is there since.
 fn overlay(state: &mut NetnsState, then: NetnsState, place: &Place) {
     let touched = |index: u32| place.touches(index) || place.made.contains_key(&index);
+    state.sysctls = std::mem::take(&mut state.sysctls)
+        .into_iter()
+        .filter_map(|(key, value)| Some((named_as_then(key, state, &then, place)?, value)))
+        .collect();
     state.links.retain(|link| !touched(link.index));
     state.links.extend(then.links);
     state.addresses.retain(|address| !touched(address.link));
@@ -126,4 +134,18 @@ fn overlay(state: &mut NetnsState, then: NetnsState, place: &Place) {
         !place.tables.keys().any(|it| (it.variant, it.family, it.name) == (*variant, table.family, table.name))
     });
     state.firewall.live.extend(then.firewall.live);
+}
+
+/// A sysctl of a device by the name that the device had before the older run; `None` where that run has made it.
+fn named_as_then(key: String, state: &NetnsState, then: &NetnsState, place: &Place) -> Option<String> {
+    let Some(link) = sysctl::interface_of_path(&key).and_then(|name| state.link(name)) else { return Some(key) };
+    if place.made.contains_key(&link.index) {
+        return None;
+    }
+    match then.link_at(link.index) {
+        Some(was) if was.name != link.name => {
+            Some(key.replacen(&format!("/{}/", link.name), &format!("/{}/", was.name), 1))
+        }
+        Some(_) | None => Some(key),
+    }
 }

@@ -12,6 +12,8 @@ use crate::{
 /// When an op of the way back runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
+    /// Who needs what of the host again: what is changed without that being known could never be given back.
+    RecordTake,
     /// Rules, before what they shield.
     Rules,
     /// Routes that had come.
@@ -42,8 +44,10 @@ pub(super) enum Phase {
     Route,
     /// Routes by way of another one.
     RouteVia,
-    /// Who needs what of the host.
-    Record,
+    /// Routes that were needed only to put others back.
+    RouteForget,
+    /// Who needs what of the host no longer.
+    RecordLeave,
 }
 
 /// What is still to be done.

@@ -9,11 +9,14 @@ use super::{
 use crate::{
     model::{
         Address, Netns,
-        snapshot::{NetnsState, RouteState, RouteType},
+        mark::ROUTE_PROTOCOL,
+        snapshot::{NetnsState, Nexthop, RouteState, RouteType, TABLE_MAIN},
     },
     op::{LinkChange, LinkRef, Op, RouteOp},
 };
 
+/// Of a route that nobody else has.
+const METRIC_FOR_A_MOMENT: u32 = 0x6e70_6e70;
 /// `RTPROT_KERNEL`: routes that the kernel makes for addresses.
 const KERNEL: u8 = 2;
 
@@ -39,7 +42,38 @@ pub(super) fn restore(netns: &Netns, place: &Place, before: &NetnsState, now: &N
         let direct = route.nexthops.iter().all(|hop| hop.via.is_none());
         let phase = if direct { Phase::Route } else { Phase::RouteVia };
         raise(netns, address, route, before, ops);
+        lead_there(netns, address, route, before, ops);
         ops.push(phase, netns, address, Op::RoutePutBack { route: route.clone() });
+    }
+}
+
+/// A route may lead by way of a router that nothing leads to any more, and the kernel would not take it again like that:
+/// something does while it is put back.
+fn lead_there(netns: &Netns, address: &Address, route: &RouteState, before: &NetnsState, ops: &mut Ops) {
+    for hop in route.nexthops.iter().filter(|hop| !hop.onlink) {
+        let (Some(via), Some(link)) = (hop.via, hop.link) else { continue };
+        if matches!(via, IpAddr::V6(via) if via.is_unicast_link_local()) {
+            continue;
+        }
+        let near = before.addresses.iter().any(|it| it.link == link && it.address.contains(&via));
+        let by_route = |it: &RouteState| {
+            it.to.contains(&via) && it.nexthops.iter().any(|hop| hop.link == Some(link) && hop.via.is_none())
+        };
+        if near || before.routes.iter().any(by_route) {
+            continue;
+        }
+        let way = RouteOp {
+            to: via.into(),
+            table: TABLE_MAIN,
+            metric: METRIC_FOR_A_MOMENT,
+            protocol: ROUTE_PROTOCOL,
+            kind: RouteType::Unicast,
+            src: None,
+            mtu: None,
+            nexthops: vec![Nexthop { via: None, link: Some(link), weight: 1, onlink: false }],
+        };
+        ops.push(Phase::Route, netns, address, Op::RouteAdd { route: way.clone(), replace: true });
+        ops.push(Phase::RouteForget, netns, address, Op::RouteDelete { route: way });
     }
 }
 

@@ -49,7 +49,8 @@ pub(super) fn records(baseline: &Baseline, now: &Snapshot, ops: &mut Ops) {
         let same_users = was.zip(is).is_some_and(|(was, is)| was.users == is.users);
         if needs(was) != needs(is) || (same_users && was != is) {
             let op = Op::RecordPutBack { key: key.clone(), user: user.clone(), record: was.cloned() };
-            ops.push(Phase::Record, &Netns::Host, address, op);
+            let phase = if needs(was) { Phase::RecordTake } else { Phase::RecordLeave };
+            ops.push(phase, &Netns::Host, address, op);
         }
     }
 }

@@ -113,6 +113,15 @@ impl Place {
         }
     }
 
+    /// Whose sysctls are written, by name: which device that is has to be known.
+    pub fn take_in_owners_of_sysctls(&mut self, state: &NetnsState) {
+        for (key, address) in &self.sysctls {
+            if let Some(link) = sysctl::interface_of_path(key).and_then(|name| state.link(name)) {
+                self.devices.entry(link.index).or_insert_with(|| address.clone());
+            }
+        }
+    }
+
     fn extend(&mut self, older: Self) {
         self.made.extend(older.made);
         self.devices.extend(older.devices);

@@ -129,6 +129,12 @@ impl State {
         state
     }
 
+    /// That, when the kernel has come to rest.
+    pub fn settled_without_made_up() -> Self {
+        Self::settled();
+        Self::take_without_made_up()
+    }
+
     fn sort(&mut self) {
         for (object, lines) in self.sections.values_mut().flatten() {
             lines.retain(|line| line != "qdisc = noop" && line != "qdisc = noqueue");

@@ -8,7 +8,7 @@ use netwright::{
         TopologyName,
         snapshot::{ReadRequest, Snapshot},
     },
-    op::Batch,
+    op::{Batch, Op, Step},
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -45,22 +45,37 @@ impl Fault {
 /// Where faults happen: the operation, counted over the whole run with its way back, and what happens there.
 pub type Plan = Vec<(usize, Fault)>;
 
-/// Counts operations, also after it has been handed on.
-pub type Count = Rc<Cell<usize>>;
+/// How many operations there were.
+#[derive(Debug, Default)]
+pub struct Count {
+    /// All of them.
+    pub all: Cell<usize>,
+    /// Those before the first one that only the end of a run has, or its way back.
+    pub forward: Cell<Option<usize>>,
+}
+
+impl Count {
+    fn add(&self, batch: &Batch) {
+        let is_end = |step: &Step| matches!(step.op, Op::LinkDelete { .. } | Op::NetnsDrop { .. });
+        if let (None, Some(at)) = (self.forward.get(), batch.steps.iter().position(is_end)) {
+            self.forward.set(Some(self.all.get() + at));
+        }
+    }
+}
 
 /// A kernel with faults.
 pub struct Faulty {
     live: Live,
     faults: Plan,
-    done: Count,
+    count: Rc<Count>,
 }
 
 impl Faulty {
     /// With these faults; the count goes on while the run does.
-    pub fn new(faults: Plan) -> (Self, Count) {
-        let done = Count::default();
+    pub fn new(faults: Plan) -> (Self, Rc<Count>) {
+        let count = Rc::<Count>::default();
         let live = Live::new().expect("a kernel");
-        (Self { live, faults, done: Rc::clone(&done) }, done)
+        (Self { live, faults, count: Rc::clone(&count) }, count)
     }
 
     fn part(&mut self, batch: &Batch, steps: std::ops::Range<usize>) -> Result<(), BatchError> {
@@ -75,15 +90,16 @@ impl Kernel for Faulty {
     }
 
     fn run(&mut self, batch: &Batch) -> Result<(), BatchError> {
-        let first = self.done.get();
+        self.count.add(batch);
+        let first = self.count.all.get();
         let here = self.faults.iter().position(|(at, _)| (first..first + batch.steps.len()).contains(at));
         let Some(here) = here else {
-            self.done.set(first + batch.steps.len());
+            self.count.all.set(first + batch.steps.len());
             return self.live.run(batch);
         };
         let (at, fault) = self.faults.remove(here);
         let index = at - first;
-        self.done.set(at + 1);
+        self.count.all.set(at + 1);
         self.part(batch, 0..if fault.comes_after() { index + 1 } else { index })?;
         if fault.kills() {
             kill(Pid::this(), Signal::SIGKILL).expect("one may kill oneself");

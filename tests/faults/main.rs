@@ -74,7 +74,7 @@ fn a_run_in_its_own_process() {
     match run::ordered() {
         Some(order) => order.carry_out_and_exit(),
         None => sandbox::run(|| {
-            let operations = run::Order::apply("01-isolated.yaml").carry_out().expect("no fault");
+            let (operations, _) = run::Order::apply("01-isolated.yaml").carry_out().expect("no fault");
             assert!(operations > 0, "nothing was done");
         }),
     }

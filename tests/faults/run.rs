@@ -21,7 +21,7 @@ use netwright::{
 
 use crate::{
     edit::edited,
-    kernel::{Count, Fault, Faulty, Plan},
+    kernel::{Fault, Faulty, Plan},
     lab, sandbox,
 };
 
@@ -78,13 +78,15 @@ impl Order {
         self.faults.iter().map(|(at, number)| (*at, Fault::ALL[*number])).collect()
     }
 
-    /// Does it in this process; tells how many operations that took.
-    pub fn carry_out(&self) -> Result<usize, (Failure, usize)> {
-        let (kernel, count): (Faulty, Count) = Faulty::new(self.plan());
+    /// Does it in this process; tells how many operations that took, and how many of them were no end and no way back.
+    pub fn carry_out(&self) -> Result<(usize, usize), (Failure, usize)> {
+        let (kernel, count) = Faulty::new(self.plan());
         let running = Running { auto_approve: true, parallelism: None, lock_timeout: None, no_rollback: false };
         match self.job().run_on(Box::new(kernel), &running) {
-            Ok(Done::Changed | Done::Nothing) => Ok(count.get()),
-            Err(failure) => Err((failure, count.get())),
+            Ok(Done::Changed | Done::Nothing) => {
+                Ok((count.all.get(), count.forward.get().unwrap_or_else(|| count.all.get())))
+            }
+            Err(failure) => Err((failure, count.all.get())),
         }
     }
 

@@ -101,27 +101,26 @@ fn a_saved_plan_that_was_tampered_with_runs_nothing_that_was_put_into_it() {
         };
         for name in HOSTILE {
             refused(&|plan| plan["topology"] = json!(name), &["/run/plan is not a saved plan, or a damaged one"]);
-            refused(&|plan| plan["source"]["format"] = json!(name), &["no topology that can be read"]);
+            refused(&|plan| plan["source"]["format"] = json!(name), &["is not as it was saved"]);
             refused(
                 &|plan| plan["source"]["text"] = json!(format!("name: lab\nnamespaces: {{{}: {{}}}}", json!(name))),
-                &[],
+                &["is not as it was saved"],
             );
         }
         // What is shown is not what the topology comes to.
-        refused(&|plan| plan["changes"] = json!([]), &["Saved plan is stale"]);
+        refused(&|plan| plan["changes"] = json!([]), &["is not as it was saved"]);
         let rename = |plan: &mut Value| {
             let text = plan["changes"].to_string().replace("namespace.web", "namespace.../../run/pwned");
             plan["changes"] = serde_json::from_str(&text).expect("JSON");
         };
-        refused(&rename, &["Saved plan is stale"]);
+        refused(&rename, &["is not as it was saved"]);
         refused(
             &|plan| plan["source"]["text"] = json!("include: [/run/secret.yaml]\nname: lab\n"),
-            &["was not stored"],
+            &["is not as it was saved"],
         );
         clean.assert_restored("refusals");
         sh("test ! -e /run/pwned; test ! -e /run/netns");
-        // Where it says it came from is a text.
-        tamper("/run/good", |plan| plan["source"]["path"] = json!("/run/../run/$(touch /run/pwned)"));
+        refused(&|plan| plan["source"]["path"] = json!("/run/../run/$(touch /run/pwned)"), &["is not as it was saved"]);
         expect(&["apply", "/run/good"], 0, &["Apply complete!"]);
         sh("test ! -e /run/pwned");
     });
