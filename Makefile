@@ -2,13 +2,16 @@
 # make test   everything that CI checks
 # make bench  measures how long files of ten thousand namespaces take to read, see docs/performance.md
 # make schemas   writes schemas/ and docs/reference.md anew after a change of the types; make test fails where they are stale
+# make faults   has every operation of every lab fail, and be where the process is killed: hours; FAULTS=n takes each nth, see docs/reliability.md
 # make fuzz   an hour of random input for the reader of topologies, on one core; SECONDS=n for another time
 
 LAB ?= topologies/05-masquerade.yaml
 
 SECONDS ?= 3600
 
-.PHONY: demo test lint bench schemas fuzz
+FAULTS ?= 1
+
+.PHONY: demo test lint bench schemas faults fuzz
 
 demo:
 	ci/setup.sh demo
@@ -31,3 +34,8 @@ schemas:
 
 fuzz:
 	ci/fuzz.sh $(SECONDS)
+
+faults:
+	ci/setup.sh test
+	FAULTS=$(FAULTS) cargo test --locked --test faults --no-fail-fast -- --include-ignored
+	cat target/tmp/faults-*.txt

@@ -19,6 +19,9 @@ use crate::{
     undo::{Baseline, Scope},
 };
 
+/// How often the end of a run is tried.
+const TRIES: usize = 3;
+
 /// A run that has begun.
 #[derive(Debug)]
 pub struct Transaction {
@@ -122,15 +125,26 @@ impl Transaction {
         self.finish(kernel)
     }
 
-    /// The way forward: whatever has been set aside goes, by whichever run.
+    /// The way forward: whatever has been set aside goes, by whichever run. There being no way back, it is tried again
+    /// where it fails.
     fn finish(&mut self, kernel: &mut dyn Kernel) -> Result<(), EndError> {
-        let left = |error: &dyn std::fmt::Display| EndError::Left(error.to_string());
-        kernel.release(self.name()).map_err(|error| left(&error))?;
-        // What does not go at once is no reason not to remember what is there.
+        let mut done = self.finish_once(kernel);
+        for _ in 1..TRIES {
+            let Err(error) = &done else { break };
+            tracing::debug!(%error, "finish");
+            done = self.finish_once(kernel);
+        }
+        let settled = done.map_err(EndError::Left)?;
+        settled.map_err(|error| EndError::Left(error.to_string()))
+    }
+
+    /// Yields whether what went is gone. What does not go at once is no reason not to remember what is there.
+    fn finish_once(&mut self, kernel: &mut dyn Kernel) -> Result<Result<(), KernelError>, String> {
+        kernel.release(self.name()).map_err(|error| error.to_string())?;
         let settled = kernel.settle();
-        remember(kernel, self.name(), &self.journal.next).map_err(EndError::Left)?;
-        Journal::remove(self.name()).map_err(|error| left(&error))?;
-        settled.map_err(|error| left(&error))
+        remember(kernel, self.name(), &self.journal.next)?;
+        Journal::remove(self.name()).map_err(|error| error.to_string())?;
+        Ok(settled)
     }
 
     /// Takes everything back. The note of it goes with that, but where something could not be: then the next run goes on

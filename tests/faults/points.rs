@@ -1,6 +1,6 @@
 //! Every point of a lab's life.
 
-use std::{collections::BTreeMap, env, fmt, os::unix::process::ExitStatusExt, thread, time::Duration};
+use std::{collections::BTreeMap, env, fmt, fs, os::unix::process::ExitStatusExt, thread, time::Duration};
 
 use crate::{
     kernel::Fault,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Of how many points one is tried, where nobody says.
-const STRIDE: usize = 60;
+const STRIDE: usize = 25;
 
 /// One fault, or what led to it and it.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +44,8 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: usize = self.0.values().sum();
-        write!(f, "{all} points:")?;
-        self.0.iter().try_for_each(|(what, count)| write!(f, " {what} {count},"))
+        let parts: Vec<String> = self.0.iter().map(|(what, count)| format!("{what} {count}")).collect();
+        f.write_str(&parts.join(", "))
     }
 }
 
@@ -72,7 +71,10 @@ pub fn prove(file: &str) {
             }
         }
     }
-    println!("{file}: {tally} of {}", all.len());
+    let said = format!("{file}: {} of {} points, {} failed: {tally}\n", chosen.len(), all.len(), failed.len());
+    println!("{said}");
+    let written = format!("{}/faults-{}.txt", env!("CARGO_TARGET_TMPDIR"), file.replace('/', "-"));
+    fs::write(written, said).expect("the folder that cargo has for this");
     assert!(failed.is_empty(), "{} points of {file} failed:\n{}", failed.len(), failed.join("\n"));
     assert!(!chosen.is_empty(), "no point of {} was tried", all.len());
 }
