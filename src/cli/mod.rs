@@ -13,7 +13,7 @@ pub mod inherited;
 mod input;
 mod interrupt;
 mod list;
-mod load;
+pub mod load;
 pub mod operand;
 mod out;
 mod plan;

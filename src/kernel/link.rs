@@ -54,7 +54,7 @@ const IFLA_BRPORT_STATE: u16 = 1;
 const IFLA_BRPORT_MODE: u16 = 4;
 /// What of a port can be set, beside [`IFLA_BRPORT_MODE`] (linux/if_link.h): the rest of its numbers says what is going on.
 const IFLA_BRPORT_SETTABLE: [u16; 23] =
-    [2, 3, 5, 6, 7, 8, 9, 10, 11, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 37, 38, 40, 41];
+    [2, 3, 5, 6, 7, 8, 9, 10, 12, 25, 27, 28, 29, 30, 31, 32, 33, 34, 37, 39, 40, 42, 43];
 const HEADER: usize = 16;
 /// What the kernel gives to a bridge of which nobody says how large its frames may be.
 const DEFAULT_MTU: u32 = 1500;

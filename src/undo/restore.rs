@@ -82,6 +82,10 @@ impl Ops {
         self.lost.insert((address.clone(), what));
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
     /// Whether something is done in a namespace that the kernel may follow with changes of its own.
     pub fn is_busy(&self, netns: &Netns) -> bool {
         self.staged.iter().any(|(phase, place, _)| place == netns && *phase < Phase::Route)

@@ -47,7 +47,9 @@ pub(super) fn records(baseline: &Baseline, now: &Snapshot, ops: &mut Ops) {
         let (was, is) = (baseline.before.borrowed.get(key), now.borrowed.get(key));
         let needs = |it: Option<&Borrowed>| it.is_some_and(|it| it.users.contains(user));
         let same_users = was.zip(is).is_some_and(|(was, is)| was.users == is.users);
-        if needs(was) != needs(is) || (same_users && was != is) {
+        // While there is anything else to be done, it may be about what is on record.
+        let leaves = needs(is) && !needs(was);
+        if (leaves && ops.is_empty()) || (needs(was) && !needs(is)) || (same_users && was != is) {
             let op = Op::RecordPutBack { key: key.clone(), user: user.clone(), record: was.cloned() };
             let phase = if needs(was) { Phase::RecordTake } else { Phase::RecordLeave };
             ops.push(phase, &Netns::Host, address, op);

@@ -20,7 +20,13 @@ pub(super) fn restore(netns: &Netns, place: &Place, before: &NetnsState, now: &N
         .collect();
     // Those of a whole namespace change those of its devices: which of these are still to be written shows afterwards.
     let whole = differing.iter().any(|(key, _)| sysctl::interface_of_path(key).is_none());
+    let forwards = |key: &str| matches!(key, sysctl::FORWARD_V4 | sysctl::FORWARD_V6);
+    let toggles = differing.iter().any(|(key, _)| forwards(key));
     for (key, value) in differing {
+        // It overwrites others, and what it leaves of them is written when that has been seen.
+        if toggles && !forwards(key) {
+            continue;
+        }
         if whole && sysctl::interface_of_path(key).is_some() && !place.sysctls.contains_key(key) {
             continue;
         }

@@ -20,7 +20,7 @@ pub fn run<F: FnOnce()>(test: F) {
         .args(["--user", "--map-root-user", "--", "unshare", "--net", "--mount", "--"])
         .args(["sh", "-c", r#"mount -t tmpfs tmpfs /run && exec "$@""#, "sh"])
         .arg(env::current_exe().expect("the test's binary"))
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
         .output()
         .expect("unshare of util-linux");

@@ -7,9 +7,6 @@
 
 #[path = "../labs/environment.rs"]
 mod environment;
-#[expect(dead_code, reason = "of labs on a fake kernel only the reading of files is of use here")]
-#[path = "../common/lab.rs"]
-mod lab;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 #[path = "../common/state.rs"]

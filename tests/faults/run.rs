@@ -1,7 +1,7 @@
 //! Runs of the engine, as the verbs have it: locks, journal, plan, run, a look, the end.
 
 use std::{
-    env, fs,
+    env,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
 };
@@ -10,7 +10,8 @@ use netwright::{
     cli::{
         Failure,
         apply::{Done, Job},
-        args::Running,
+        args::{Reading, Running},
+        load,
     },
     diff::Choices,
     exec::memo::Stored,
@@ -22,7 +23,7 @@ use netwright::{
 use crate::{
     edit::edited,
     kernel::{Fault, Faulty, Plan},
-    lab, sandbox,
+    sandbox,
 };
 
 /// What a run is told to do, as one word of the environment.
@@ -133,11 +134,8 @@ impl Order {
 
 fn read(file: &str) -> (Topology, Stored) {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "topologies", file].iter().collect();
-    let text = fs::read_to_string(&path).expect(file);
-    let topology = lab::topology(&text, file).expect(file);
-    let format = path.extension().and_then(|it| it.to_str()).expect("a format").to_owned();
-    let (includes, vars) = (Vec::new(), Default::default());
-    (topology, Stored { path, format, text, includes, vars })
+    let reading = Reading::default();
+    load::file(Some(&path), &reading).and_then(|loaded| loaded.topology(false)).expect(file)
 }
 
 /// What can be made anew.
