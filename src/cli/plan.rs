@@ -28,6 +28,7 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     }
     let (topology, stored) = load::file(args.file.as_deref(), &args.reading)?.topology(args.planning.json)?;
     let session = Session::open(topology.name.clone())?;
+    session.unfinished().iter().for_each(out::say);
     if args.planning.refresh_only {
         return refresh_only(&session, &topology, &args.planning);
     }

@@ -13,7 +13,7 @@ use crate::{
     plan::Prepared,
     report::{
         json::Lines,
-        plan::{View, render},
+        plan::{View, findings, has_errors, render},
         progress::Progress,
         words,
     },
@@ -49,6 +49,12 @@ enum Stop {
     },
     /// It cannot: everything has been done, but for this.
     Left(String),
+}
+
+impl Stop {
+    fn failed(why: String) -> Self {
+        Self::Failed { events: Vec::new(), why: Some(why), transient: false, has_flushed: false }
+    }
 }
 
 impl From<Failure> for Stop {
@@ -147,27 +153,30 @@ impl Run<'_> {
     fn complete(&mut self, transaction: &mut Transaction, prepared: &Prepared) -> Result<Vec<Batch>, Stop> {
         let choices = Choices { replace: Vec::new(), ..self.job.choices.clone() };
         let mut ends = prepared.ends.clone();
-        for _ in 0..PASSES {
+        for pass in 0.. {
             let left = self.session.plan(self.job.topology.as_ref(), &choices)?;
+            if has_errors(&left.plan) {
+                out::say_as_it_is(findings(&left.plan.findings));
+                return Err(Stop::failed("every operation succeeded, but what came of them cannot be told".to_owned()));
+            }
             if left.plan.is_empty() {
-                return Ok(ends);
+                break;
             }
             let approved = |address: &Address| prepared.plan.changes.iter().any(|change| change.address == *address);
-            if !left.plan.changes.iter().all(|change| approved(&change.address)) {
+            if pass == PASSES || !left.plan.changes.iter().all(|change| approved(&change.address)) {
                 return Err(mismatch(&left));
             }
             transaction.extend(self.session.kernel(), &left.batches).map_err(Failure::new)?;
             self.run(&left)?;
             ends.extend(left.ends);
         }
-        let left = self.session.plan(self.job.topology.as_ref(), &choices)?;
-        if left.plan.is_empty() { Ok(ends) } else { Err(mismatch(&left)) }
+        Ok(ends)
     }
 
     /// The plan once more, where it is the one that was approved.
     fn plan_again(&self, prepared: &Prepared) -> Option<Prepared> {
         let now = self.session.plan(self.job.topology.as_ref(), &self.job.choices).ok()?;
-        let same = now.plan.changes == prepared.plan.changes && !crate::report::plan::has_errors(&now.plan);
+        let same = now.plan.changes == prepared.plan.changes && !has_errors(&now.plan);
         same.then_some(now)
     }
 
@@ -235,5 +244,5 @@ fn mismatch(left: &Prepared) -> Stop {
         "every operation succeeded, but the kernel does not match the plan in: {}; another program may be changing them",
         names.join(", ")
     );
-    Stop::Failed { events: Vec::new(), why: Some(why), transient: false, has_flushed: false }
+    Stop::failed(why)
 }

@@ -74,14 +74,7 @@ impl Session {
     pub fn recover(&mut self) -> Result<(), Failure> {
         self.recall()?;
         let Some(journal) = &self.older else { return Ok(()) };
-        let ago = words::ago(journal.age());
-        out::say(format_args!(
-            "{} the last run of `{}` (pid {}, `{}`, {ago} ago) did not come to its end; this one goes on from where it stopped",
-            paint(YELLOW.bold(), "Warning:"),
-            self.name,
-            journal.pid,
-            clean(&journal.command),
-        ));
+        out::say(format_args!("{}; this one goes on from where it stopped", unfinished(journal)));
         self.kernel.sweep().map_err(Failure::new)?;
         if journal.phase == Phase::Ending
             && let Some(journal) = self.older.take()
@@ -91,6 +84,12 @@ impl Session {
             self.recall()?;
         }
         Ok(())
+    }
+
+    /// What there is to say of a run that did not come to its end, and is not on its way to it.
+    pub fn unfinished(&self) -> Option<String> {
+        let journal = self.older.as_ref().filter(|journal| !journal.is_running())?;
+        Some(format!("{}; apply and destroy go on from where it stopped", unfinished(journal)))
     }
 
     /// What the last apply left behind for the next one.
@@ -175,6 +174,17 @@ impl Session {
     pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::Stopped> {
         exec::run(&mut *self.kernel, prepared, &is_stopped, tell)
     }
+}
+
+fn unfinished(journal: &Journal) -> String {
+    format!(
+        "{} the last run of `{}` (pid {}, `{}`, {} ago) did not come to its end",
+        paint(YELLOW.bold(), "Warning:"),
+        journal.baseline.topology,
+        journal.pid,
+        clean(&journal.command),
+        words::ago(journal.age()),
+    )
 }
 
 /// Whether this process was asked to end.

@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -114,6 +114,11 @@ impl Journal {
     pub fn remove(name: &TopologyName) -> Result<(), JournalError> {
         let remove = || memo::find_folder(name)?.map_or(Ok(()), |folder| folder.remove(FILE));
         remove().map_err(|error| failed("remove", name, error))
+    }
+
+    /// Whether its process is there. (Another one with its number is taken for it: there are millions of them.)
+    pub fn is_running(&self) -> bool {
+        Path::new("/proc").join(self.pid.to_string()).exists()
     }
 
     /// How long ago it began.
