@@ -39,9 +39,9 @@ fn name() -> TopologyName {
     "lab".parse().unwrap()
 }
 
-/// Every op of a case is tried, so that a quarter of the cases of other properties is plenty.
+/// Every op of a case is tried, so that a tenth of the cases of other properties is plenty.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256) / 4
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256) / 10
 }
 
 fn config(cases: u32) -> Config {

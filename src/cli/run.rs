@@ -10,7 +10,7 @@ use crate::{
     },
     model::{Address, Diagnostic, Severity, event::Event},
     op::Batch,
-    plan::Prepared,
+    plan::{Prepared, TARGET_UNKNOWN},
     report::{
         json::Lines,
         plan::{View, findings, has_errors, render},
@@ -154,7 +154,9 @@ impl Run<'_> {
         let choices = Choices { replace: Vec::new(), ..self.job.choices.clone() };
         let mut ends = prepared.ends.clone();
         for pass in 0.. {
-            let left = self.session.plan(self.job.topology.as_ref(), &choices)?;
+            let mut left = self.session.plan(self.job.topology.as_ref(), &choices)?;
+            // What was to go, by `-target`, is not there to be named.
+            left.plan.findings.retain(|it| it.code != TARGET_UNKNOWN);
             if has_errors(&left.plan) {
                 out::say_as_it_is(findings(&left.plan.findings));
                 return Err(Stop::failed("every operation succeeded, but what came of them cannot be told".to_owned()));

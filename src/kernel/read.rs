@@ -21,7 +21,7 @@ use super::{
 use crate::model::{
     Netns,
     machine::{DeviceKind, Trial},
-    snapshot::{NetnsState, ReadRequest, Snapshot},
+    snapshot::{FirewallState, NetnsState, ReadRequest, Snapshot},
 };
 
 /// More gain nothing: dumps wait for each other in the kernel.
@@ -245,7 +245,10 @@ fn read_rest(
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.
         Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || Ok(firewall::read_or_why(wanted)))?,
-        Some(_) | None => firewall::read(&[])?,
+        Some(_) | None if request.filters.as_ref().is_none_or(|filters| filters.contains(place)) => {
+            firewall::read(&[])?
+        }
+        Some(_) | None => FirewallState::default(),
     };
     Ok(())
 }

@@ -24,6 +24,8 @@ pub struct ReadRequest {
     /// The firewall rules that are wanted, so that the reader can have this kernel's own tools print them the way
     /// they print the live ones, which also proves that the kernel supports them.
     pub firewalls: BTreeMap<Netns, Vec<Table>>,
+    /// The namespaces whose live packet filter is wanted, which takes processes to read; all of them where it is `None`.
+    pub filters: Option<BTreeSet<Netns>>,
     /// Ports, by namespace, of which it is asked who listens there.
     pub ports: BTreeMap<Netns, BTreeSet<Ports>>,
     /// What is to be tried out beside.
@@ -143,7 +145,8 @@ impl NetnsState {
 
     /// Puts devices that a run has set aside out of sight, with what goes when they go.
     pub fn hide_parked(&mut self) {
-        let is_parked = |link: &LinkState| link.group == PARK_GROUP;
+        // Without a mark of ours somebody has a use of his own for that number.
+        let is_parked = |link: &LinkState| link.group == PARK_GROUP && link.mark().is_some();
         if !self.links.iter().any(is_parked) {
             return;
         }
@@ -508,5 +511,52 @@ impl FirewallState {
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
         self.live.is_empty() && self.wanted.is_empty() && self.unusable.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str, alias: Option<&str>) -> LinkState {
+        LinkState {
+            index,
+            name: name.into(),
+            group: PARK_GROUP,
+            alias: alias.map(str::to_owned),
+            ..LinkState::default()
+        }
+    }
+
+    #[test]
+    fn what_a_run_has_set_aside_is_out_of_sight_and_nobody_elses_is() {
+        let ours = link(7, "br0", Some("netwright:lab/bridge.br0"));
+        let mut port = LinkState { group: 0, master: Some(7), ..link(8, "eth0", None) };
+        port.port = Some(PortState::default());
+        let sysctls = [("net/ipv4/conf/br0/rp_filter", "1"), ("net/ipv4/conf/eth0/rp_filter", "2")];
+        let route = |link| RouteState {
+            to: "10.9.0.0/16".parse().unwrap(),
+            table: TABLE_MAIN,
+            metric: link,
+            protocol: 4,
+            kind: Some(RouteType::Unicast),
+            src: None,
+            mtu: None,
+            nexthops: vec![Nexthop { via: None, link: Some(link), weight: 1, onlink: false }],
+            raw: Raw::default(),
+        };
+        let mut state = NetnsState {
+            links: vec![ours.clone(), port, link(9, "theirs", Some("uplink"))],
+            routes: vec![route(7), route(8)],
+            sysctls: sysctls.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into(),
+            ..NetnsState::default()
+        };
+        state.hide_parked();
+        let names: Vec<&str> = state.links.iter().map(|link| &*link.name).collect();
+        assert_eq!((names, &state.parked), (vec!["eth0", "theirs"], &vec![ours]));
+        assert_eq!((state.links[0].master, &state.links[0].port), (None, &None));
+        assert_eq!(state.routes, [route(8)]);
+        assert_eq!(state.sysctls["net/ipv4/conf/br0/rp_filter"], None);
+        assert_eq!(state.sysctls["net/ipv4/conf/eth0/rp_filter"].as_deref(), Some("2"));
     }
 }

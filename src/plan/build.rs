@@ -132,7 +132,7 @@ fn unknown_targets(pairs: &[Pair<'_>], choices: &Choices) -> Vec<Finding> {
     };
     let unknown = choices.targets.iter().chain(&choices.replace).filter(|address| !known(address));
     let error = |address: &Address| {
-        Diagnostic::error("target::unknown", format!("there is no resource {address}"))
+        Diagnostic::error(super::TARGET_UNKNOWN, format!("there is no resource {address}"))
             .help("`netwright plan` without it lists what differs, and `netwright show` what is there, by address")
     };
     let host = Address::new(KindName::Namespace, "host");

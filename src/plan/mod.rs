@@ -27,6 +27,9 @@ pub use build::{Inputs, Prepared, build};
 /// The code of the finding that a new prefix makes everything anew.
 pub const PREFIX_CHANGED: &str = "prefix::changed";
 
+/// The code of the finding that a `-target` or `-replace` names nothing.
+pub const TARGET_UNKNOWN: &str = "target::unknown";
+
 /// The code of the finding that this machine's packet filter cannot be used, so that nothing is known of its rules.
 pub const FIREWALL_UNUSABLE: &str = "host::firewall";
 

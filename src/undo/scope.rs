@@ -153,7 +153,9 @@ impl Scope {
 
     /// What has to be read to know what was there before, and what is there now.
     pub fn request(&self) -> ReadRequest {
-        let mut request = ReadRequest { whole: true, ..ReadRequest::default() };
+        let with_rules = self.places.iter().filter(|(_, place)| !place.tables.is_empty());
+        let filters = Some(with_rules.map(|(netns, _)| netns.clone()).collect());
+        let mut request = ReadRequest { whole: true, filters, ..ReadRequest::default() };
         for (netns, place) in &self.places {
             let keys = place.sysctls.keys().flat_map(|key| with_dependents(key));
             request.sysctls.entry(netns.clone()).or_default().extend(keys);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Of how many points one is tried, where nobody says.
-const STRIDE: usize = 25;
+const STRIDE: usize = 60;
 
 /// One fault, or what led to it and it.
 #[derive(Debug, Clone, Copy)]
