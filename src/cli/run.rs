@@ -82,12 +82,7 @@ impl From<EndError> for Stop {
     fn from(error: EndError) -> Self {
         match error {
             EndError::Left(what) => Self::Left(what),
-            reversible => Self::Failed {
-                events: Vec::new(),
-                why: Some(reversible.to_string()),
-                transient: false,
-                has_flushed: false,
-            },
+            reversible @ (EndError::Batch(_) | EndError::Journal(_)) => Self::failed(reversible.to_string()),
         }
     }
 }

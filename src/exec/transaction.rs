@@ -53,16 +53,6 @@ pub enum EndError {
     Left(String),
 }
 
-impl EndError {
-    /// Whether the run can still be taken back.
-    pub fn is_reversible(&self) -> bool {
-        match self {
-            Self::Batch(_) | Self::Journal(_) => true,
-            Self::Left(_) => false,
-        }
-    }
-}
-
 impl Transaction {
     /// Notes what is about to be changed and what it is. `older` is a run that was to be the one before this one and did
     /// not come to its end: a way back leads to before both.
@@ -73,9 +63,7 @@ impl Transaction {
         older: Option<Journal>,
         next: Next,
     ) -> Result<Self, BeginError> {
-        let scope = Scope::of(batches);
-        let seen = kernel.read(&scope.request())?;
-        let mut baseline = Baseline::new(name.clone(), scope, &seen);
+        let mut baseline = look(kernel, name, batches)?;
         if let Some(older) = older {
             baseline = baseline.after(older.baseline);
         }
@@ -86,9 +74,7 @@ impl Transaction {
 
     /// Notes what is about to be changed beside, which nothing of this run has changed yet.
     pub fn extend(&mut self, kernel: &dyn Kernel, batches: &[Batch]) -> Result<(), BeginError> {
-        let scope = Scope::of(batches);
-        let seen = kernel.read(&scope.request())?;
-        let baseline = Baseline::new(self.name().clone(), scope, &seen);
+        let baseline = look(kernel, self.name(), batches)?;
         self.journal.baseline = baseline.after(self.journal.baseline.clone());
         Ok(self.journal.save()?)
     }
@@ -170,6 +156,13 @@ impl Transaction {
         (self.journal.phase, self.journal.next) = (phase, next);
         self.journal.save()
     }
+}
+
+/// What batches may change, as it is now.
+fn look(kernel: &dyn Kernel, name: &TopologyName, batches: &[Batch]) -> Result<Baseline, KernelError> {
+    let scope = Scope::of(batches);
+    let seen = kernel.read(&scope.request())?;
+    Ok(Baseline::new(name.clone(), scope, &seen))
 }
 
 /// Remembers, or forgets, a topology.

@@ -87,7 +87,6 @@ impl Device<'_> {
         // With a device that is raised the kernel brings its own, without the route that a given one gets.
         let is_raised = self.link.up && now.link_at(self.link.index).is_some_and(|link| !link.up);
         let is_kernels = |it: &AddressState| it.link_local || it.address.addr().is_loopback();
-        // Those that were given for a time are given again by whoever did.
         let was = self.of(before, true).into_iter().filter(|it| !(is_raised && is_kernels(it)));
         for it in was.filter(|it| !is.iter().any(|is| is.address == it.address)) {
             self.bring(it, ops);

@@ -101,9 +101,7 @@ fn prune(seen: &Snapshot, scope: &Scope) -> Snapshot {
 
 fn part(state: &NetnsState, place: &Place) -> NetnsState {
     let is_touched = |index: u32| place.touches(index);
-    let live = state.firewall.live.iter().filter(|(variant, table)| {
-        place.tables.keys().any(|it| (it.variant, it.family, it.name) == (*variant, table.family, table.name))
-    });
+    let live = state.firewall.live.iter().filter(|(variant, table)| place.loads(*variant, table));
     NetnsState {
         inode: state.inode,
         links: state.links.iter().filter(|link| is_touched(link.index)).cloned().collect(),
@@ -130,9 +128,7 @@ fn overlay(state: &mut NetnsState, then: NetnsState, place: &Place) {
         state.routes = then.routes;
     }
     state.sysctls.extend(then.sysctls);
-    state.firewall.live.retain(|(variant, table)| {
-        !place.tables.keys().any(|it| (it.variant, it.family, it.name) == (*variant, table.family, table.name))
-    });
+    state.firewall.live.retain(|(variant, table)| !place.loads(*variant, table));
     state.firewall.live.extend(then.firewall.live);
 }
 

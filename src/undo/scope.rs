@@ -9,7 +9,7 @@ use crate::{
     kind::{route::metric_of, sysctl},
     model::{
         Address, Netns,
-        snapshot::{Family, NetnsState, ReadRequest, TableName, Variant},
+        snapshot::{Family, NetnsState, ReadRequest, Table, TableName, Variant},
     },
     op::{Batch, LinkChange, Op, RouteOp, Step, port_key, table_key},
 };
@@ -89,6 +89,11 @@ impl Place {
     /// Whether routes may come or go by it.
     pub fn has_routes(&self) -> bool {
         !self.devices.is_empty() || !self.routes.is_empty() || self.all_devices().is_some()
+    }
+
+    /// Whether it loads that table of the packet filter.
+    pub fn loads(&self, variant: Variant, table: &Table) -> bool {
+        self.tables.contains_key(&TableKey { variant, family: table.family, name: table.name })
     }
 
     /// Where a sysctl is written that takes the addresses of all devices along.
