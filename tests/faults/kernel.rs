@@ -1,6 +1,10 @@
 //! The real kernel, with faults.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    rc::Rc,
+};
 
 use netwright::{
     kernel::{BatchError, Kernel, KernelError, Live, StepFailure, words},
@@ -15,6 +19,8 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::crossing::Crossing;
+
 /// What happens at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -26,11 +32,13 @@ pub enum Fault {
     KillBefore,
     /// The process is killed after it.
     KillAfter,
+    /// Another program gets in its way.
+    Crossed,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FailBefore, Self::FailAfter, Self::KillBefore, Self::KillAfter];
+    pub const ALL: [Self; 5] = [Self::FailBefore, Self::FailAfter, Self::KillBefore, Self::KillAfter, Self::Crossed];
 
     /// Whether the process ends by it.
     pub fn kills(self) -> bool {
@@ -51,15 +59,27 @@ pub struct Count {
     /// All of them.
     pub all: Cell<usize>,
     /// Those before the first one that only the end of a run has, or its way back.
-    pub forward: Cell<Option<usize>>,
+    forward: Cell<Option<usize>>,
+    /// Those that another program can get in the way of.
+    pub crossable: RefCell<Vec<usize>>,
+    /// How it has done that.
+    pub crossing: RefCell<Option<Crossing>>,
 }
 
 impl Count {
+    /// How many there were before the end of the run.
+    pub fn until_the_end(&self) -> usize {
+        self.forward.get().unwrap_or_else(|| self.all.get())
+    }
+
     fn add(&self, batch: &Batch) {
         let is_end = |step: &Step| matches!(step.op, Op::LinkDelete { .. } | Op::NetnsDrop { .. });
         if let (None, Some(at)) = (self.forward.get(), batch.steps.iter().position(is_end)) {
             self.forward.set(Some(self.all.get() + at));
         }
+        let crossable = |(_, step): &(usize, &Step)| Crossing::of(&step.op, &batch.netns).is_some();
+        let steps = (self.all.get()..).zip(&batch.steps);
+        self.crossable.borrow_mut().extend(steps.filter(crossable).map(|(at, _)| at));
     }
 }
 
@@ -78,9 +98,28 @@ impl Faulty {
         (Self { live, faults, count: Rc::clone(&count) }, count)
     }
 
-    fn part(&mut self, batch: &Batch, steps: std::ops::Range<usize>) -> Result<(), BatchError> {
+    fn part(&mut self, batch: &Batch, steps: Range<usize>) -> Result<(), BatchError> {
+        let first = steps.start;
         let part = Batch { netns: batch.netns.clone(), steps: batch.steps[steps].to_vec() };
-        if part.steps.is_empty() { Ok(()) } else { self.live.run(&part) }
+        if part.steps.is_empty() {
+            return Ok(());
+        }
+        self.live.run(&part).map_err(|mut error| {
+            error.attempted += first;
+            error.failures.iter_mut().for_each(|failure| failure.index += first);
+            error
+        })
+    }
+
+    /// What comes of an operation at which another program gets in the way, and of those behind it.
+    fn crossed(&mut self, batch: &Batch, index: usize) -> Result<(), BatchError> {
+        let step = &batch.steps[index];
+        if let Some(crossing) = Crossing::of(&step.op, &batch.netns) {
+            crossing.happens();
+            *self.count.crossing.borrow_mut() = Some(crossing);
+        }
+        self.count.all.set(self.count.all.get() + batch.steps.len() - index - 1);
+        self.part(batch, index..batch.steps.len())
     }
 }
 
@@ -101,6 +140,9 @@ impl Kernel for Faulty {
         let index = at - first;
         self.count.all.set(at + 1);
         self.part(batch, 0..if fault.comes_after() { index + 1 } else { index })?;
+        if fault == Fault::Crossed {
+            return self.crossed(batch, index);
+        }
         if fault.kills() {
             kill(Pid::this(), Signal::SIGKILL).expect("one may kill oneself");
         }

@@ -2,7 +2,7 @@
 //! the process is killed there. After a failure the kernel holds what it held before, and after a kill the next command
 //! brings it to what that command wants, whatever was half done. docs/reliability.md has the table.
 //!
-//! FAULTS=N takes every Nth point; 1 is all of them. Three labs, which together have every kind of operation, are part of every run
+//! FAULTS=N takes every Nth point; 1 is all of them. FAULTS_ONLY=Kill takes those of that name only. Three labs, which together have every kind of operation, are part of every run
 //! of the tests; the others are there for `make faults`, which takes hours. The numbers are printed.
 
 #[path = "../labs/environment.rs"]
@@ -12,6 +12,7 @@ mod sandbox;
 #[path = "../common/state.rs"]
 mod state;
 
+mod crossing;
 mod edit;
 mod kernel;
 mod points;

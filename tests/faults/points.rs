@@ -25,27 +25,46 @@ struct Point {
 }
 
 impl Point {
-    fn kind(&self) -> (bool, Deed, bool) {
-        (self.fault.kills(), self.deed, self.is_back)
+    fn kind(&self) -> (bool, bool, Deed, bool) {
+        (self.fault.kills(), self.fault == Fault::Crossed, self.deed, self.is_back)
     }
 }
 
-/// What was tried of one lab.
+/// What came of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// What was to be done is done, by the run or by the next one.
+    Done,
+    /// The run was taken back.
+    TakenBack,
+}
+
+/// What was tried of one lab: how often, and how often the run was taken back.
 #[derive(Debug, Default)]
-struct Tally(BTreeMap<String, usize>);
+struct Tally(BTreeMap<String, (usize, usize)>);
 
 impl Tally {
-    fn count(&mut self, point: &Point) {
-        let what = if point.fault.kills() { "killed" } else { "failed" };
+    fn count(&mut self, point: &Point, outcome: Option<Outcome>) {
+        let what = match point.fault {
+            Fault::FailBefore | Fault::FailAfter => "failed",
+            Fault::KillBefore | Fault::KillAfter => "killed",
+            Fault::Crossed => "crossed",
+        };
         let back = if point.is_back { " on the way back" } else { "" };
-        *self.0.entry(format!("{:?} {what}{back}", point.deed)).or_default() += 1;
+        let (tried, taken_back) = self.0.entry(format!("{:?} {what}{back}", point.deed)).or_default();
+        *tried += 1;
+        *taken_back += usize::from(outcome == Some(Outcome::TakenBack));
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<String> = self.0.iter().map(|(what, count)| format!("{what} {count}")).collect();
-        f.write_str(&parts.join(", "))
+        let mut separator = "";
+        for (what, (tried, taken_back)) in &self.0 {
+            write!(f, "{separator}{what} {tried} (taken back {taken_back})")?;
+            separator = ", ";
+        }
+        Ok(())
     }
 }
 
@@ -56,7 +75,9 @@ fn stride() -> usize {
 /// Tries the points of the lab's life: all of them, or each `FAULTS`th.
 pub fn prove(file: &str) {
     let mut lab = Lab { file, after: BTreeMap::new(), last: BTreeMap::new() };
-    let all = lab.points();
+    let mut all = lab.points();
+    let only = env::var("FAULTS_ONLY").unwrap_or_default();
+    all.retain(|point| format!("{:?}", point.fault).starts_with(&only));
     // Another first one for each lab, so that together they meet every kind of operation.
     let first = file.bytes().fold(0, |sum, byte| (sum * 31 + usize::from(byte)) % stride());
     let chosen: Vec<Point> = all.iter().copied().skip(first).step_by(stride()).collect();
@@ -65,8 +86,11 @@ pub fn prove(file: &str) {
     for group in chosen.chunk_by(|one, other| one.kind() == other.kind()) {
         let mut before = None;
         for point in group {
-            tally.count(point);
-            if let Err(why) = lab.tried(point, &mut before) {
+            let tried = lab.tried(point, &mut before);
+            tally.count(point, tried.as_ref().ok().copied());
+            if let Err(why) = tried {
+                // All of them take hours, in which one wants to know.
+                println!("{file}: {point:?}: {why}");
                 failed.push(format!("{point:?}: {why}"));
             }
         }
@@ -105,7 +129,9 @@ impl Lab<'_> {
         self.done(Deed::Destroy);
         for deed in [Deed::Apply, Deed::Replace, Deed::Update, Deed::Destroy] {
             self.set_up(deed);
-            let (operations, forward) = self.done(deed);
+            let (done, count) = self.order(deed).carry_out_counted();
+            done.unwrap_or_else(|failure| panic!("{deed:?}: {failure:?}"));
+            let (operations, forward) = (count.all.get(), count.until_the_end());
             self.after.insert(deed, State::settled_without_made_up());
             self.set_up(deed);
             self.last.insert(deed, forward - 1);
@@ -120,6 +146,9 @@ impl Lab<'_> {
             add(false, 0..operations, &[Fault::KillBefore, Fault::KillAfter]);
             add(true, forward..all, &[Fault::FailBefore, Fault::FailAfter]);
             add(true, forward..all, &[Fault::KillBefore, Fault::KillAfter]);
+            let crossable = count.crossable.take();
+            let crossed = |at| Point { deed, is_back: false, at, fault: Fault::Crossed };
+            points.extend(crossable.into_iter().map(crossed));
         }
         self.after.remove(&Deed::Replace);
         points
@@ -139,27 +168,34 @@ impl Lab<'_> {
     }
 
     /// Tries a point; `before` is what the kernel holds where the deed begins, once that is known.
-    fn tried(&self, point: &Point, before: &mut Option<State>) -> Result<(), String> {
+    fn tried(&self, point: &Point, before: &mut Option<State>) -> Result<Outcome, String> {
         let fault = (point.at, point.fault);
         let faults = if point.is_back { vec![self.failing(point.deed), fault] } else { vec![fault] };
         if point.fault.kills() {
             self.set_up(point.deed);
             return self.is_killed(point, &faults);
         }
+        if point.fault == Fault::Crossed {
+            self.set_up(point.deed);
+            return self.is_crossed(point, &faults);
+        }
         if before.as_ref().is_none_or(|before| State::take() != *before) {
             self.set_up(point.deed);
             *before = Some(State::settled());
         }
-        let Some(before) = before else { return Ok(()) };
+        let Some(before) = before else { return Ok(Outcome::Done) };
         match self.order(point.deed).with(&faults).carry_out() {
             // What has failed was among the last steps, behind which there is only the way forward.
             Ok(_) => self.has_done(point.deed),
-            Err((failure, _)) => before.restored().map_err(|diff| format!("{failure:?}\n{diff}")),
+            Err((failure, _)) => {
+                before.restored().map_err(|diff| format!("{failure:?}\n{diff}"))?;
+                Ok(Outcome::TakenBack)
+            }
         }
     }
 
     /// The process is killed: the next command does what it should.
-    fn is_killed(&self, point: &Point, faults: &[(usize, Fault)]) -> Result<(), String> {
+    fn is_killed(&self, point: &Point, faults: &[(usize, Fault)]) -> Result<Outcome, String> {
         let (status, text) = self.order(point.deed).with(faults).carry_out_apart();
         // How many operations a way back takes depends on what the kernel does by itself meanwhile.
         let was_back_before = point.is_back && text.contains("Rolled back");
@@ -172,12 +208,32 @@ impl Lab<'_> {
         self.has_done(next)
     }
 
+    /// Another program gets in the way: the run comes to its end all the same, or is taken back, what the other one has made
+    /// is there still, and once that has gone the next command does what it should.
+    fn is_crossed(&self, point: &Point, faults: &[(usize, Fault)]) -> Result<Outcome, String> {
+        let (ran, count) = self.order(point.deed).with(faults).carry_out_counted();
+        let crossing = count.crossing.take().ok_or("nobody got in its way")?;
+        let outcome = match ran {
+            Ok(()) => self.has_done(point.deed),
+            Err(_) => {
+                let stays = crossing.stays();
+                crossing.goes();
+                let next = [point.deed, Deed::Destroy, Deed::Apply][point.at % 3];
+                let then = self.order(next).carry_out().map_err(|(failure, _)| format!("then {next:?}: {failure:?}"));
+                let done = then.and_then(|_| self.has_done(next));
+                let taken_back = done.map(|_| Outcome::TakenBack);
+                if stays { taken_back } else { Err("what the other one had made is gone".to_owned()) }
+            }
+        };
+        outcome.map_err(|why| format!("{crossing:?}: {why}"))
+    }
+
     /// Whether the kernel holds what it holds after the deed.
-    fn has_done(&self, deed: Deed) -> Result<(), String> {
+    fn has_done(&self, deed: Deed) -> Result<Outcome, String> {
         let wanted = &self.after[&if deed == Deed::Replace { Deed::Apply } else { deed }];
         for _ in 0..100 {
             if State::take_without_made_up() == *wanted {
-                return Ok(());
+                return Ok(Outcome::Done);
             }
             thread::sleep(Duration::from_millis(20));
         }

@@ -4,6 +4,7 @@ use std::{
     env,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
+    rc::Rc,
 };
 
 use netwright::{
@@ -22,7 +23,7 @@ use netwright::{
 
 use crate::{
     edit::edited,
-    kernel::{Fault, Faulty, Plan},
+    kernel::{Count, Fault, Faulty, Plan},
     sandbox,
 };
 
@@ -81,14 +82,16 @@ impl Order {
 
     /// Does it in this process; tells how many operations that took, and how many of them were no end and no way back.
     pub fn carry_out(&self) -> Result<(usize, usize), (Failure, usize)> {
+        let (ran, count) = self.carry_out_counted();
+        ran.map(|()| (count.all.get(), count.until_the_end())).map_err(|failure| (failure, count.all.get()))
+    }
+
+    /// The same, with all that was counted.
+    pub fn carry_out_counted(&self) -> (Result<(), Failure>, Rc<Count>) {
         let (kernel, count) = Faulty::new(self.plan());
         let running = Running { auto_approve: true, parallelism: None, lock_timeout: None, no_rollback: false };
-        match self.job().run_on(Box::new(kernel), &running) {
-            Ok(Done::Changed | Done::Nothing) => {
-                Ok((count.all.get(), count.forward.get().unwrap_or_else(|| count.all.get())))
-            }
-            Err(failure) => Err((failure, count.all.get())),
-        }
+        let ran = self.job().run_on(Box::new(kernel), &running).map(|_: Done| ());
+        (ran, count)
     }
 
     fn job(&self) -> Job {

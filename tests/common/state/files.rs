@@ -7,7 +7,14 @@ use std::{
     path::Path,
 };
 
-use nix::sys::statfs::{NSFS_MAGIC, statfs};
+use nix::{
+    dir::{Dir, Type},
+    fcntl::{OFlag, openat},
+    sys::{
+        stat::Mode,
+        statfs::{NSFS_MAGIC, statfs},
+    },
+};
 
 use super::Section;
 
@@ -17,31 +24,41 @@ const VOLATILE: [&str; 3] = ["stable_secret", "tcp_fastopen_key", "nf_conntrack_
 /// The sysctls of the calling thread's namespace that are no device's own.
 pub fn sysctls(section: &mut Section) {
     let mut lines = Vec::with_capacity(400);
+    let net = File::open("/proc/sys/net").expect("/proc/sys/net");
     for folder in ["ipv4", "ipv6", "bridge", "netfilter"] {
-        walk(&format!("/proc/sys/net/{folder}"), &mut lines);
+        if let Ok(folder_of_it) = open_at(&net, folder, OFlag::O_DIRECTORY) {
+            walk(&folder_of_it, &format!("net/{folder}"), &mut lines);
+        }
     }
     assert!(lines.len() > 100, "sysctls were not read");
     section.insert("sysctl".to_owned(), lines);
 }
 
-fn walk(folder: &str, lines: &mut Vec<String>) {
-    let per_device = folder.ends_with("/conf") || folder.ends_with("/neigh");
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().into_string().expect("a sysctl's name");
-        let path = format!("{folder}/{name}");
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if !per_device || matches!(name.as_str(), "all" | "default") {
-                walk(&path, lines);
+/// By the folder, not by its path: the kernel keeps the folders of all namespaces that have one path in one chain, and walks that
+/// for each lookup.
+fn walk(folder: &File, path: &str, lines: &mut Vec<String>) {
+    let per_device = path.ends_with("/conf") || path.ends_with("/neigh");
+    let mut entries = Dir::from_fd(folder.try_clone().expect("a descriptor").into()).expect("a folder");
+    for entry in entries.iter().flatten() {
+        let name = entry.file_name().to_str().expect("a sysctl's name");
+        if entry.file_type() == Some(Type::Directory) {
+            let is_wanted = if per_device { matches!(name, "all" | "default") } else { !name.starts_with('.') };
+            if is_wanted && let Ok(below) = open_at(folder, name, OFlag::O_DIRECTORY) {
+                walk(&below, &format!("{path}/{name}"), lines);
             }
         } else if !VOLATILE.iter().any(|part| name.contains(part)) {
             let mut value = [0; 4096];
             // Some can only be written.
-            if let Ok(length) = File::open(&path).and_then(|mut file| file.read(&mut value)) {
+            if let Ok(length) = open_at(folder, name, OFlag::empty()).and_then(|mut file| file.read(&mut value)) {
                 let value = String::from_utf8_lossy(&value[..length]);
-                lines.push(format!("{} = {}", &path["/proc/sys/".len()..], value.trim_end()));
+                lines.push(format!("{path}/{name} = {}", value.trim_end()));
             }
         }
     }
+}
+
+fn open_at(folder: &File, name: &str, flags: OFlag) -> std::io::Result<File> {
+    Ok(openat(folder, name, flags | OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?.into())
 }
 
 /// The names below `/run/netns`, sorted.
