@@ -193,7 +193,7 @@ fn prelude() -> Vec<(&'static str, Op)> {
 fn compare(seed: u64, steps: usize) -> usize {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut live = Live::new().unwrap();
-    let read = |live: &Live| comparable(live.read(&ReadRequest::default()).unwrap());
+    let read = |live: &Live| comparable(live.read(&ReadRequest { whole: true, ..ReadRequest::default() }).unwrap());
     let mut fake = Fake::new(read(&live));
     let mut done = 0;
     let mut history = Vec::new();

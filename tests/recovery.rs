@@ -11,7 +11,6 @@ mod state;
 
 use std::{
     fs,
-    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -138,6 +137,19 @@ fn half_way(path: &str) -> Child {
     run
 }
 
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} is waited for in vain");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What the star's run has noted.
+fn journal() -> Option<String> {
+    fs::read_to_string("/run/netwright/star/journal.json").ok()
+}
+
 fn end(mut run: Child) -> (ExitStatus, String) {
     let status = run.wait().expect("an end");
     (status, fs::read_to_string("/run/out").expect("text"))
@@ -163,23 +175,28 @@ fn a_run_that_was_killed_is_gone_on_from() {
     sandbox::run(|| {
         let before = host();
         let path = star();
-        for (signals, next) in [("KILL", "apply"), ("INT INT", "apply"), ("KILL", "destroy")] {
+        let (there, back) = ("goes on from where it stopped", "is so to the end first");
+        for (signals, says, next) in [
+            ("KILL", there, "apply"),
+            ("INT INT", back, "apply"),
+            ("KILL", there, "destroy"),
+            ("INT KILL", back, "destroy"),
+        ] {
             let run = half_way(&path);
             let pid = run.id();
-            for signal in signals.split(' ') {
-                sh(&format!("kill -{signal} {pid}"));
-                let heard = || fs::read_to_string("/run/out").expect("text").contains("Interrupt received");
-                while signal == "INT" && !heard() {
-                    thread::sleep(Duration::from_millis(1));
+            for (number, signal) in signals.split(' ').enumerate() {
+                if number > 0 {
+                    wait_for("the way back", || journal().is_some_and(|text| text.contains(r#""phase":"back""#)));
                 }
+                sh(&format!("kill -{signal} {pid}"));
             }
             let (status, text) = end(run);
             assert!(matches!(status.code(), None | Some(130)), "{text}");
-            assert!(Path::new("/run/netwright/star/journal.json").exists(), "{text}");
+            assert!(journal().is_some(), "{text}");
             let warned = format!("the last run of `star` (pid {pid}, ");
             expect(&["plan", &path], 0, &[&warned, "did not come to its end"]);
-            expect(&[next, &path, "-auto-approve"], 0, &[&warned, "goes on from", "complete!"]);
-            assert!(!Path::new("/run/netwright/star/journal.json").exists(), "it is over");
+            expect(&[next, &path, "-auto-approve"], 0, &[&warned, says, "complete!"]);
+            assert_eq!(journal(), None, "it is over");
             if next == "apply" {
                 expect(&["plan", &path, "-detailed-exitcode"], 0, &["No changes."]);
                 expect(&["destroy", &path, "-auto-approve"], 0, &["Destroy complete! Resources: 801 destroyed."]);

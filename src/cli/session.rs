@@ -10,6 +10,7 @@ use crate::{
         journal::{Journal, Next, Phase},
         lock::{Lock, Waiting},
         memo::{self, Memo},
+        rollback::Undone,
         transaction::Transaction,
     },
     kernel::{Kernel, Live},
@@ -73,15 +74,25 @@ impl Session {
     /// Takes up what a run that did not come to its end has left. With the locks held, so that no other one is under way.
     pub fn recover(&mut self) -> Result<(), Failure> {
         self.recall()?;
-        let Some(journal) = &self.older else { return Ok(()) };
-        out::say(format_args!("{}; this one goes on from where it stopped", unfinished(journal)));
+        let Some(journal) = self.older.take() else { return Ok(()) };
+        let then = match journal.phase {
+            Phase::Running | Phase::Ending => "this one goes on from where it stopped",
+            Phase::Back => "it was being rolled back, and is so to the end first",
+        };
+        out::say(format_args!("{}; {then}", unfinished(&journal)));
         self.kernel.sweep().map_err(Failure::new)?;
-        if journal.phase == Phase::Ending
-            && let Some(journal) = self.older.take()
-        {
-            let next = journal.next.clone();
-            Transaction::resume(journal).end(&mut *self.kernel, &[], next).map_err(Failure::new)?;
-            self.recall()?;
+        match journal.phase {
+            Phase::Running => self.older = Some(journal),
+            Phase::Back => {
+                let undone = Transaction::resume(journal).roll_back(&mut *self.kernel);
+                say_undone(undone)?;
+                self.recall()?;
+            }
+            Phase::Ending => {
+                let next = journal.next.clone();
+                Transaction::resume(journal).end(&mut *self.kernel, &[], next).map_err(Failure::new)?;
+                self.recall()?;
+            }
         }
         Ok(())
     }
@@ -89,7 +100,11 @@ impl Session {
     /// What there is to say of a run that did not come to its end, and is not on its way to it.
     pub fn unfinished(&self) -> Option<String> {
         let journal = self.older.as_ref().filter(|journal| !journal.is_running())?;
-        Some(format!("{}; apply and destroy go on from where it stopped", unfinished(journal)))
+        let then = match journal.phase {
+            Phase::Running | Phase::Ending => "apply and destroy go on from where it stopped",
+            Phase::Back => "it was being rolled back: apply and destroy do that to the end first",
+        };
+        Some(format!("{}; {then}", unfinished(journal)))
     }
 
     /// What the last apply left behind for the next one.
@@ -185,6 +200,19 @@ fn unfinished(journal: &Journal) -> String {
         clean(&journal.command),
         words::ago(journal.age()),
     )
+}
+
+/// What came of the rest of a way back. Where something of it cannot be had, there is still the way forward.
+fn say_undone(undone: Undone) -> Result<(), Failure> {
+    let Undone { resources, operations, left, blind, unclosed } = undone;
+    if let Some(why) = blind.map(|error| error.to_string()).or(unclosed) {
+        return Err(Failure::new(format!("the way back of that run cannot be gone to its end: {why}")));
+    }
+    let (resources, left): (Vec<_>, Vec<_>) = (resources.into_iter().collect(), left.into_iter().collect());
+    if operations > 0 || !left.is_empty() {
+        out::say_as_it_is(clean(&words::rolled_back(&resources, operations, &left)));
+    }
+    Ok(())
 }
 
 /// Whether this process was asked to end.

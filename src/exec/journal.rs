@@ -41,6 +41,8 @@ pub struct Journal {
 pub enum Phase {
     /// All that it has done can be taken back.
     Running,
+    /// It is being taken back.
+    Back,
     /// All is done, and what was set aside goes: there is only the way forward.
     Ending,
 }

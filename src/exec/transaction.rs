@@ -135,14 +135,26 @@ impl Transaction {
 
     /// Takes everything back. The note of it goes with that, but where something could not be: then the next run goes on
     /// from there.
-    pub fn roll_back(self, kernel: &mut dyn Kernel) -> Undone {
+    pub fn roll_back(mut self, kernel: &mut dyn Kernel) -> Undone {
+        // Without room for the note, a kill on the way back is met as one on the way there is.
+        self.note(Phase::Back);
         let mut undone = roll_back(kernel, &self.journal.baseline);
         if undone.is_whole() {
             let closed = kernel.release(self.name()).map_err(|error| error.to_string());
             let closed = closed.and_then(|()| Journal::remove(self.name()).map_err(|error| error.to_string()));
             undone.unclosed = closed.err();
+        } else {
+            // What could not be put back today will not be tomorrow: then there is only the way forward.
+            self.note(Phase::Running);
         }
         undone
+    }
+
+    fn note(&mut self, phase: Phase) {
+        let next = self.journal.next.clone();
+        if let Err(error) = self.turn(phase, next) {
+            tracing::debug!(%error, ?phase, "turn");
+        }
     }
 
     /// Leaves everything as it is: what was set aside goes, and there is no way back.

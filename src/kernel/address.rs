@@ -1,6 +1,9 @@
 //! Addresses ⇄ netlink.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    ffi::CStr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::IpNet;
 use rtnetlink::{
@@ -16,6 +19,7 @@ use crate::model::{Raw, snapshot::AddressState};
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const HEADER: usize = 8;
@@ -100,13 +104,20 @@ pub fn decode(payload: &[u8]) -> Result<Option<AddressState>, DecodeError> {
         nodad: flags.contains(AddressFlags::Nodad),
         dad_failed: flags.contains(AddressFlags::Dadfailed),
         protocol,
+        label: None,
         raw: Raw::default(),
     }))
 }
 
 /// The same with the message itself.
 pub fn decode_whole(payload: &[u8]) -> Result<Option<AddressState>, DecodeError> {
-    Ok(decode(payload)?.map(|state| AddressState { raw: Raw(payload.into()), ..state }))
+    Ok(decode(payload)?.map(|state| AddressState { label: label(payload), raw: Raw(payload.into()), ..state }))
+}
+
+fn label(payload: &[u8]) -> Option<String> {
+    let label = NlasIterator::new(payload.get(HEADER..)?).flatten().find(|attribute| attribute.kind() == IFA_LABEL)?;
+    let text = CStr::from_bytes_until_nul(label.value()).ok()?;
+    Some(text.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -296,6 +296,10 @@ pub struct AddressState {
     /// `IFA_PROTO`: who gave it.
     #[serde(default)]
     pub protocol: u8,
+    /// `IFA_LABEL` of an IPv4 address, where everything was wanted. A device that is renamed numbers those of all its addresses
+    /// but the first: `eth0:2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// As the kernel told it, where everything was wanted.
     #[serde(default, skip_serializing_if = "Raw::is_empty")]
     pub raw: Raw,

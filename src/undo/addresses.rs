@@ -67,13 +67,18 @@ impl Device<'_> {
     }
 
     /// Of IPv4 addresses the order counts: the first of a subnet is the source that the kernel prefers. From the first one
-    /// on that is not in its place all are given anew.
+    /// on that is not in its place, or not as it was, all are given anew.
     fn bring_ipv4(&self, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
         let was = self.of(before, false);
         let is: Vec<_> = self.of(now, false).into_iter().filter(|it| !self.came(place, before, it.address)).collect();
         // What somebody else has given since stands wherever it stands.
         let known: Vec<_> = is.iter().filter(|it| was.iter().any(|was| was.address == it.address)).collect();
-        let same = was.iter().zip(&known).take_while(|(was, is)| was.address == is.address).count();
+        // Another name for the device has changed labels, and its own name will.
+        let has_its_name = now.link_at(self.link.index).is_some_and(|link| link.name == self.link.name);
+        let same = |was: &AddressState, is: &AddressState| {
+            was.address == is.address && (was.label == is.label || !has_its_name)
+        };
+        let same = was.iter().zip(&known).take_while(|(was, is)| same(was, is)).count();
         for it in known.iter().skip(same).rev() {
             self.remove(it.address, ops);
         }

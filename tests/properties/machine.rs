@@ -34,6 +34,7 @@ fn address(link: u32, address: &str) -> AddressState {
         nodad: false,
         dad_failed: false,
         protocol: 0,
+        label: None,
         raw: Raw::default(),
     }
 }

@@ -93,6 +93,7 @@ pub fn elsewhere(fake: &mut Fake, relied: &[Relied], prepared: &Prepared, (kind,
                 nodad: false,
                 dad_failed: false,
                 protocol: 0,
+                label: None,
                 raw: Raw::default(),
             });
             said("the uplink got one more address")

@@ -9,8 +9,11 @@ use crate::model::{
     snapshot::{AddressState, NetnsState, TABLE_MAIN},
 };
 
+/// The room for a label, with its NUL.
+const IFNAMSIZ: usize = 16;
+
 pub fn add(state: &mut NetnsState, link: u32, address: IpNet, protocol: u8) -> Result<(), Errno> {
-    find(state, link)?;
+    let name = find(state, link)?.name.clone();
     let six = address.addr().is_ipv6();
     if six && sysctls::ipv6_is_off(state) {
         return Err(Errno::EACCES);
@@ -28,6 +31,7 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet, protocol: u8) -> R
         nodad: six,
         dad_failed: false,
         protocol,
+        label: (!six).then_some(name),
         raw: Raw::default(),
     });
     Ok(())
@@ -41,6 +45,22 @@ pub fn put_back(state: &mut NetnsState, link: u32, address: &AddressState) -> Re
         *added = AddressState { link, ..address.clone() };
     }
     Ok(())
+}
+
+/// The device got another name: the labels of its IPv4 addresses become that, behind the first one with what stands there
+/// behind a colon, or else with a number.
+pub fn renamed(state: &mut NetnsState, link: u32, name: &str) {
+    let four = state.addresses.iter_mut().filter(|it| it.link == link && it.address.addr().is_ipv4());
+    for (number, address) in (1..).zip(four) {
+        let old = address.label.take().unwrap_or_default();
+        let behind = match old.split_once(':') {
+            _ if number == 1 => String::new(),
+            Some((_, suffix)) => format!(":{suffix}"),
+            None => format!(":{number}"),
+        };
+        let room = IFNAMSIZ.saturating_sub(1 + behind.len());
+        address.label = Some(format!("{}{behind}", &name[..name.len().min(room)]));
+    }
 }
 
 pub fn delete(state: &mut NetnsState, link: u32, address: IpNet) -> Result<(), Errno> {
