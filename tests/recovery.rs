@@ -194,7 +194,8 @@ fn a_run_that_was_killed_is_gone_on_from() {
             assert!(matches!(status.code(), None | Some(130)), "{text}");
             assert!(journal().is_some(), "{text}");
             let warned = format!("the last run of `star` (pid {pid}, ");
-            expect(&["plan", &path], 0, &[&warned, "did not come to its end"]);
+            expect(&["plan", &path], 0, &[&warned, "did not come to its end [run::unfinished]"]);
+            expect(&["plan", &path, "-json"], 0, &[&warned, r#""code":"run::unfinished""#]);
             expect(&[next, &path, "-auto-approve"], 0, &[&warned, says, "complete!"]);
             assert_eq!(journal(), None, "it is over");
             if next == "apply" {
@@ -203,6 +204,25 @@ fn a_run_that_was_killed_is_gone_on_from() {
             }
             before.assert_restored(next);
         }
+    });
+}
+
+#[test]
+fn what_another_topologys_killed_run_has_set_aside_is_told() {
+    sandbox::run(|| {
+        apply(&lab("128", "10.1.0.2"));
+        // As a run leaves it that is killed before it makes the bridge anew.
+        sh("ip link set br0 group 28272");
+        let other = file("other", "name: other\nbridges: {br0: {addresses: [10.2.0.1/24]}}\n");
+        let words = [
+            "the interface name `br0` in `host` is taken: a run of the topology `lab` has set its bridge.br0 aside \
+             [conflict::name_taken]",
+            "netwright destroy lab",
+        ];
+        expect(&["apply", &other, "-auto-approve"], 1, &words);
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+        apply(&other);
+        expect(&["destroy", &other, "-auto-approve"], 0, &["Destroy complete!"]);
     });
 }
 

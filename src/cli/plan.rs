@@ -28,14 +28,14 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     }
     let (topology, stored) = load::file(args.file.as_deref(), &args.reading)?.topology(args.planning.json)?;
     let session = Session::open(topology.name.clone())?;
-    session.unfinished().iter().for_each(out::say);
     if args.planning.refresh_only {
         return refresh_only(&session, &topology, &args.planning);
     }
     let wanted = (!args.planning.destroy).then_some(&topology);
     let choices = choices(&args.planning);
     let snapshot = session.read(wanted)?;
-    let prepared = session.plan_of(wanted, &choices, &snapshot);
+    let mut prepared = session.plan_of(wanted, &choices, &snapshot);
+    prepared.plan.findings.extend(session.unfinished());
     show(&prepared.plan, args.planning.json, View::Changes)?;
     if has_errors(&prepared.plan) {
         return Err(Failure::Said);
@@ -85,6 +85,7 @@ fn refresh_only(session: &Session, topology: &Topology, planning: &Planning) -> 
     let applied = applied.and_then(|loaded| loaded.topology);
     let mut prepared = session.plan(Some(applied.as_ref().unwrap_or(topology)), &choices(planning))?;
     session.forget_unmade(&mut prepared.plan);
+    prepared.plan.findings.extend(session.unfinished());
     show(&prepared.plan, planning.json, View::Drift)?;
     Ok(exit(&prepared.plan, planning.detailed_exitcode))
 }

@@ -19,11 +19,11 @@ use crate::{
         made::{ByNetns, Made, NOTHING},
     },
     model::{
-        Address, Snapshot, TopologyName,
+        Address, Diagnostic, Snapshot, TopologyName,
         event::{Action, Event},
     },
     observe,
-    plan::{Inputs, Plan, Prepared, build},
+    plan::{Finding, Inputs, Plan, Prepared, build},
     report::{
         style::{YELLOW, clean, paint},
         words,
@@ -79,7 +79,8 @@ impl Session {
             Phase::Running | Phase::Ending => "this one goes on from where it stopped",
             Phase::Back => "it was being rolled back, and is so to the end first",
         };
-        out::say(format_args!("{}; {then}", unfinished(&journal)));
+        let head = paint(YELLOW.bold(), "Warning:");
+        out::say(format_args!("{head} {}; {then}", clean(&unfinished(&journal))));
         self.kernel.sweep().map_err(Failure::new)?;
         match journal.phase {
             Phase::Running => self.older = Some(journal),
@@ -98,13 +99,13 @@ impl Session {
     }
 
     /// What there is to say of a run that did not come to its end, and is not on its way to it.
-    pub fn unfinished(&self) -> Option<String> {
+    pub fn unfinished(&self) -> Option<Finding> {
         let journal = self.older.as_ref().filter(|journal| !journal.is_running())?;
-        let then = match journal.phase {
+        let help = match journal.phase {
             Phase::Running | Phase::Ending => "apply and destroy go on from where it stopped",
             Phase::Back => "it was being rolled back: apply and destroy do that to the end first",
         };
-        Some(format!("{}; {then}", unfinished(journal)))
+        Some(Finding::from(&Diagnostic::warning("run::unfinished", unfinished(journal)).help(help)))
     }
 
     /// What the last apply left behind for the next one.
@@ -193,11 +194,10 @@ impl Session {
 
 fn unfinished(journal: &Journal) -> String {
     format!(
-        "{} the last run of `{}` (pid {}, `{}`, {} ago) did not come to its end",
-        paint(YELLOW.bold(), "Warning:"),
+        "the last run of `{}` (pid {}, `{}`, {} ago) did not come to its end",
         journal.baseline.topology,
         journal.pid,
-        clean(&journal.command),
+        journal.command,
         words::ago(journal.age()),
     )
 }

@@ -48,17 +48,17 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     findings
         .extend(topology.iter().flat_map(|topology| shared::find(inputs.name, topology, inputs.snapshot, &observed)));
     let unusable = topology.iter().flat_map(|topology| machine::firewalls(topology, inputs.snapshot));
-    findings.extend(unusable.map(|diagnostic| finding(&diagnostic)));
+    findings.extend(unusable.map(|diagnostic| Finding::from(&diagnostic)));
     for filter in &observed.filters {
-        findings.extend(filter.comparison.findings.iter().map(finding));
-        findings.extend(jumps_into(filter, inputs).iter().map(finding));
+        findings.extend(filter.comparison.findings.iter().map(Finding::from));
+        findings.extend(jumps_into(filter, inputs).iter().map(Finding::from));
     }
     let pairs = diff::pairs(&observed, topology);
     findings.extend(unknown_targets(&pairs, inputs.choices));
     let drafts = match diff::drafts(inputs.name, pairs, inputs.choices) {
         Ok(drafts) => drafts,
         Err(cycle) => {
-            findings.push(finding(&Diagnostic::error("graph::cycle", cycle.to_string())));
+            findings.push(Finding::from(&Diagnostic::error("graph::cycle", cycle.to_string())));
             Vec::new()
         }
     };
@@ -73,7 +73,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         .collect();
     let unsaid = lowered.missing.iter().filter(|(_, netns, device)| !said.contains(&(netns, device)));
     findings.extend(unsaid.map(missing));
-    findings.extend(machine::find(inputs.snapshot, &lowered.batches).iter().map(finding));
+    findings.extend(machine::find(inputs.snapshot, &lowered.batches).iter().map(Finding::from));
     findings.dedup();
     let plan = Plan {
         format_version: FORMAT_VERSION.to_owned(),
@@ -107,23 +107,13 @@ fn change(draft: Draft<'_>, snapshot: &Snapshot) -> Option<Change> {
     })
 }
 
-/// A diagnostic about the live kernel, which has no place in the file.
-pub(super) fn finding(diagnostic: &Diagnostic) -> Finding {
-    Finding {
-        severity: diagnostic.severity,
-        code: diagnostic.code.to_owned(),
-        message: diagnostic.message.clone(),
-        help: diagnostic.help.clone(),
-    }
-}
-
 fn missing((address, netns, device): &(Address, Netns, String)) -> Finding {
     let error = Diagnostic::error(
         "conflict::no_device",
         format!("{address} needs the device `{device}` in `{netns}`, which is not there"),
     )
     .help("create it first, or write the name of one that exists");
-    finding(&error)
+    Finding::from(&error)
 }
 
 fn unknown_targets(pairs: &[Pair<'_>], choices: &Choices) -> Vec<Finding> {
@@ -140,7 +130,7 @@ fn unknown_targets(pairs: &[Pair<'_>], choices: &Choices) -> Vec<Finding> {
         let help = "its settings are borrowed, and each is written where it differs";
         Diagnostic::error("target::host", "the host cannot be made anew").help(help)
     });
-    unknown.map(&error).chain(whole).map(|error| finding(&error)).collect()
+    unknown.map(&error).chain(whole).map(|error| Finding::from(&error)).collect()
 }
 
 /// Whether an action takes away what is there.

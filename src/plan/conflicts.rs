@@ -1,11 +1,11 @@
 //! What stands in the way on this host: names that are taken, things that are missing, networks that overlap. What is
 //! foreign is never changed, so each of these is for the user to decide.
 
-use super::{Finding, Inputs, PREFIX_CHANGED, build::finding, holder, listeners, overlap, place_name, sysctls};
+use super::{Finding, Inputs, PREFIX_CHANGED, holder, listeners, overlap, place_name, sysctls};
 use crate::{
     kind::{Topology, bridge, host::HostSettings, sysctl},
     model::{
-        Address, Diagnostic, Netns, Snapshot, TopologyName,
+        Address, Diagnostic, Mark, Netns, Snapshot, TopologyName,
         snapshot::{LinkState, NetnsState},
     },
     observe::Observed,
@@ -35,7 +35,7 @@ pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observe
     if topology.is_none() && inputs.memo.addresses.is_empty() {
         found.extend(scene.forgotten_host());
     }
-    found.iter().map(finding).collect()
+    found.iter().map(Finding::from).collect()
 }
 
 struct Scene<'a> {
@@ -97,6 +97,7 @@ impl Scene<'_> {
             found.extend(
                 state.links.iter().filter(|it| it.altnames.contains(device)).map(|it| altname(netns, device, it)),
             );
+            found.extend(self.set_aside(state, device).map(|mark| kept_aside(netns, device, &mark)));
             let Some(link) = state.link(device) else { continue };
             let ours = self.observed.bridges.iter().any(|it| it.netns == *netns && it.device == *device)
                 || self.observed.links.iter().any(|it| it.end_at(netns, device).is_some());
@@ -107,6 +108,12 @@ impl Scene<'_> {
             }
         }
         found
+    }
+
+    /// What a run of another topology has set aside keeps its name until that run, or the next one, is over.
+    fn set_aside(&self, state: &NetnsState, device: &str) -> Option<Mark> {
+        let mut marks = state.parked.iter().filter(|link| link.name == device).filter_map(LinkState::mark);
+        marks.find(|mark| mark.topology != *self.name)
     }
 
     fn external_bridges(&self, topology: &Topology) -> Vec<Diagnostic> {
@@ -249,6 +256,18 @@ impl Scene<'_> {
 fn taken(netns: &Netns, device: &str, link: &LinkState) -> Diagnostic {
     let what = format!("the interface name `{device}` in `{netns}` is taken; {}", holder::of_mark(link.mark()));
     let help = "choose another name with `interface`, give the topology a `prefix`, or remove the other one first";
+    Diagnostic::error("conflict::name_taken", what).help(help)
+}
+
+fn kept_aside(netns: &Netns, device: &str, mark: &Mark) -> Diagnostic {
+    let what = format!(
+        "the interface name `{device}` in `{netns}` is taken: a run of the topology `{}` has set its {} aside",
+        mark.topology, mark.address
+    );
+    let help = format!(
+        "it goes when that run is over; where it was killed, with the next one: netwright destroy {}, or apply its file",
+        mark.topology
+    );
     Diagnostic::error("conflict::name_taken", what).help(help)
 }
 

@@ -1,6 +1,6 @@
 //! What cannot be two topologies', or anybody else's: routes under one key, values of the host's settings.
 
-use super::{Finding, build::finding, place_name};
+use super::{Finding, place_name};
 use crate::{
     kind::{
         Topology,
@@ -27,7 +27,7 @@ pub fn find(name: &TopologyName, topology: &Topology, snapshot: &Snapshot, obser
     });
     let host = snapshot.namespaces.get(&Netns::Host);
     let settings = host.into_iter().flat_map(|host| settings(name, topology, snapshot, host));
-    routes.chain(settings).map(|diagnostic| finding(&diagnostic)).collect()
+    routes.chain(settings).map(|diagnostic| Finding::from(&diagnostic)).collect()
 }
 
 /// A route of somebody else's under the same destination, table and metric: the kernel holds one of a key.
