@@ -30,21 +30,10 @@ use state::State;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_netwright");
 
-const LAB: &str = "name: lab
-namespaces: {web: {}, edge: {}}
-bridges: {br0: {addresses: [10.1.0.1/24, 'fd00:1::1/64']}}
-links:
-  - endpoints: ['web:eth0', br0]
-  - endpoints: ['host:up0 10.2.0.1/24', 'edge:wan0 10.2.0.2/24']
-gateways: [{bridge: br0}]
-nat: [{masquerade: 10.1.0.0/24}]
-port_forwards: [{listen: 8080, to: 'web:80'}]
-checks: [{from: host, to: '127.0.0.1:8080', tcp: true}]
-";
-
 /// The lab's file; the host is as it is after a first run.
 fn lab() -> (String, State) {
-    let path = file("lab", LAB);
+    let checks = "checks: [{from: host, to: '127.0.0.1:8080', tcp: true}]\n";
+    let path = file("lab", &(include_str!("common/host.yaml").to_owned() + checks));
     sh("ip link set lo up");
     apply(&path);
     expect(&["destroy", &path, "-auto-approve"], 0, &[]);

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "properties/cases.rs"]
+mod cases;
 #[path = "properties/damage.rs"]
 mod damage;
 #[path = "common/lab.rs"]
@@ -15,52 +17,21 @@ mod saved;
 
 use std::collections::{BTreeMap, HashMap};
 
+use cases::{cases, config, name, read, script};
 use lab::Lab;
 use netwright::{
     diff::Choices,
     kernel::Kernel,
     kind::Topology,
     model::Snapshot,
-    model::{Address, TopologyName, address::KindName, event::Action},
+    model::{Address, address::KindName, event::Action},
     observe,
     plan::{
         Prepared, relies,
         saved::{Difference, SavedPlan, Stored},
     },
 };
-use proptest::{
-    prelude::*,
-    test_runner::{Config, FileFailurePersistence},
-};
-
-fn name() -> TopologyName {
-    "lab".parse().unwrap()
-}
-
-/// Enough for every run of the suite; more with PROPTEST_CASES.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
-}
-
-fn config(cases: u32) -> Config {
-    Config {
-        cases,
-        // Damage that a lab has no place for is drawn again.
-        max_global_rejects: cases * 4,
-        max_shrink_iters: 20_000,
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
-        ..Config::default()
-    }
-}
-
-/// A topology from a gene, by way of the language; one that the language refuses is passed over.
-fn read(gene: &random::Gene) -> Result<(String, Topology), TestCaseError> {
-    let text = serde_json::to_string_pretty(&random::emit(gene)).unwrap();
-    match lab::topology(&text, "lab.json") {
-        Ok(topology) => Ok((text, topology)),
-        Err(why) => Err(TestCaseError::reject(why)),
-    }
-}
+use proptest::prelude::*;
 
 fn apply(lab: &mut Lab, topology: &Topology, context: &str) -> Result<(), TestCaseError> {
     let ran = lab.apply(&name(), Some(topology)).map_err(|why| TestCaseError::fail(format!("{context}: {why}")))?;
@@ -105,16 +76,6 @@ fn stale(lab: &Lab, topology: Option<&Topology>, saved: &SavedPlan) -> Vec<Diffe
 /// A lab as it is, and what is wanted of it next: another one, itself with something to do, or nothing.
 fn next(kind: u8, second: &Topology) -> Option<&Topology> {
     (!kind.is_multiple_of(4)).then_some(second)
-}
-
-fn script(ran: &Prepared) -> String {
-    let mut text = String::new();
-    for batch in ran.batches.iter().chain(&ran.ends) {
-        for step in &batch.steps {
-            text.push_str(&format!("{} {}: {}\n", batch.netns, step.address, lab::words(&step.op)));
-        }
-    }
-    text
 }
 
 /// What is needed is made before what needs it, and removed after it: in the plan, and in what runs.

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "properties/cases.rs"]
+mod cases;
 #[path = "properties/damage.rs"]
 mod damage;
 #[path = "common/faulty.rs"]
@@ -15,6 +17,7 @@ mod machine;
 #[path = "properties/random.rs"]
 mod random;
 
+use cases::{cases, config, name, read, script};
 use faulty::{Fault, Faulty};
 use lab::Lab;
 use netwright::{
@@ -23,59 +26,18 @@ use netwright::{
     kernel::{Kernel, fake::Fake},
     kind::Topology,
     model::{
-        Address, Snapshot, TopologyName,
+        Address, Snapshot,
         snapshot::{NetnsState, ReadRequest},
     },
     plan::Prepared,
     report::plan::has_errors,
     undo::{Baseline, Scope},
 };
-use proptest::{
-    prelude::*,
-    test_runner::{Config, FileFailurePersistence},
-};
-
-fn name() -> TopologyName {
-    "lab".parse().unwrap()
-}
-
-/// Every op of a case is tried, so that a tenth of the cases of other properties is plenty.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256) / 10
-}
-
-fn config(cases: u32) -> Config {
-    Config {
-        cases,
-        // Damage that a lab has no place for is drawn again.
-        max_global_rejects: cases * 4,
-        max_shrink_iters: 20_000,
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
-        ..Config::default()
-    }
-}
-
-/// A topology from a gene, by way of the language; one that the language refuses is passed over.
-fn read(gene: &random::Gene) -> Result<(String, Topology), TestCaseError> {
-    let text = serde_json::to_string_pretty(&random::emit(gene)).unwrap();
-    match lab::topology(&text, "lab.json") {
-        Ok(topology) => Ok((text, topology)),
-        Err(why) => Err(TestCaseError::reject(why)),
-    }
-}
-
-fn script(ran: &Prepared) -> String {
-    let mut text = String::new();
-    for batch in ran.batches.iter().chain(&ran.ends) {
-        for step in &batch.steps {
-            text.push_str(&format!("{} {}: {}\n", batch.netns, step.address, lab::words(&step.op)));
-        }
-    }
-    text
-}
+use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(config(cases()))]
+    // Every op of a case is tried, so that a tenth of the cases of other properties is plenty.
+    #![proptest_config(config(cases() / 10))]
 
     #[test]
     fn a_run_that_fails_anywhere_leaves_no_trace(

@@ -32,16 +32,8 @@ const STRIDE: usize = 199;
 /// Far more than any run needs.
 const BOUND: Duration = Duration::from_secs(60);
 
-const LAB: &str = "name: lab
-namespaces: {web: {}, edge: {}}
-bridges: {br0: {addresses: [10.1.0.1/24, 'fd00:1::1/64']}}
-links:
-  - endpoints: ['web:eth0', br0]
-  - endpoints: ['host:up0 10.2.0.1/24', 'edge:wan0 10.2.0.2/24']
-gateways: [{bridge: br0}]
-nat: [{masquerade: 10.1.0.0/24}]
-port_forwards: [{listen: 8080, to: 'web:80'}]
-";
+/// A lab that borrows of the host, has rules for it, and a namespace behind it.
+const LAB: &str = include_str!("common/host.yaml");
 
 /// What may become of each call.
 const FAULTS: &[(&str, &[Errno])] = &[
