@@ -5,6 +5,8 @@
 #[path = "common/sandbox.rs"]
 mod sandbox;
 
+use std::collections::BTreeMap;
+
 use netwright::{
     kernel::{Kernel, Live, fake::Fake},
     model::{
@@ -14,6 +16,7 @@ use netwright::{
     },
     op::{Batch, LinkChange, LinkRef, NewEnd, Op, RouteOp, Step},
 };
+use similar::TextDiff;
 
 /// What the fake does not model, and what time decides, is taken out of both.
 fn comparable(mut snapshot: Snapshot) -> Snapshot {
@@ -22,6 +25,7 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
         (state.inode, state.cookie) = (0, None);
         for link in &mut state.links {
             link.mac = None;
+            link.port.iter_mut().for_each(|port| port.rest.clear());
             if link.bridge.is_some() {
                 // It comes a moment after its ports', and its MTU follows theirs.
                 link.carrier = false;
@@ -94,7 +98,7 @@ fn route(dice: &mut Dice) -> RouteOp {
     RouteOp {
         to: to.parse().unwrap(),
         table: dice.pick(&[254, 254, 1000]),
-        metric: dice.pick(&[100, 200]),
+        metric: dice.pick(&[0, 100, 200]),
         protocol: 76,
         kind,
         src,
@@ -159,6 +163,67 @@ fn op(dice: &mut Dice) -> Op {
     }
 }
 
+/// Puts back something that was there earlier, as it was then, wherever that may be impossible by now.
+fn put_back(dice: &mut Dice, earlier: &[Snapshot]) -> Option<(Netns, Op)> {
+    let then = earlier.get(dice.roll(earlier.len().max(1)))?;
+    let netns = Netns::from(dice.pick(&PLACES).to_owned());
+    let state = then.namespaces.get(&netns)?;
+    let op = if dice.chance(2) {
+        let address = state.addresses.get(dice.roll(state.addresses.len().max(1)))?.clone();
+        let link = LinkRef { index: address.link, name: format!("#{}", address.link) };
+        Op::AddressPutBack { link, address }
+    } else {
+        Op::RoutePutBack { route: state.routes.get(dice.roll(state.routes.len().max(1)))?.clone() }
+    };
+    Some((netns, op))
+}
+
+/// Sets a namespace aside, gives one its name back, or lets it go.
+fn park(dice: &mut Dice, live: &Live, kept: &BTreeMap<Netns, Kept>) -> Option<(Netns, Op)> {
+    let netns = Netns::from(dice.pick(&["a", "b"]).to_owned());
+    let topology = || "lab".parse().unwrap();
+    let op = match kept.get(&netns) {
+        Some(Kept { live: inode, .. }) if kept.len() == 1 && dice.chance(4) => {
+            Op::NetnsDrop { topology: topology(), inode: *inode }
+        }
+        Some(Kept { live: inode, .. }) => Op::NetnsUnpark { topology: topology(), inode: *inode },
+        None => {
+            let there = live.read(&ReadRequest::default()).unwrap();
+            Op::NetnsPark { topology: topology(), inode: there.namespaces.get(&netns)?.inode }
+        }
+    };
+    Some((netns, op))
+}
+
+/// The inodes of a namespace that is set aside.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    live: u64,
+    fake: u64,
+}
+
+/// The same for the fake, whose inodes are others.
+fn for_fake(batch: &Batch, fake: &Fake, kept: &BTreeMap<Netns, Kept>) -> Batch {
+    let mut batch = batch.clone();
+    match &mut batch.steps[0].op {
+        Op::NetnsPark { inode, .. } => *inode = fake.state.namespaces[&batch.netns].inode,
+        Op::NetnsUnpark { inode, .. } | Op::NetnsDrop { inode, .. } => *inode = kept[&batch.netns].fake,
+        _ => {}
+    }
+    batch
+}
+
+/// What is set aside after a batch that went well.
+fn note(kept: &mut BTreeMap<Netns, Kept>, batch: &Batch, fake: &Batch) {
+    match (&batch.steps[0].op, &fake.steps[0].op) {
+        (Op::NetnsPark { inode: live, .. }, Op::NetnsPark { inode: fake, .. }) => {
+            kept.insert(batch.netns.clone(), Kept { live: *live, fake: *fake });
+        }
+        (Op::NetnsUnpark { .. } | Op::NetnsDrop { .. }, _) => _ = kept.remove(&batch.netns),
+        _ => {}
+    }
+}
+
 /// Something to work with.
 fn prelude() -> Vec<(&'static str, Op)> {
     let mark = || "netwright:lab/namespace.a".to_owned();
@@ -193,26 +258,42 @@ fn prelude() -> Vec<(&'static str, Op)> {
 fn compare(seed: u64, steps: usize) -> usize {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut live = Live::new().unwrap();
-    let read = |live: &Live| comparable(live.read(&ReadRequest { whole: true, ..ReadRequest::default() }).unwrap());
+    let whole = ReadRequest { whole: true, ..ReadRequest::default() };
+    let read = |kernel: &dyn Kernel| comparable(kernel.read(&whole).unwrap());
     let mut fake = Fake::new(read(&live));
     let mut done = 0;
     let mut history = Vec::new();
+    let (mut earlier, mut kept) = (Vec::new(), BTreeMap::new());
     let mut ready = prelude().into_iter();
     for _ in 0..steps {
+        let new = |dice: &mut Dice| (Netns::from(dice.pick(&PLACES).to_owned()), op(dice));
         let (netns, op) = match ready.next() {
             Some((place, op)) => (Netns::from(place.to_owned()), op),
-            None => (Netns::from(dice.pick(&PLACES).to_owned()), op(&mut dice)),
+            None => match dice.roll(12) {
+                0 => park(&mut dice, &live, &kept).unwrap_or_else(|| new(&mut dice)),
+                1 | 2 => put_back(&mut dice, &earlier).unwrap_or_else(|| new(&mut dice)),
+                _ => new(&mut dice),
+            },
         };
         if netns == Netns::Host && matches!(op, Op::NetnsCreate { .. } | Op::NetnsDelete) {
             continue;
         }
+        if matches!(op, Op::NetnsDelete) && !kept.is_empty() {
+            // What ends in a namespace that nobody can see is not waited for.
+            continue;
+        }
         let gone = !fake.state.namespaces.contains_key(&netns);
-        if gone && !matches!(op, Op::NetnsCreate { .. } | Op::NetnsDelete) {
+        let is_about_kept = matches!(op, Op::NetnsUnpark { .. } | Op::NetnsDrop { .. });
+        if gone && !is_about_kept && !matches!(op, Op::NetnsCreate { .. } | Op::NetnsDelete) {
             continue;
         }
         let batch = Batch { netns, steps: vec![Step { address: "link.x".parse().unwrap(), op }] };
         history.push(format!("{:?} {:?}", batch.netns, batch.steps[0].op));
-        let (real, fakes) = (live.run(&batch), fake.run(&batch));
+        let twin = for_fake(&batch, &fake, &kept);
+        let (real, fakes) = (live.run(&batch), fake.run(&twin));
+        if real.is_ok() {
+            note(&mut kept, &batch, &twin);
+        }
         live.settle().unwrap();
         let errno = |result: &Result<(), netwright::kernel::BatchError>| match result {
             Ok(()) => "done".to_owned(),
@@ -223,8 +304,15 @@ fn compare(seed: u64, steps: usize) -> usize {
         let context = || format!("seed {seed}, after\n{}\nlive: {real:?}\nfake: {fakes:?}", history.join("\n"));
         assert_eq!(errno(&real), errno(&fakes), "{}", context());
         done += usize::from(real.is_ok());
-        let (there, here) = (read(&live), comparable(fake.state.clone()));
-        assert_eq!(there, here, "left is live; {}", context());
+        let (there, here) = (read(&live), read(&fake));
+        if there != here {
+            let (there, here) = (format!("{there:#?}"), format!("{here:#?}"));
+            let diff = TextDiff::from_lines(&there, &here);
+            panic!("{}\n{}", context(), diff.unified_diff().header("live", "fake"));
+        }
+        if dice.chance(4) {
+            earlier.push(there);
+        }
     }
     for netns in PLACES.map(|name| Netns::from(name.to_owned())) {
         let links = fake.state.namespaces.get(&netns).map(|state| state.links.clone()).unwrap_or_default();
@@ -239,6 +327,10 @@ fn compare(seed: u64, steps: usize) -> usize {
             steps: vec![Step { address: "link.x".parse().unwrap(), op: Op::NetnsDelete }],
         };
         let _ = live.run(&batch);
+    }
+    for (netns, Kept { live: inode, .. }) in kept {
+        let op = Op::NetnsDrop { topology: "lab".parse().unwrap(), inode };
+        live.run(&Batch { netns, steps: vec![Step { address: "link.x".parse().unwrap(), op }] }).unwrap();
     }
     live.settle().unwrap();
     done

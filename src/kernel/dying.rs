@@ -137,7 +137,7 @@ fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<(Netns, Orpha
         read::links(host)?
     };
     let place_of = |orphan: &Orphan| {
-        let mut possible = places.iter().filter(|(place, _)| !orphan.on_host || *place == Netns::Host);
+        let mut possible = places.iter().filter(|(place, _)| orphan.on_host == (*place == Netns::Host));
         possible.find(|(_, state)| is_orphan(state, orphan)).map(|(place, _)| place.clone())
     };
     Ok(orphans.into_iter().filter_map(|orphan| place_of(&orphan).map(|place| (place, orphan))).collect())

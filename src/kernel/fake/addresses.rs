@@ -39,10 +39,14 @@ pub fn add(state: &mut NetnsState, link: u32, address: IpNet, protocol: u8) -> R
 
 /// Gives a device an address as it was.
 pub fn put_back(state: &mut NetnsState, link: u32, address: &AddressState) -> Result<(), Errno> {
+    let known = state.addresses.len();
     add(state, link, address.address, address.protocol)?;
+    let is_new = state.addresses.len() > known;
     let here = |other: &&mut AddressState| other.link == link && other.address == address.address;
-    if let Some(added) = state.addresses.iter_mut().find(here) {
-        *added = AddressState { link, ..address.clone() };
+    if let Some(there) = state.addresses.iter_mut().find(here) {
+        // One that is there keeps its label.
+        let label = if is_new { address.label.clone() } else { there.label.take() };
+        *there = AddressState { link, label, ..address.clone() };
     }
     Ok(())
 }

@@ -139,6 +139,9 @@ fn set_name(state: &mut NetnsState, index: u32, name: &IfName) -> Result<(), Err
         return Err(Errno::EEXIST);
     }
     let old = std::mem::replace(&mut find(state, index)?.name, name.to_string());
+    if old == name.as_str() {
+        return Ok(());
+    }
     addresses::renamed(state, index, name.as_str());
     // Its sysctls are files below its name.
     let moved = std::mem::take(&mut state.sysctls).into_iter().map(|(key, value)| {

@@ -15,13 +15,14 @@ use crate::{
     model::{
         Netns, TopologyName,
         mark::{MARK_GROUP, PARK_GROUP},
-        snapshot::{Borrowed, FirewallState, LinkState, NetnsState, Peer, ReadRequest, Snapshot, Table, Variant},
+        snapshot::{Borrowed, FirewallState, LinkState, NetnsState, ReadRequest, Snapshot, Table, Variant},
     },
     op::{Batch, LinkChange, Op, Step, port_key, table_key},
 };
 
 mod addresses;
 mod firewall;
+mod kept;
 mod links;
 mod routes;
 mod sysctls;
@@ -33,8 +34,6 @@ pub struct Fake {
     pub state: Snapshot,
     /// The step, counted from now over all batches, that fails with `EIO` before anything of it is done.
     pub fail_at: Option<usize>,
-    /// The namespaces that were set aside.
-    kept: Vec<(Netns, NetnsState)>,
     /// The inode of the last namespace that was made.
     inode: u64,
 }
@@ -56,7 +55,7 @@ type Done = Result<(), Refused>;
 impl Fake {
     /// A kernel in that state.
     pub fn new(state: Snapshot) -> Self {
-        Self { state, fail_at: None, kept: Vec::new(), inode: 0 }
+        Self { state, fail_at: None, inode: 0 }
     }
 
     /// A machine on which nothing has been made yet.
@@ -104,9 +103,9 @@ impl Fake {
         match op {
             Op::NetnsCreate { mark } => self.create_netns(netns, mark)?,
             Op::NetnsDelete => self.delete_netns(netns)?,
-            Op::NetnsPark { .. } => self.park_netns(netns)?,
-            Op::NetnsUnpark { .. } => self.unpark_netns(netns)?,
-            Op::NetnsDrop { .. } => self.drop_netns(netns)?,
+            Op::NetnsPark { inode, .. } => self.park_netns(netns, *inode)?,
+            Op::NetnsUnpark { inode, .. } => self.unpark_netns(netns, *inode)?,
+            Op::NetnsDrop { inode, .. } => self.drop_netns(netns, *inode)?,
             Op::BridgeCreate { index, name, mac, mtu, stp, ageing_time } => {
                 links::create_bridge(self.namespace(netns)?, *index, name, *mac, *mtu, *stp, *ageing_time)?;
             }
@@ -197,7 +196,7 @@ impl Fake {
     }
 
     fn delete_links(&mut self, goes: impl Fn(&LinkState) -> bool) {
-        let all = self.state.namespaces.iter();
+        let all = self.state.namespaces.iter().filter(|(netns, _)| !kept::is_aside(netns));
         let going: Vec<(Netns, u32)> = all
             .flat_map(|(netns, state)| {
                 state.links.iter().filter(|link| goes(link)).map(|link| (netns.clone(), link.index))
@@ -207,63 +206,6 @@ impl Fake {
             // With one end of a pair the other one has gone.
             let _ = links::delete(&mut self.state, &netns, index);
         }
-    }
-
-    /// Its veths stay: their other ends are set aside by ops of their own.
-    fn park_netns(&mut self, netns: &Netns) -> Done {
-        if let Some(at) = self.state.stale_netns.iter().position(|stale| stale == netns.as_str()) {
-            self.state.stale_netns.remove(at);
-            return Ok(());
-        }
-        let state = self.state.namespaces.remove(netns).filter(|_| *netns != Netns::Host).ok_or(Errno::ENOENT)?;
-        self.tell_peers(netns, &state, None);
-        self.kept.push((netns.clone(), state));
-        Ok(())
-    }
-
-    /// Where the other ends of a namespace's veths see their peers from now on.
-    fn tell_peers(&mut self, netns: &Netns, state: &NetnsState, seen: Option<&Netns>) {
-        for peer in state.links.iter().filter_map(|link| link.peer.as_ref()) {
-            let there = peer.netns.as_ref().filter(|there| *there != netns);
-            let there = there.and_then(|there| self.state.namespaces.get_mut(there));
-            if let Some(peer) = there.and_then(|there| find(there, peer.index).ok()).and_then(|it| it.peer.as_mut()) {
-                peer.netns = seen.cloned();
-            }
-        }
-    }
-
-    fn unpark_netns(&mut self, netns: &Netns) -> Done {
-        if self.state.namespaces.contains_key(netns) {
-            return Err(Errno::EEXIST.into());
-        }
-        let at = self.kept.iter().position(|(name, _)| name == netns).ok_or(Errno::ENOENT)?;
-        let (name, mut state) = self.kept.swap_remove(at);
-        self.tell_peers(&name, &state, Some(&name));
-        // Where its own ends see their peers that had come back before it.
-        for link in &mut state.links {
-            let back = Some(Peer { index: link.index, netns: Some(name.clone()) });
-            let Some(peer) = link.peer.as_mut().filter(|peer| peer.netns.is_none()) else { continue };
-            let all = self.state.namespaces.iter();
-            let mut there = all.filter(|(_, there)| there.link_at(peer.index).is_some_and(|end| end.peer == back));
-            peer.netns = there.next().map(|(there, _)| there.clone());
-        }
-        self.state.namespaces.insert(name, state);
-        Ok(())
-    }
-
-    fn drop_netns(&mut self, netns: &Netns) -> Done {
-        let Some(at) = self.kept.iter().position(|(name, _)| name == netns) else { return Ok(()) };
-        let (name, state) = self.kept.swap_remove(at);
-        for link in state.links.iter().filter(|link| link.peer.is_some()) {
-            let Some(Peer { index, netns: Some(there) }) = &link.peer else { continue };
-            // One that has been made since in a namespace of that name is another.
-            let unseen = Some(Peer { index: link.index, netns: None });
-            let end = self.state.namespaces.get(there).and_then(|state| state.link_at(*index));
-            if *there != name && end.is_some_and(|end| end.peer == unseen) {
-                let _ = links::delete(&mut self.state, there, *index);
-            }
-        }
-        Ok(())
     }
 
     fn create_netns(&mut self, netns: &Netns, mark: &str) -> Done {
@@ -306,6 +248,7 @@ fn find(state: &mut NetnsState, index: u32) -> Result<&mut LinkState, Errno> {
 impl Kernel for Fake {
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError> {
         let mut seen = self.state.clone();
+        kept::hide(&mut seen);
         for (netns, state) in &mut seen.namespaces {
             let keys = request.sysctls.get(netns).into_iter().flatten();
             // What is borrowed can be given back by its record alone, so it is always read.
@@ -378,9 +321,7 @@ impl Kernel for Fake {
     fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
         let is_ours = |link: &LinkState| link.mark().is_some_and(|mark| mark.topology == *topology);
         self.delete_links(|link| link.group == PARK_GROUP && is_ours(link));
-        for netns in self.kept.iter().map(|(netns, _)| netns.clone()).collect::<Vec<_>>() {
-            let _ = self.drop_netns(&netns);
-        }
+        self.drop_all_kept();
         Ok(())
     }
 

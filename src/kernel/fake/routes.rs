@@ -105,10 +105,13 @@ pub fn delete(state: &mut NetnsState, route: &RouteOp) -> Result<(), Errno> {
             && other.table == route.table
             && (any_metric || other.metric == metric(route))
             && (route.protocol == 0 || other.protocol == route.protocol)
-            && other.kind == Some(route.kind)
+            // Of IPv6 routes the kernel does not look at the type.
+            && (other.kind == Some(route.kind) || route.to.addr().is_ipv6())
             && same_hops(&other.nexthops, &route.nexthops)
     };
-    let at = state.routes.iter().position(matches).ok_or(Errno::ESRCH)?;
+    // Where no metric is given the one with the lowest goes.
+    let found = state.routes.iter().enumerate().filter(|(_, other)| matches(other));
+    let (at, _) = found.min_by_key(|(_, other)| other.metric).ok_or(Errno::ESRCH)?;
     state.routes.remove(at);
     Ok(())
 }
