@@ -11,6 +11,9 @@ use netwright::{
     op::{LinkRef, Op, RouteOp},
 };
 
+/// A plan gives its devices indexes from here on, since the kernel's own are lower.
+const FIRST_INDEX: u32 = 10_000;
+
 /// What the other program does, as a script for `sh`.
 #[derive(Debug, Clone)]
 pub struct Crossing {
@@ -107,9 +110,11 @@ impl Crossing {
         )
     }
 
-    /// By its index, as `ip` takes one: what is set aside has another name than the operation says.
+    /// By its index, as `ip` takes one: what is set aside has another name than the operation says. A device that the lab
+    /// has found there, such as a NIC, is what it cannot be made without.
     fn removes_device(ip: &str, link: &LinkRef) -> Option<Self> {
-        (link.name != "lo").then(|| Self::removes(format!("{ip} link delete dev if{}", link.index)))
+        let is_of_the_lab = link.index > FIRST_INDEX;
+        is_of_the_lab.then(|| Self::removes(format!("{ip} link delete dev if{}", link.index)))
     }
 
     fn makes_route(ip: &str, route: &RouteOp) -> Option<Self> {
