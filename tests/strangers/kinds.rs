@@ -88,7 +88,7 @@ fn one_that_was_there_first_is_named_and_stays() {
             println!("a {kind}");
             sh(comes);
             is_refused(&path, &[words]);
-            let before = Dump::take();
+            let before = Dump::settled();
             expect(&["destroy", "lab", "-auto-approve"], 0, &["No changes."]);
             assert_eq!(before.diff(&Dump::take()), "", "a destroy of nothing changed the kernel");
             sh(goes);
