@@ -137,6 +137,7 @@ fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<(Netns, Orpha
         read::links(host)?
     };
     let place_of = |orphan: &Orphan| {
+        // Of another pair on the host, such as a container's, the numbers may be the same.
         let mut possible = places.iter().filter(|(place, _)| orphan.on_host == (*place == Netns::Host));
         possible.find(|(_, state)| is_orphan(state, orphan)).map(|(place, _)| place.clone())
     };

@@ -10,9 +10,9 @@ use crate::{
 
 /// Of how many points one is tried, where nobody says.
 const STRIDE: usize = 60;
-/// A lab with more points than this is a large one, of which one point takes many seconds,
+/// A lab with more points than this is a large one: each of its points takes many seconds.
 const LARGE: usize = 10_000;
-/// and of which no more than so many are tried, evenly spread.
+/// How many points of a large lab are tried, evenly spread.
 const OF_A_LARGE_ONE: usize = 60;
 
 /// One fault, or what led to it and it.
