@@ -86,7 +86,7 @@ pub struct Steps<'a> {
 
 /// The lowest index that is chosen for a new device: well above those that the kernel hands out by itself, so that
 /// another program that makes a device meanwhile does not get ours.
-const FIRST_INDEX: u32 = 10_000;
+pub const FIRST_INDEX: u32 = 10_000;
 
 impl<'a> Steps<'a> {
     /// No ops yet; the devices are those of `snapshot`.

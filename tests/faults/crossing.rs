@@ -4,15 +4,13 @@
 use std::process::{Command, Stdio};
 
 use netwright::{
+    kind::steps::FIRST_INDEX,
     model::{
         Netns,
         snapshot::{Family, Variant},
     },
     op::{LinkRef, Op, RouteOp},
 };
-
-/// A plan gives its devices indexes from here on, since the kernel's own are lower.
-const FIRST_INDEX: u32 = 10_000;
 
 /// What the other program does, as a script for `sh`.
 #[derive(Debug, Clone)]
