@@ -1,6 +1,6 @@
 //! Desired, observed → the pairs that belong together, and what is to be done about each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
@@ -71,14 +71,18 @@ fn matched<'a, T>(before: &'a [T], after: &[&'a T], ways: &[fn(&T, &T) -> bool])
     both.chain(left.into_iter().flatten().map(|before| Both { before: Some(before), after: None })).collect()
 }
 
-/// One address that goes as one thing and comes as another is one resource that is replaced.
+/// One address that goes as one thing and comes as another is one resource that is replaced. What a killed run had not
+/// come to remove is there beside the new one, under the same address, and each of them goes.
 fn rejoin(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
     let mut joined: Vec<Pair<'_>> = Vec::with_capacity(pairs.len());
     let (gone, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|pair| pair.sides() == (true, false));
-    let mut gone: HashMap<Address, Pair<'_>> = gone.into_iter().map(|pair| (pair.address(), pair)).collect();
+    let mut by_address: BTreeMap<Address, Vec<Pair<'_>>> = BTreeMap::new();
+    for pair in gone {
+        by_address.entry(pair.address()).or_default().push(pair);
+    }
     for pair in rest {
-        let old = if pair.sides() == (false, true) { gone.remove(&pair.address()) } else { None };
-        let pair = match (pair, old) {
+        let olds = if pair.sides() == (false, true) { by_address.get_mut(&pair.address()) } else { None };
+        let pair = match (pair, olds.and_then(Vec::pop)) {
             (Pair::Namespace(new), Some(Pair::Namespace(old))) => {
                 Pair::Namespace(Both { before: old.before, after: new.after })
             }
@@ -92,9 +96,7 @@ fn rejoin(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
         };
         joined.push(pair);
     }
-    let mut left: Vec<_> = gone.into_iter().collect();
-    left.sort_by(|(a, _), (b, _)| a.cmp(b));
-    joined.extend(left.into_iter().map(|(_, pair)| pair));
+    joined.extend(by_address.into_values().flatten());
     joined
 }
 

@@ -243,3 +243,31 @@ fn settings_that_overwrite_each_other_come_out_as_written() {
         }
     });
 }
+
+/// As a killed run leaves the old one of a bridge beside the new one.
+#[test]
+fn of_what_bears_one_mark_each_goes() {
+    sandbox::run(|| {
+        let clean = Dump::settled();
+        let lab = file(
+            "lab",
+            "name: lab\nnamespaces: {web: {}}\nbridges: {br0: {}}\nlinks: [{endpoints: ['web:eth0', br0]}]\n",
+        );
+        let again = || {
+            sh("for i in 1 2; do
+                ip link add copy$i type bridge; ip link set copy$i alias netwright:lab/bridge.br0
+                ip link add one$i type veth peer two$i
+                for it in one$i two$i; do ip link set $it alias netwright:lab/link.web:eth0; done
+            done");
+        };
+        apply(&lab);
+        let made = Dump::settled();
+        again();
+        expect(&["plan", &lab, "-detailed-exitcode"], 2, &["Plan: 0 to add, 0 to change, 4 to destroy."]);
+        apply(&lab);
+        made.assert_restored("an apply");
+        again();
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+        clean.assert_restored("destroy");
+    });
+}
