@@ -36,8 +36,8 @@ use netwright::{
 use proptest::prelude::*;
 
 proptest! {
-    // Every op of a case is tried, so that a tenth of the cases of other properties is plenty.
-    #![proptest_config(config(cases() / 10))]
+    // Every op of a case is tried, which takes as long as some fifty cases of other properties.
+    #![proptest_config(config(cases().div_ceil(50)))]
 
     #[test]
     fn a_run_that_fails_anywhere_leaves_no_trace(

@@ -40,10 +40,12 @@ fn print_family(wanted: &[&Table], variant: Variant, family: Family) -> Result<V
         .map_err(|error| KernelError::message(format!("cannot read what {save} printed"), error.to_string()))
 }
 
-/// Names the rule that was refused. Where the tool named none (legacy names the COMMIT), each is tried alone.
+/// Names the rule that was refused. Where it is about one and the tool named none (legacy names the COMMIT), each is tried
+/// alone.
 fn explain(wanted: &[&Table], (variant, family): (Variant, Family), restore: &Tool, refusal: Refusal) -> KernelError {
     let refusal = match &refusal.line {
         Some(line) if line.starts_with("-A ") => refusal,
+        _ if refusal.whole => refusal,
         _ => culprit(wanted, restore).unwrap_or(refusal),
     };
     if refusal.whole {
