@@ -94,6 +94,8 @@ pub fn noted(tree: &Node, notes: Notes) -> Noted {
     left.sort_by_key(|(at, _)| *at);
     root.tail.extend(left.into_iter().flat_map(|(_, tail)| tail));
     root.tail.extend(end.into_iter().chain(notes.end).map(printable));
+    // What stood above an item that is left out had a blank line below it.
+    while root.tail.pop_if(|last| *last == Trivia::Blank).is_some() {}
     root
 }
 

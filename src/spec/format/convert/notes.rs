@@ -47,6 +47,8 @@ impl Notes {
     fn yaml(&mut self, document: yaml::Document) {
         self.above(0..0, document.prologue);
         self.above(0..0, document.root.lead);
+        // Behind an anchor of the whole file.
+        self.above(0..0, document.root.head.map(|head| Trivia::Comment(head.text)).into_iter().collect());
         self.node(document.root.value);
         self.end = document.tail;
         self.end.extend(document.root.remark.map(|remark| Trivia::Comment(remark.text)));

@@ -60,6 +60,14 @@ fn yaml_to_toml_to_yaml() {
 }
 
 #[test]
+fn a_comment_outlives_what_it_stood_at() {
+    let above = converted("name: lab\n\n# of nothing\n\nx-nothing:\n", Format::Yaml, Format::Toml).0;
+    assert_eq!(above, "name = \"lab\"\n\n# of nothing\n");
+    let anchor = converted("&x # of all\n# of the name\nname: lab\n", Format::Yaml, Format::Toml).0;
+    assert_eq!(anchor, "# of all\n# of the name\nname = \"lab\"\n");
+}
+
+#[test]
 fn a_scalar_is_what_its_place_can_read() {
     let yaml = "name: 123\ndescription: true\nipv6: true\nnamespaces:\n  10: { sysctls: { a.b: 1, c.d: on } }\nbridges: { br: {} }\n\
                 links:\n  - { endpoints: [10:eth0, br], mtu: 1400 }\nport_forwards:\n  - { listen: 8088, to: 10, namespace: 10 }\n\
