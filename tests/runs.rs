@@ -72,6 +72,37 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn a_disk_that_is_full_at_the_end_of_a_run_leaves_no_doubt_that_all_is_done() {
+    sandbox::run(|| {
+        let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));
+        sh("mkdir /run/full; mount -t tmpfs -o size=4k tmpfs /run/full");
+        // A page of it takes all of the output but for the last byte.
+        let said = |verb: &str, room: usize| {
+            fs::write("/run/full/out", vec![b'.'; 4096 - room]).expect("a page");
+            let out = fs::File::options().append(true).open("/run/full/out").expect("a tmpfs");
+            let ran = Command::new(env!("CARGO_BIN_EXE_netwright"))
+                .args([verb, &path, "-auto-approve"])
+                .stdout(out)
+                .output()
+                .expect("the binary");
+            let written = fs::metadata("/run/full/out").expect("a file").len() as usize - (4096 - room);
+            (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned(), written)
+        };
+        let lengths = ["apply", "destroy"].map(|verb| (verb, said(verb, 4096).2));
+        assert!(lengths.iter().all(|(_, length)| (1..4096).contains(length)), "{lengths:?}");
+        for (verb, length) in lengths {
+            let (code, error, _) = said(verb, length - 1);
+            assert_eq!(code, Some(1), "{error}");
+            assert!(
+                error.contains("Error: everything was done, but the output cannot be written: No space left"),
+                "{error}"
+            );
+            expect(&[verb, &path, "-auto-approve"], 0, &["No changes."]);
+        }
+    });
+}
+
+#[test]
 fn what_a_killed_run_left_behind_stands_in_nobodys_way() {
     sandbox::run(|| {
         let path = file("lab", &format!("{LAB}  - endpoints: ['web:eth0', br0]\n"));

@@ -174,7 +174,7 @@ impl Job {
             Run { job: self, session: &mut session, keeps: running.no_rollback }.carry_out(&mut prepared)?;
         }
         drop(turn);
-        self.say_complete(&prepared)?;
+        self.say_complete(&prepared).map_err(Failure::after_the_run)?;
         Ok(if empty { Done::Nothing } else { Done::Changed })
     }
 

@@ -53,8 +53,10 @@ pub enum Failure {
     Said,
     /// What is to be said.
     Message(String),
-    /// Nobody reads the output any more.
+    /// The output cannot be written, or nobody reads it any more.
     Output(io::Error),
+    /// The same of what is said at the end of a run, when all is done.
+    Unheard(io::Error),
 }
 
 impl Failure {
@@ -64,6 +66,14 @@ impl Failure {
 
     fn output(error: io::Error) -> Self {
         Self::Output(error)
+    }
+
+    /// The failure of a run that has come to its end.
+    fn after_the_run(self) -> Self {
+        match self {
+            Self::Output(error) => Self::Unheard(error),
+            other @ (Self::Said | Self::Message(_) | Self::Unheard(_)) => other,
+        }
     }
 }
 
@@ -147,9 +157,13 @@ fn say(failure: &Failure) {
     match failure {
         Failure::Said => {}
         Failure::Message(message) => out::say(format_args!("{} {message}", paint(RED.bold(), "Error:"))),
-        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Failure::Output(error) | Failure::Unheard(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Failure::Output(error) => {
             out::say(format_args!("{} cannot write the output: {error}", paint(RED.bold(), "Error:")));
+        }
+        Failure::Unheard(error) => {
+            let what = "everything was done, but the output cannot be written";
+            out::say(format_args!("{} {what}: {error}", paint(RED.bold(), "Error:")));
         }
     }
 }

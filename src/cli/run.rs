@@ -61,7 +61,7 @@ impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         let why = match failure {
             Failure::Message(text) => Some(text),
-            Failure::Output(error) => Some(error.to_string()),
+            Failure::Output(error) | Failure::Unheard(error) => Some(error.to_string()),
             Failure::Said => None,
         };
         Self::Failed { events: Vec::new(), why, transient: false, has_flushed: false }
