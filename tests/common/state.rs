@@ -52,6 +52,8 @@ pub struct State {
     sections: BTreeMap<String, Section>,
     /// Whether duplicate address detection was running.
     tentative: bool,
+    /// Whether a carrier may still have to be told of.
+    untold: bool,
 }
 
 impl PartialEq for State {
@@ -88,7 +90,7 @@ impl State {
 
     /// `beside` is run inside each namespace.
     fn read(beside: impl Fn() + Sync) -> Self {
-        let mut state = Self { sections: BTreeMap::new(), tentative: false };
+        let mut state = Self { sections: BTreeMap::new(), tentative: false, untold: false };
         let mut ends = Vec::new();
         // By the inode of the namespace: another name of one that was read says so and no more.
         let mut known = HashMap::new();
@@ -98,6 +100,7 @@ impl State {
         let seen = namespace(&mut section);
         beside();
         state.tentative |= seen.tentative;
+        state.untold |= seen.untold;
         ends.push((HOST.to_owned(), seen.ends));
         state.sections.insert(HOST.to_owned(), section);
         for name in files::by_age() {
@@ -118,6 +121,7 @@ impl State {
             };
             known.insert(inode(&file), name.clone());
             state.tentative |= seen.tentative;
+            state.untold |= seen.untold;
             ends.push((name.clone(), seen.ends));
             state.sections.insert(name, section);
         }
@@ -145,14 +149,15 @@ impl State {
         }
     }
 
-    /// Reads when the kernel has come to rest. It tells of carrier up to a second late, and makes addresses only then.
+    /// Reads when the kernel has come to rest. It tells of carrier up to a second late, or some more on a busy machine, and
+    /// makes addresses only then.
     pub fn settled() -> Self {
         let (mut last, mut quiet) = (Self::take(), 0);
-        for _ in 0..200 {
+        for _ in 0..300 {
             thread::sleep(Duration::from_millis(50));
             let next = Self::take();
             quiet = if next == last && !next.tentative { quiet + 1 } else { 0 };
-            if quiet == 24 {
+            if quiet >= if next.untold { 100 } else { 24 } {
                 return next;
             }
             last = next;

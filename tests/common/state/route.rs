@@ -1,5 +1,7 @@
 //! What rtnetlink tells of a namespace: links with all of theirs, routes, rules and nexthops.
 
+use std::collections::BTreeMap;
+
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 
 use super::{
@@ -24,6 +26,7 @@ const AF_INET6: u8 = 10;
 
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
+const IFLA_LINKINFO: u16 = 18;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
@@ -43,7 +46,7 @@ const LINK: Table = &[
     (16, "operstate", Number),
     (17, "linkmode", Number),
     (
-        18,
+        IFLA_LINKINFO,
         "",
         Nest(&[(1, "kind", Text), (2, "", Volatile), (3, "", Volatile), (4, "port kind", Text), (5, "", Volatile)]),
     ),
@@ -257,6 +260,8 @@ pub struct Seen {
     pub ends: Vec<End>,
     /// Whether duplicate detection runs somewhere with carrier; without, it waits for ever, which counts as rest.
     pub tentative: bool,
+    /// Whether something with carrier has no operational state yet, or never will.
+    pub untold: bool,
 }
 
 /// Reads all of the calling thread's namespace.
@@ -294,6 +299,7 @@ fn links(wire: &mut Wire, section: &mut Section) -> (Names, Seen, Names) {
         let (index, name, flags) = (u32_at(message, 4), text(found[&IFLA_IFNAME]), u32_at(message, 8));
         if flags & IFF_LOWER_UP_AND_UP == IFF_LOWER_UP_AND_UP {
             running.insert(index, name.clone());
+            seen.untold |= is_untold(&found);
         }
         if let Some(peer) = found.get(&IFLA_LINK) {
             let netnsid = found.get(&IFLA_LINK_NETNSID).map(|id| u32_at(id, 0) as i32);
@@ -313,9 +319,18 @@ fn links(wire: &mut Wire, section: &mut Section) -> (Names, Seen, Names) {
     (names, seen, running)
 }
 
+/// Whether the kernel may have yet to tell that a device with carrier is up. Of a bridge that had carrier without a port it
+/// never does, nor of devices of most other kinds.
+fn is_untold(found: &BTreeMap<u16, &[u8]>) -> bool {
+    const IFLA_OPERSTATE: u16 = 16;
+    const UNKNOWN: [u8; 1] = [0];
+    let info = found.get(&IFLA_LINKINFO).map(|info| by_number(info)).unwrap_or_default();
+    let kind = info.get(&1).map(|kind| text(kind)).unwrap_or_default();
+    matches!(kind.as_str(), "bridge" | "veth") && found[&IFLA_OPERSTATE] == UNKNOWN
+}
+
 /// What a link's kind, and the kind of its master, have of their own: what it means depends on the kind.
 fn details(attributes: &[u8], names: &Names, told: &mut Vec<String>) {
-    const IFLA_LINKINFO: u16 = 18;
     let found = by_number(attributes);
     let Some(info) = found.get(&IFLA_LINKINFO).map(|info| by_number(info)) else { return };
     let table_of = |kind: u16| match info.get(&kind).map(|kind| text(kind)).as_deref() {
