@@ -243,8 +243,8 @@ impl Seen<'_> {
             }
             self.note(&load.address, Thing::PacketFilter { netns: netns.clone() }, &[Fact::Default, Fact::Beside]);
         }
-        // Without a difference there is nothing that a policy could change.
-        let would = |input: &Input| !prepared.plan.is_empty() && !compose(input).tables.is_empty();
+        // A policy makes a difference where there was none, too.
+        let would = |input: &Input| !compose(input).tables.is_empty();
         for (netns, input) in topology.bystanders.iter().filter(|(_, input)| would(input)) {
             let by = Address::new(KindName::Firewall, &*input.namespace);
             self.note(&by, Thing::PacketFilter { netns: netns.clone() }, &[Fact::Stops]);
