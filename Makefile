@@ -2,7 +2,7 @@
 # make test   everything that CI checks
 # make bench  measures how long files of ten thousand namespaces take to read, see docs/performance.md
 # make schemas   writes schemas/ and docs/reference.md anew after a change of the types; make test fails where they are stale
-# make faults   has every operation of every lab fail, be where the process is killed, and meet another program: an hour or two; FAULTS=n takes each nth, see docs/reliability.md
+# make faults   has every operation of every lab fail, be where the process is killed, and meet another program: some hours; FAULTS=n takes each nth, see docs/reliability.md
 # make fuzz   an hour of random input for the reader of topologies, on one core; SECONDS=n for another time
 
 LAB ?= topologies/05-masquerade.yaml

@@ -5,7 +5,7 @@
 //!
 //! FAULTS=N takes every Nth point; 1 is all of them, but for a lab of thousands of operations. FAULTS_ONLY=Kill takes those
 //! of that name only. Three labs, which together have every kind of operation, are part of every run of the tests; the
-//! others are there for `make faults`, which takes an hour or two. The numbers are printed.
+//! others are there for `make faults`, which takes some hours. The numbers are printed.
 
 #[path = "../labs/environment.rs"]
 mod environment;

@@ -94,7 +94,7 @@ pub fn prove(file: &str) {
             let tried = lab.tried(point, &mut before);
             tally.count(point, tried.as_ref().ok().copied());
             if let Err(why) = tried {
-                // All of them take an hour or two, in which one wants to know.
+                // All of them take hours, in which one wants to know.
                 println!("{file}: {point:?}: {why}");
                 failed.push(format!("{point:?}: {why}"));
             }
