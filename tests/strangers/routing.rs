@@ -1,6 +1,9 @@
 //! Routing daemons inside a lab's namespaces, which learn routes and put them there.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     daemons::Daemon,
@@ -39,6 +42,23 @@ fn wait_for_routes(log: &str) {
     panic!("the daemons have learned nothing:\n{}", sh(&format!("cat {log}")));
 }
 
+/// What both have learned, once it stays the same for longer than it takes a daemon to try a neighbour again: the first
+/// session to come up is not the one whose route is kept.
+fn all_learned() -> (String, String) {
+    let now = || (learned("r1"), learned("r2"));
+    let (mut last, mut since) = (now(), Instant::now());
+    let begun = Instant::now();
+    while since.elapsed() < Duration::from_secs(4) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "what the daemons learn does not come to rest: {last:?}");
+        thread::sleep(Duration::from_millis(100));
+        let next = now();
+        if next != last {
+            (last, since) = (next, Instant::now());
+        }
+    }
+    last
+}
+
 /// The daemons' routes are nobody's drift, an edit leaves them, and the lab goes while they run.
 fn live_with(proto: &str, start: impl Fn() -> Vec<Daemon>, log: &str) {
     sh("ip link set lo up");
@@ -52,7 +72,7 @@ fn live_with(proto: &str, start: impl Fn() -> Vec<Daemon>, log: &str) {
     let told = format!("r2: route to 10.255.0.1/32 (protocol {proto}) is not of this topology");
     expect(&["show", "lab"], 0, &[&told]);
 
-    let before = (learned("r1"), learned("r2"));
+    let before = all_learned();
     let edited = ROUTERS.replace("10.77.", "10.78.").replace("links:", "links:\n  - endpoints: ['r1:new', 'r2:new']");
     let edited = file("edited", &edited);
     expect(&["plan", &edited], 0, &["Plan: 2 to add, 0 to change, 1 to destroy."]);
