@@ -96,34 +96,30 @@ impl State {
         let mut known = HashMap::new();
         let own = File::open("/proc/thread-self/ns/net").expect("a namespace");
         known.insert(inode(&own), HOST.to_owned());
-        let mut section = Section::new();
-        let seen = namespace(&mut section);
-        beside();
-        state.tentative |= seen.tentative;
-        state.untold |= seen.untold;
-        ends.push((HOST.to_owned(), seen.ends));
-        state.sections.insert(HOST.to_owned(), section);
+        let one = || {
+            let mut section = Section::new();
+            let seen = namespace(&mut section);
+            beside();
+            (section, seen)
+        };
+        let mut add = |name: String, (section, seen): (Section, route::Seen)| {
+            state.tentative |= seen.tentative;
+            state.untold |= seen.untold;
+            ends.push((name.clone(), seen.ends));
+            state.sections.insert(name, section);
+        };
+        add(HOST.to_owned(), one());
         for name in files::by_age() {
             // It may be a file that is none, or go this very moment.
             let Ok(file) = File::open(format!("/run/netns/{name}")) else { continue };
             if let Some(first) = known.get(&inode(&file)) {
                 let same = vec![format!("is another name of {first}")];
-                state.sections.insert(name, Section::from([("namespace".to_owned(), same)]));
+                add(name, (Section::from([("namespace".to_owned(), same)]), route::Seen::default()));
                 continue;
             }
-            let Some((section, seen)) = inside(&file, || {
-                let mut section = Section::new();
-                let seen = namespace(&mut section);
-                beside();
-                (section, seen)
-            }) else {
-                continue;
-            };
+            let Some(read) = inside(&file, one) else { continue };
             known.insert(inode(&file), name.clone());
-            state.tentative |= seen.tentative;
-            state.untold |= seen.untold;
-            ends.push((name.clone(), seen.ends));
-            state.sections.insert(name, section);
+            add(name, read);
         }
         state.name_peers(&ends);
         let mut section = Section::new();
@@ -157,7 +153,8 @@ impl State {
             thread::sleep(Duration::from_millis(50));
             let next = Self::take();
             quiet = if next == last && !next.tentative { quiet + 1 } else { 0 };
-            if quiet >= if next.untold { 100 } else { 24 } {
+            let enough = if next.untold { 100 } else { 24 };
+            if quiet >= enough {
                 return next;
             }
             last = next;
