@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
+use ipnet::IpNet;
 
 use crate::{
     graph::{Cycle, Graph},
-    kind::{Both, Pair, Thing, Topology, bridge::Bridge, link::Link},
+    kind::{
+        Both, Pair, Thing, Topology, bridge::Bridge, gateway::Gateway, link::Link, namespace::Namespace, route::Route,
+    },
     model::{Address, Netns, TopologyName, change::Comparison, event::Action},
     observe::Observed,
 };
@@ -15,7 +18,7 @@ use crate::{
 pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
     let namespaces: Vec<_> = topology.iter().flat_map(|it| &it.namespaces).collect();
-    let namespaces = matched(&observed.namespaces, &namespaces, &[|a, b| a.netns == b.netns]);
+    let namespaces = matched(&observed.namespaces, &namespaces, &[NAMESPACE_WAY]);
     pairs.extend(namespaces.into_iter().map(Pair::Namespace));
     let host = topology.and_then(|it| it.host.as_ref());
     if observed.host.is_some() || host.is_some() {
@@ -26,14 +29,12 @@ pub fn pairs<'a>(observed: &'a Observed, topology: Option<&'a Topology>) -> Vec<
     let links: Vec<_> = topology.iter().flat_map(|it| &it.links).collect();
     pairs.extend(matched(&observed.links, &links, &LINK_WAYS).into_iter().map(Pair::Link));
     let routes: Vec<_> = topology.iter().flat_map(|it| &it.routes).collect();
-    let routes = matched(&observed.routes, &routes, &[|a, b| a.same_key(&b.netns, &b.to, b.table, b.metric)]);
-    pairs.extend(routes.into_iter().map(Pair::Route));
+    pairs.extend(matched(&observed.routes, &routes, &[ROUTE_WAY]).into_iter().map(Pair::Route));
     let gateways: Vec<_> = topology.iter().flat_map(|it| &it.gateways).collect();
-    for both in matched(&observed.gateways, &gateways, &[|a, b| a.name == b.name]) {
-        let gateway = both.after.or(both.before);
-        let mut sets = observed.gateway_rules.iter();
-        let rules = sets.find(|set| gateway.is_some_and(|gateway| set.address.rest() == gateway.name));
-        pairs.push(Pair::Gateway(both, rules));
+    let rules: HashMap<&str, _> = observed.gateway_rules.iter().map(|set| (set.address.rest(), set)).collect();
+    for both in matched(&observed.gateways, &gateways, &[GATEWAY_WAY]) {
+        let rules = both.after.or(both.before).and_then(|gateway| rules.get(&*gateway.name));
+        pairs.push(Pair::Gateway(both, rules.copied()));
     }
     pairs.extend(observed.rule_sets.iter().map(Pair::Rules));
     rejoin(pairs)
@@ -46,24 +47,65 @@ pub fn check_order(topology: &Topology) -> Result<(), Cycle> {
     Graph::new(&pairs).order(&pairs).map(|_| ())
 }
 
+/// A way of knowing what is there by what is wanted.
+struct Way<T> {
+    /// Two that are alike have one of these in common.
+    keys: for<'a> fn(&'a T) -> Vec<Key<'a>>,
+    /// Whether the first, which is wanted, is the second.
+    is_like: fn(&T, &T) -> bool,
+}
+
+/// What things are looked up by.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Netns(&'a Netns),
+    Named(&'a Netns, &'a str),
+    Between(&'a Netns, &'a Netns),
+    Route(&'a Netns, IpNet, u32, u32),
+    Gateway(&'a str),
+}
+
+const NAMESPACE_WAY: Way<Namespace> = Way { keys: |it| vec![Key::Netns(&it.netns)], is_like: |_, _| true };
+
 /// Bridges are matched by what the file calls them, whose device may get another name, and what is left by the device.
-const BRIDGE_WAYS: [fn(&Bridge, &Bridge) -> bool; 3] = [
-    |a, b| a.netns == b.netns && a.device == b.device && a.label == b.label,
-    |a, b| a.netns == b.netns && a.label == b.label,
-    |a, b| a.netns == b.netns && a.device == b.device,
+const BRIDGE_WAYS: [Way<Bridge>; 3] = [
+    Way { keys: |it| vec![Key::Named(&it.netns, &it.label)], is_like: |a, b| a.device == b.device },
+    Way { keys: |it| vec![Key::Named(&it.netns, &it.label)], is_like: |_, _| true },
+    Way { keys: |it| vec![Key::Named(&it.netns, &it.device)], is_like: |_, _| true },
 ];
 
 /// Links are matched by both ends first, so that a link that merely shares an end with a wanted one is not taken for it.
-const LINK_WAYS: [fn(&Link, &Link) -> bool; 3] =
-    [|wanted, it| wanted.is_like(it, false), |wanted, it| wanted.is_like(it, true), Link::is_renamed];
+const LINK_WAYS: [Way<Link>; 3] = [
+    Way { keys: ends, is_like: |wanted, it| wanted.is_like(it, false) },
+    Way { keys: ends, is_like: |wanted, it| wanted.is_like(it, true) },
+    Way {
+        keys: |it| it.sides().map(|(port, end)| Key::Between(&port.netns, &end.netns)).into_iter().collect(),
+        is_like: Link::is_renamed,
+    },
+];
+
+fn ends(link: &Link) -> Vec<Key<'_>> {
+    link.ends.iter().map(|end| Key::Named(&end.netns, &end.device)).collect()
+}
+
+const ROUTE_WAY: Way<Route> =
+    Way { keys: |it| vec![Key::Route(&it.netns, it.to, it.table, it.metric)], is_like: |_, _| true };
+
+const GATEWAY_WAY: Way<Gateway> = Way { keys: |it| vec![Key::Gateway(&it.name)], is_like: |_, _| true };
 
 /// Pairs what is wanted with what is there: each way of knowing one by the other in turn, for all that is not paired yet.
-fn matched<'a, T>(before: &'a [T], after: &[&'a T], ways: &[fn(&T, &T) -> bool]) -> Vec<Both<'a, T>> {
+/// Of several that it may be, it is the first.
+fn matched<'a, T>(before: &'a [T], after: &[&'a T], ways: &[Way<T>]) -> Vec<Both<'a, T>> {
     let mut left: Vec<Option<&'a T>> = before.iter().map(Some).collect();
     let mut matches: Vec<Option<&'a T>> = vec![None; after.len()];
-    for is_like in ways {
+    for Way { keys, is_like } in ways {
+        let mut places: HashMap<Key<'a>, Vec<usize>> = HashMap::default();
+        for (place, it) in left.iter().enumerate().filter_map(|(place, it)| Some((place, (*it)?))) {
+            keys(it).into_iter().for_each(|key| places.entry(key).or_default().push(place));
+        }
         for (wanted, slot) in after.iter().zip(&mut matches).filter(|(_, slot)| slot.is_none()) {
-            let place = left.iter().position(|it| it.is_some_and(|it| is_like(wanted, it)));
+            let possible = keys(wanted).into_iter().filter_map(|key| places.get(&key)).flatten().copied();
+            let place = possible.filter(|place| left[*place].is_some_and(|it| is_like(wanted, it))).min();
             *slot = place.and_then(|place| left[place].take());
         }
     }
@@ -81,7 +123,8 @@ fn rejoin(pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
         by_address.entry(pair.address()).or_default().push(pair);
     }
     for pair in rest {
-        let olds = if pair.sides() == (false, true) { by_address.get_mut(&pair.address()) } else { None };
+        let comes = !by_address.is_empty() && pair.sides() == (false, true);
+        let olds = if comes { by_address.get_mut(&pair.address()) } else { None };
         let pair = match (pair, olds.and_then(Vec::pop)) {
             (Pair::Namespace(new), Some(Pair::Namespace(old))) => {
                 Pair::Namespace(Both { before: old.before, after: new.after })
@@ -133,8 +176,15 @@ pub fn drafts<'a>(topology: &TopologyName, pairs: Vec<Pair<'a>>, choices: &Choic
         pass_on(&graph, *place, &mut drafts);
     }
     let (renewed, gone) = (renewed(&drafts), gone(&drafts));
-    drafts.iter_mut().for_each(|draft| follow(&renewed, draft));
-    drafts.iter_mut().for_each(|draft| lose(&gone, draft));
+    let follows = |draft: &Draft<'_>| {
+        let followed = follow(&renewed, draft).map(|(action, of)| (action, why_renewed(&drafts[of])));
+        followed.or_else(|| lose(&gone, draft).map(|of| (Action::Replace, format!("{} goes", drafts[of].address))))
+    };
+    let follows: Vec<_> =
+        drafts.iter().enumerate().filter_map(|(place, draft)| Some((place, follows(draft)?))).collect();
+    for (place, (action, reason)) in follows {
+        (drafts[place].action, drafts[place].reason) = (Some(action), Some(reason));
+    }
     let kept = kept(&graph, &drafts, choices);
     let mut slots: Vec<Option<Draft<'a>>> = drafts.into_iter().map(Some).collect();
     let goes = |slots: &[Option<Draft<'a>>], place: usize| {
@@ -179,32 +229,25 @@ fn pass_on(graph: &Graph, place: usize, drafts: &mut [Draft<'_>]) {
     }
 }
 
-/// Names of devices that another device bears afterwards than before, with why.
-fn renewed(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
+/// Devices by namespace and name, each with the draft that it is about.
+type Devices<'a> = HashMap<(&'a Netns, &'a str), usize>;
+
+/// Names that another device bears afterwards than before.
+fn renewed<'a>(drafts: &[Draft<'a>]) -> Devices<'a> {
     let mut renewed = HashMap::default();
-    for draft in drafts {
-        let anew = match draft.action {
-            Some(Action::Create) => Some(format!("{} is created", draft.address)),
-            Some(Action::Replace) => Some(format!("{} is replaced", draft.address)),
-            Some(Action::Update | Action::Delete) | None => None,
-        };
-        match (&draft.pair, anew) {
-            (Pair::Bridge(Both { after: Some(after), .. }), Some(why)) => {
-                renewed.insert((after.netns.clone(), after.device.clone()), why);
+    for (place, draft) in drafts.iter().enumerate() {
+        let anew = matches!(draft.action, Some(Action::Create | Action::Replace));
+        match &draft.pair {
+            Pair::Bridge(Both { after: Some(after), .. }) if anew => _ = renewed.insert(after.place(), place),
+            Pair::Link(Both { after: Some(after), .. }) if anew => {
+                renewed.extend(after.ends.iter().map(|end| (end.place(), place)));
             }
-            (Pair::Link(Both { after: Some(after), .. }), Some(why)) => {
-                renewed.extend(after.ends.iter().map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+            Pair::Bridge(Both { after: Some(after), before: Some(before) }) if after.device != before.device => {
+                renewed.insert(after.place(), place);
             }
-            (Pair::Bridge(Both { after: Some(after), before: Some(before) }), None)
-                if after.device != before.device =>
-            {
-                let why = format!("{} is renamed", draft.address);
-                renewed.insert((after.netns.clone(), after.device.clone()), why);
-            }
-            (Pair::Link(Both { after: Some(after), before: Some(before) }), None) => {
+            Pair::Link(Both { after: Some(after), before: Some(before) }) => {
                 let others = after.ends.iter().filter(|end| before.end_at(&end.netns, &end.device).is_none());
-                let why = format!("{} is renamed", draft.address);
-                renewed.extend(others.map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+                renewed.extend(others.map(|end| (end.place(), place)));
             }
             _ => {}
         }
@@ -212,39 +255,44 @@ fn renewed(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
     renewed
 }
 
+/// Why a name is another device's.
+fn why_renewed(draft: &Draft<'_>) -> String {
+    let what = match draft.action {
+        Some(Action::Create) => "created",
+        Some(Action::Replace) => "replaced",
+        Some(Action::Update | Action::Delete) | None => "renamed",
+    };
+    format!("{} is {what}", draft.address)
+}
+
 /// What is tied to a device by its name follows the name: a route is made anew by the device that has it then, a port is
 /// plugged in again.
-fn follow(renewed: &HashMap<(Netns, String), String>, draft: &mut Draft<'_>) {
-    let why = |netns: &Netns, device: &str| renewed.get(&(netns.clone(), device.to_owned())).cloned();
-    let (action, reason) = match (&draft.pair, draft.action) {
+fn follow(renewed: &Devices<'_>, draft: &Draft<'_>) -> Option<(Action, usize)> {
+    let by = |netns: &Netns, device: &str| renewed.get(&(netns, device)).copied();
+    match (&draft.pair, draft.action) {
         (Pair::Route(Both { before: Some(_), after: Some(after) }), None) => {
             let mut hops = after.hops.iter().filter_map(|hop| hop.dev.as_deref());
-            (Action::Replace, hops.find_map(|dev| why(&after.netns, dev)))
+            Some((Action::Replace, hops.find_map(|dev| by(&after.netns, dev))?))
         }
         (Pair::Link(Both { before: Some(_), after: Some(after) }), None) => {
             let mut ports = after.ends.iter().filter_map(|end| Some((&end.netns, end.bridge.as_deref()?)));
-            (Action::Update, ports.find_map(|(netns, bridge)| why(netns, bridge)))
+            Some((Action::Update, ports.find_map(|(netns, bridge)| by(netns, bridge))?))
         }
         (Pair::Gateway(Both { before: Some(_), after: Some(after) }, _), None | Some(Action::Update)) => {
-            (Action::Update, after.members.iter().find_map(|member| why(&member.netns, &member.dev)))
+            Some((Action::Update, after.members.iter().find_map(|member| by(&member.netns, &member.dev))?))
         }
-        _ => return,
-    };
-    if reason.is_some() {
-        draft.action = Some(action);
-        draft.reason = reason;
+        _ => None,
     }
 }
 
-/// Devices that go, with why; their routes go with them.
-fn gone(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
+/// Devices that go; their routes go with them.
+fn gone<'a>(drafts: &[Draft<'a>]) -> Devices<'a> {
     let mut gone = HashMap::default();
-    for draft in drafts.iter().filter(|draft| draft.action == Some(Action::Delete)) {
-        let why = format!("{} goes", draft.address);
+    for (place, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.action == Some(Action::Delete)) {
         match &draft.pair {
-            Pair::Bridge(Both { before: Some(it), .. }) => _ = gone.insert((it.netns.clone(), it.device.clone()), why),
+            Pair::Bridge(Both { before: Some(it), .. }) => _ = gone.insert(it.place(), place),
             Pair::Link(Both { before: Some(it), .. }) => {
-                gone.extend(it.ends.iter().map(|end| ((end.netns.clone(), end.device.clone()), why.clone())));
+                gone.extend(it.ends.iter().map(|end| (end.place(), place)));
             }
             _ => {}
         }
@@ -253,14 +301,12 @@ fn gone(drafts: &[Draft<'_>]) -> HashMap<(Netns, String), String> {
 }
 
 /// A route that stays as it is, but by whose device it is now does not.
-fn lose(gone: &HashMap<(Netns, String), String>, draft: &mut Draft<'_>) {
-    if let (Pair::Route(Both { before: Some(before), after: Some(_) }), None) = (&draft.pair, draft.action) {
-        let mut devices = before.hops.iter().filter_map(|hop| hop.dev.as_deref());
-        let why = devices.find_map(|dev| gone.get(&(before.netns.clone(), dev.to_owned())));
-        if let Some(why) = why {
-            (draft.action, draft.reason) = (Some(Action::Replace), Some(why.clone()));
-        }
-    }
+fn lose(gone: &Devices<'_>, draft: &Draft<'_>) -> Option<usize> {
+    let (Pair::Route(Both { before: Some(before), after: Some(_) }), None) = (&draft.pair, draft.action) else {
+        return None;
+    };
+    let mut devices = before.hops.iter().filter_map(|hop| hop.dev.as_deref());
+    devices.find_map(|dev| gone.get(&(&before.netns, dev)).copied())
 }
 
 /// With `-target`, the targets and what they need; of those that go, what needs them.
@@ -282,10 +328,10 @@ fn kept(graph: &Graph, drafts: &[Draft<'_>], choices: &Choices) -> BTreeSet<usiz
         }
     }
     // A gateway does not go because a member does: what it holds on to is its own device.
-    let given: BTreeSet<Thing> = kept.iter().flat_map(|place| drafts[*place].pair.gives()).collect();
+    let given: BTreeSet<Thing<'_>> = kept.iter().flat_map(|place| drafts[*place].pair.gives()).collect();
     let goes_by_a_member = |draft: &Draft<'_>| match &draft.pair {
         Pair::Gateway(Both { before: Some(gateway), .. }, _) if draft.action == Some(Action::Delete) => {
-            !is_target(draft) && !given.contains(&Thing::Device(gateway.netns.clone(), gateway.device.clone()))
+            !is_target(draft) && !given.contains(&Thing::Device(&gateway.netns, &gateway.device))
         }
         _ => false,
     };

@@ -34,7 +34,7 @@ impl Graph {
     pub fn new(pairs: &[Pair<'_>]) -> Self {
         let mut graph = DiGraph::with_capacity(pairs.len(), pairs.len() * 2);
         let nodes: Vec<NodeIndex> = (0..pairs.len()).map(|place| graph.add_node(place)).collect();
-        let mut givers: HashMap<Thing, Vec<NodeIndex>> = HashMap::default();
+        let mut givers: HashMap<Thing<'_>, Vec<NodeIndex>> = HashMap::default();
         for (pair, node) in pairs.iter().zip(&nodes) {
             for thing in pair.gives() {
                 givers.entry(thing).or_default().push(*node);

@@ -10,6 +10,8 @@ fn main() -> ExitCode {
     if let Err(refusal) = netwright::cli::inherited::mend() {
         return netwright::cli::refused(&refusal);
     }
+    // A page of 2 MiB costs more to clear than all that is put into it by most runs.
+    let _ = nix::sys::prctl::set_thp_disable(true);
     // The sandbox starts this program anew on the inside: that call is not the command line's. With rights that the
     // caller does not have, it never does.
     let inside = if netwright::cli::inherited::is_secure() { None } else { netwright::sandbox::reentry() };

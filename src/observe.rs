@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashSet};
+use ipnet::IpNet;
+
 use crate::{
     kind::{
         Topology,
         bridge::Bridge,
         firewall,
-        gateway::{Gateway, Member},
+        gateway::{Defaults, Gateway},
         host::HostSettings,
         link::Link,
         made::{ByNetns, Made},
@@ -132,19 +135,20 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
     let links = Link::observe(snapshot, name, topology.map_or(&[], |it| &it.links), memo);
     let of_gateways = named(of_gateways, topology, &bridges, &links);
     let gateways = gateways(snapshot, name, topology, &bridges, &of_gateways);
-    let is_ours = |netns: &Netns, link: &LinkState| is_ours(name, &bridges, &links, netns, link);
-    let routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), &memo.addresses, &is_ours);
+    let ours = Ours::new(name, &bridges, &links);
+    let is_ours = |netns: &Netns, link: &LinkState| ours.has(netns, link);
+    let mut routes = Route::observe(snapshot, name, topology.map_or(&[], |it| &it.routes), &memo.addresses, &is_ours);
     // Of one destination, table and metric there is one route, so a gateway's member is that route.
-    let is_gateways = |route: &Route| {
-        route.table == TABLE_MAIN
-            && route.metric == metric_of(&route.to, None)
-            && gateways.iter().any(|it| it.claims(&route.netns, &route.to))
-    };
+    let members: HashSet<_> = gateways.iter().flat_map(|it| &it.members).map(|it| (&it.netns, it.to)).collect();
+    routes.retain(|route| {
+        let is_default = route.table == TABLE_MAIN && route.metric == metric_of(&route.to, None);
+        !(is_default && members.contains(&(&route.netns, route.to)))
+    });
     Observed {
         namespaces: Namespace::observe(snapshot, name, topology.map_or(&[], |it| &it.namespaces)),
         host: HostSettings::observe(snapshot, name, topology.and_then(|it| it.host.as_ref())),
         links,
-        routes: routes.into_iter().filter(|route| !is_gateways(route)).collect(),
+        routes,
         bridges,
         gateways,
         filters,
@@ -154,17 +158,34 @@ pub fn observe(snapshot: &Snapshot, name: &TopologyName, topology: Option<&Topol
 }
 
 impl Observed {
-    /// Whether a device is `name`'s.
-    pub fn is_ours(&self, name: &TopologyName, netns: &Netns, link: &LinkState) -> bool {
-        is_ours(name, &self.bridges, &self.links, netns, link)
+    /// Which devices are `name`'s.
+    pub fn ours<'a>(&'a self, name: &'a TopologyName) -> Ours<'a> {
+        Ours::new(name, &self.bridges, &self.links)
     }
 }
 
-/// By its mark (which the `lo` of a namespace bears too), or because it was found to be one that has lost it.
-fn is_ours(name: &TopologyName, bridges: &[Bridge], links: &[Link], netns: &Netns, link: &LinkState) -> bool {
-    link.mark().is_some_and(|mark| mark.topology == *name)
-        || bridges.iter().any(|it| it.netns == *netns && it.device == link.name)
-        || links.iter().any(|it| it.end_at(netns, &link.name).is_some())
+/// The devices of a topology.
+pub struct Ours<'a> {
+    name: &'a TopologyName,
+    places: HashSet<(&'a Netns, &'a str)>,
+}
+
+impl<'a> Ours<'a> {
+    fn new(name: &'a TopologyName, bridges: &'a [Bridge], links: &'a [Link]) -> Self {
+        let bridges = bridges.iter().map(|it| (&it.netns, &*it.device));
+        let ends = links.iter().flat_map(|link| &link.ends).map(|end| end.place());
+        Self { name, places: bridges.chain(ends).collect() }
+    }
+
+    /// Whether it was found to be one, with its mark or without.
+    pub fn is_found(&self, netns: &Netns, device: &str) -> bool {
+        self.places.contains(&(netns, device))
+    }
+
+    /// Whether it is one: found so, or by a mark, which the `lo` of a namespace bears too.
+    pub fn has(&self, netns: &Netns, link: &LinkState) -> bool {
+        self.is_found(netns, &link.name) || link.mark().is_some_and(|mark| mark.topology == *self.name)
+    }
 }
 
 /// How the file calls a namespace of the topology.
@@ -256,22 +277,28 @@ fn gateways(
     for wanted in topology.iter().flat_map(|it| &it.gateways) {
         candidates.insert(wanted.name.clone(), wanted.clone());
     }
+    let wanted: HashMap<&str, &Gateway> =
+        topology.iter().flat_map(|it| &it.gateways).map(|it| (&*it.name, it)).collect();
+    let mut takers: HashMap<(Netns, IpNet), String> = HashMap::default();
+    for gateway in topology.iter().flat_map(|it| &it.gateways) {
+        for (netns, to) in gateway.claims() {
+            takers.entry((netns.clone(), to)).or_insert_with(|| gateway.name.clone());
+        }
+    }
+    let rules: HashMap<&str, &RuleSet> = rules.iter().map(|set| (set.address.rest(), set)).collect();
+    let defaults = Defaults::of(snapshot, name);
     let mut found: Vec<Gateway> = Vec::new();
     for (label, candidate) in candidates {
-        let wanted = |it: &&Gateway| it.name == label;
-        let wanted = topology.and_then(|it| it.gateways.iter().find(wanted));
-        let mut members = candidate.members_of(snapshot, name);
+        let mut members = defaults.of_gateway(&candidate);
         // One route is one gateway's: that of the file that wants it, else the first that may have given it.
-        let wants = |gateway: &Gateway, it: &Member| gateway.claims(&it.netns, &it.to);
-        let is_anothers = |it: &Member| {
-            let others = topology.iter().flat_map(|topology| &topology.gateways).chain(&found);
-            !wanted.is_some_and(|wanted| wants(wanted, it)) && others.into_iter().any(|other| wants(other, it))
-        };
-        members.retain(|it| !is_anothers(it));
-        let set = rules.iter().find(|set| set.address.rest() == label);
+        members.retain(|it| {
+            let taker = takers.entry((it.netns.clone(), it.to)).or_insert_with(|| label.clone());
+            *taker == label
+        });
+        let set = rules.get(&*label);
         let live = set.is_some_and(|set| set.sides().0);
         // One that has nobody behind it and needs no rule is nothing in the kernel.
-        let nothing = set.is_none() && wanted.is_some_and(|it| it.members.is_empty());
+        let nothing = set.is_none() && wanted.get(&*label).is_some_and(|it| it.members.is_empty());
         if !members.is_empty() || live || nothing {
             found.push(Gateway { members, ..candidate });
         }

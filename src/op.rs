@@ -298,6 +298,32 @@ pub enum Op {
 }
 
 impl Op {
+    /// The indexes of the devices that it makes in a namespace, which its batch runs in.
+    pub fn makes(&self, netns: &Netns) -> Vec<u32> {
+        match self {
+            Self::BridgeCreate { index, .. } => vec![*index],
+            Self::VethCreate { end, peer, peer_netns, .. } if peer_netns == netns => vec![end.index, peer.index],
+            Self::VethCreate { end, .. } => vec![end.index],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The indexes of devices that it is about, as a message to the kernel.
+    pub fn uses(&self) -> Vec<u32> {
+        match self {
+            Self::LinkSet { link, change } => [Some(link.index), change.master].into_iter().flatten().collect(),
+            Self::LinkDelete { link }
+            | Self::PortPutBack { link, .. }
+            | Self::AddressAdd { link, .. }
+            | Self::AddressDelete { link, .. }
+            | Self::AddressPutBack { link, .. } => vec![link.index],
+            Self::RouteAdd { route, .. } | Self::RouteDelete { route } => {
+                route.nexthops.iter().filter_map(|hop| hop.link).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it sets a device aside, which is how devices go.
     pub fn parks(&self) -> bool {
         matches!(self, Self::LinkSet { change, .. } if change.group == Some(PARK_GROUP))
@@ -366,6 +392,13 @@ pub struct Step {
     pub address: Address,
     /// What is done.
     pub op: Op,
+}
+
+impl Batch {
+    /// Whether it has to do with the name of its namespace and nothing else, so that several can be run side by side.
+    pub fn is_apart(&self) -> bool {
+        matches!(&*self.steps, [Step { op: Op::NetnsPark { .. } | Op::NetnsDrop { .. }, .. }])
+    }
 }
 
 /// Ops of one namespace that go to the kernel together, in order.

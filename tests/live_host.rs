@@ -119,7 +119,7 @@ fn what_a_container_forbids_is_told_before_anything_is_made() {
             expect(&["apply", &path, "-auto-approve"], 1, words);
         };
         sh("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys");
-        refused(&["/proc/sys is read-only here, and namespace.web and", "[host::read_only_sysctls]"]);
+        refused(&["/proc/sys is read-only here, and namespace.host and", "[host::read_only_sysctls]"]);
         sh("umount /proc/sys; mkdir -p /run/netns; mount -t tmpfs -o ro tmpfs /run/netns");
         refused(&["and /run/netns is closed: it is on a file system that is read-only [host::no_netns_folder]"]);
         // The sandbox itself is one, and a trial another.

@@ -134,7 +134,7 @@ fn goes_on(lab: &Lab, killed: &Prepared, at: usize, next: Option<&Topology>, fai
     }
     // It does not.
     half.apply(&name(), next)?;
-    half.fake.release(&name()).unwrap();
+    half.fake.release(&name(), None).unwrap();
     let left = half.plan(&name(), next, &Choices::default());
     if left.plan.is_empty() {
         return Ok(());

@@ -9,7 +9,7 @@ use super::{
     interrupt::Watch,
     load, out, plan,
     run::Run,
-    session::{Session, addresses, is_stopped},
+    session::{Session, is_stopped},
 };
 use crate::{
     diff::Choices,
@@ -142,7 +142,7 @@ impl Job {
         let _lock = session.lock(timeout)?;
         let mut turn = session.turn()?;
         session.recover()?;
-        let mut prepared = session.plan(self.topology.as_ref(), &self.choices)?;
+        let (mut prepared, mut seen) = session.look(self.topology.as_ref(), &self.choices)?;
         if let Some(saved) = &self.approved {
             self.refuse_stale(saved, &session, &prepared)?;
         }
@@ -155,7 +155,7 @@ impl Job {
             self.ask()?;
             // However long the answer took, what was approved is what runs.
             turn = session.turn()?;
-            let now = session.plan(self.topology.as_ref(), &self.choices)?;
+            let (now, seen_now) = session.look(self.topology.as_ref(), &self.choices)?;
             if now.plan.changes != prepared.plan.changes {
                 return Err(Failure::new(
                     "the kernel has changed since the plan was shown; nothing was done, plan again",
@@ -165,13 +165,13 @@ impl Job {
                 plan::show(&now.plan, self.json, View::Changes)?;
                 return Err(Failure::Said);
             }
-            prepared = now;
+            (prepared, seen) = (now, seen_now);
         }
         let empty = prepared.plan.is_empty();
         if empty {
-            self.close(&mut session)?;
+            self.close(&mut session, prepared.there.clone())?;
         } else {
-            Run { job: self, session: &mut session, keeps: running.no_rollback }.carry_out(&mut prepared)?;
+            Run { job: self, session: &mut session, seen, keeps: running.no_rollback }.carry_out(&mut prepared)?;
         }
         drop(turn);
         self.say_complete(&prepared).map_err(Failure::after_the_run)?;
@@ -179,10 +179,10 @@ impl Job {
     }
 
     /// Where nothing is to be done, it is remembered all the same what is there.
-    fn close(&self, session: &mut Session) -> Result<(), Failure> {
-        let next = self.next(session)?;
+    fn close(&self, session: &mut Session, there: Vec<Address>) -> Result<(), Failure> {
+        let next = self.next(session, there);
         match session.resume() {
-            Some(mut older) => older.end(session.kernel(), &[], next).map_err(Failure::new),
+            Some(mut older) => older.end(session.kernel(), &[], next, None).map_err(Failure::new),
             None => exec::remember(session.kernel(), &self.name, &next).map_err(Failure::new),
         }
     }
@@ -215,17 +215,8 @@ impl Job {
         }
     }
 
-    /// What is to be remembered once the kernel is as it is wanted.
-    pub(super) fn next(&self, session: &Session) -> Result<Next, Failure> {
-        let there = match self.source(session) {
-            Some(_) => addresses(&session.plan(None, &Choices::default())?),
-            None => Vec::new(),
-        };
-        Ok(self.next_with(session, there))
-    }
-
-    /// The same where these are the resources.
-    pub(super) fn next_with(&self, session: &Session, mut addresses: Vec<Address>) -> Next {
+    /// What is to be remembered once the kernel is as it is wanted, where these are the resources.
+    pub(super) fn next(&self, session: &Session, mut addresses: Vec<Address>) -> Next {
         let source = match (self.source(session), &self.topology) {
             (Some(source), _) => source,
             (None, None) if self.choices.targets.is_empty() => return Next::Forget,

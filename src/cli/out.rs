@@ -1,13 +1,17 @@
 //! Results go to standard output, by way of here: one that cannot be written is an error, never a panic. What is said
 //! beside goes to standard error: where that cannot be written, nobody can be told.
 
-use std::{fmt::Display, io::Write};
+use std::{
+    fmt::Display,
+    io::{BufWriter, Write},
+};
 
 use super::Failure;
 
 /// Writes text as it is.
 pub fn print(text: impl Display) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
+    // The standard library writes line by line, and a plan may have a hundred thousand.
+    let mut out = BufWriter::with_capacity(64 * 1024, anstream::stdout().lock());
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::output)
 }
 

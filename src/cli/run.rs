@@ -1,6 +1,11 @@
 //! Carrying out a plan: as a whole, or not at all.
 
-use super::{Failure, apply::Job, out, session::Session};
+use super::{
+    Failure,
+    apply::Job,
+    out,
+    session::{Part, Session},
+};
 use crate::{
     diff::Choices,
     exec::{
@@ -8,7 +13,7 @@ use crate::{
         rollback::Undone,
         transaction::{EndError, Transaction},
     },
-    model::{Address, Diagnostic, Severity, event::Event},
+    model::{Address, Diagnostic, Netns, Severity, Snapshot, event::Event},
     op::Batch,
     plan::{Prepared, TARGET_UNKNOWN},
     report::{
@@ -30,6 +35,8 @@ pub struct Run<'a> {
     pub job: &'a Job,
     /// The kernel, and what is known of the topology.
     pub session: &'a mut Session,
+    /// What the plan was made from.
+    pub seen: Snapshot,
     /// Whether what was done before a failure stays.
     pub keeps: bool,
 }
@@ -94,7 +101,7 @@ impl Run<'_> {
         let mut retries = 0;
         loop {
             let planned = prepared.plan.changes.iter().map(|change| change.address.clone()).collect();
-            let next = self.job.next_with(self.session, planned);
+            let next = self.job.next(self.session, planned);
             let mut transaction = self.session.begin(prepared, next)?;
             let (events, why, transient, has_flushed) = match self.attempt(&mut transaction, prepared) {
                 Ok(()) => return Ok(()),
@@ -122,21 +129,23 @@ impl Run<'_> {
 
     /// One attempt, from the first op to the last.
     fn attempt(&mut self, transaction: &mut Transaction, prepared: &Prepared) -> Result<(), Stop> {
-        self.run(prepared)?;
-        let ends = self.complete(transaction, prepared)?;
-        let next = self.job.next(self.session)?;
-        transaction.end(self.session.kernel(), &ends, next)?;
+        let parts = self.run(prepared)?;
+        let (ends, there, seen) = self.complete(transaction, prepared, parts)?;
+        let next = self.job.next(self.session, there);
+        let aside = ends.iter().map(|batch| &batch.netns).chain(with_parked(&seen)).cloned().collect();
+        transaction.end(self.session.kernel(), &ends, next, Some(&aside))?;
         Ok(())
     }
 
-    fn run(&mut self, prepared: &Prepared) -> Result<(), Stop> {
+    fn run(&mut self, prepared: &Prepared) -> Result<Vec<Part>, Stop> {
+        let topology = self.job.topology.as_ref();
         let ran = if self.job.json {
             let mut lines = Lines::new(std::io::stdout().lock());
             // Where the reader has gone away the run goes on: half a network is worse than an unread line.
-            self.session.run(prepared, &mut |event| drop(lines.event(&event)))
+            self.session.run(topology, prepared, &mut |event| drop(lines.event(&event)))
         } else {
             let mut progress = Progress::stderr(prepared.plan.changes.len());
-            let ran = self.session.run(prepared, &mut |event| drop(progress.event(&event)));
+            let ran = self.session.run(topology, prepared, &mut |event| drop(progress.event(&event)));
             drop(progress.erase());
             ran
         };
@@ -144,12 +153,21 @@ impl Run<'_> {
     }
 
     /// Looks at the kernel again: a run that went well leaves nothing to do. What others have undone meanwhile is done once
-    /// more where it is of what was approved. Yields all that ends the run.
-    fn complete(&mut self, transaction: &mut Transaction, prepared: &Prepared) -> Result<Vec<Batch>, Stop> {
+    /// more where it is of what was approved. Yields all that ends the run, what is there of the
+    /// topology, and what was seen.
+    fn complete(
+        &mut self,
+        transaction: &mut Transaction,
+        prepared: &Prepared,
+        parts: Vec<Part>,
+    ) -> Result<(Vec<Batch>, Vec<Address>, Snapshot), Stop> {
+        let mut known = (std::mem::take(&mut self.seen), parts);
         let choices = Choices { replace: Vec::new(), ..self.job.choices.clone() };
         let mut ends = prepared.ends.clone();
-        for pass in 0.. {
-            let mut left = self.session.plan(self.job.topology.as_ref(), &choices)?;
+        let mut pass = 0;
+        loop {
+            let touched = transaction.scope().touched(&known.0);
+            let (mut left, seen) = self.session.look_after(self.job.topology.as_ref(), &choices, known, touched)?;
             // What was to go, by `-target`, is not there to be named.
             left.plan.findings.retain(|it| it.code != TARGET_UNKNOWN);
             if has_errors(&left.plan) {
@@ -157,22 +175,23 @@ impl Run<'_> {
                 return Err(Stop::failed("every operation succeeded, but what came of them cannot be told".to_owned()));
             }
             if left.plan.is_empty() {
-                break;
+                return Ok((ends, left.there, seen));
             }
             let approved = |address: &Address| prepared.plan.changes.iter().any(|change| change.address == *address);
             if pass == PASSES || !left.plan.changes.iter().all(|change| approved(&change.address)) {
                 return Err(mismatch(&left));
             }
             transaction.extend(self.session.kernel(), &left.batches).map_err(Failure::new)?;
-            self.run(&left)?;
+            known = (seen, self.run(&left)?);
             ends.extend(left.ends);
+            pass += 1;
         }
-        Ok(ends)
     }
 
     /// The plan once more, where it is the one that was approved.
-    fn plan_again(&self, prepared: &Prepared) -> Option<Prepared> {
-        let now = self.session.plan(self.job.topology.as_ref(), &self.job.choices).ok()?;
+    fn plan_again(&mut self, prepared: &Prepared) -> Option<Prepared> {
+        let (now, seen) = self.session.look(self.job.topology.as_ref(), &self.job.choices).ok()?;
+        self.seen = seen;
         let same = now.plan.changes == prepared.plan.changes && !has_errors(&now.plan);
         same.then_some(now)
     }
@@ -216,6 +235,11 @@ impl Run<'_> {
             (false, _) => Failure::new(format!("the run could not be undone as a whole\n\n{}", words::GOES_ON)),
         }
     }
+}
+
+/// The namespaces in which runs have set devices aside.
+fn with_parked(seen: &Snapshot) -> impl Iterator<Item = &Netns> {
+    seen.namespaces.iter().filter(|(_, state)| !state.parked.is_empty()).map(|(netns, _)| netns)
 }
 
 fn note(severity: Severity, code: &'static str, message: String) -> Event {

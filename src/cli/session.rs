@@ -1,6 +1,12 @@
 //! What plan, apply, destroy, list and show have in common: a kernel, a name, and a plan made of them.
 
-use std::time::Duration;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use super::{Failure, interrupt::Watch, out};
 use crate::{
@@ -19,8 +25,10 @@ use crate::{
         made::{ByNetns, Made, NOTHING},
     },
     model::{
-        Address, Diagnostic, Snapshot, TopologyName,
+        Diagnostic, Netns, Snapshot, TopologyName,
         event::{Action, Event},
+        machine::Trial,
+        snapshot::{Depth, ReadRequest},
     },
     observe,
     plan::{Finding, Inputs, Plan, Prepared, build},
@@ -91,7 +99,7 @@ impl Session {
             }
             Phase::Ending => {
                 let next = journal.next.clone();
-                Transaction::resume(journal).end(&mut *self.kernel, &[], next).map_err(Failure::new)?;
+                Transaction::resume(journal).end(&mut *self.kernel, &[], next, None).map_err(Failure::new)?;
                 self.recall()?;
             }
         }
@@ -144,18 +152,32 @@ impl Session {
     /// Reads the kernel as a plan of `topology` needs it. What the first look tells may ask for a second one: rules that
     /// only this host's policy makes necessary.
     pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
-        let dropped = self.dropped(topology);
-        let request_of = |topology: Option<&Topology>| {
-            let mut request = observe::request(topology);
-            observe::add_dropped(&mut request, &dropped);
-            request
-        };
-        let request = request_of(topology);
+        let request = self.request(topology);
         let snapshot = self.kernel.read(&request).map_err(Failure::new)?;
         tracing::debug!(namespaces = snapshot.namespaces.len(), "read");
         let completed = topology.map(|topology| topology.completed(&snapshot));
-        let needed = request_of(completed.as_ref());
-        if needed == request { Ok(snapshot) } else { self.kernel.read(&needed).map_err(Failure::new) }
+        match completed {
+            None | Some(Cow::Borrowed(_)) => Ok(snapshot),
+            Some(Cow::Owned(completed)) => match self.request(Some(&completed)) {
+                needed if needed == request => Ok(snapshot),
+                needed => self.kernel.read(&needed).map_err(Failure::new),
+            },
+        }
+    }
+
+    /// What there is to look at in namespaces that have just been made: what nobody has written is as it is in any new one, and
+    /// only where rules were loaded are there any.
+    fn request_of_new(&self, topology: Option<&Topology>) -> ReadRequest {
+        let request = self.request(topology);
+        let sysctls = topology.map(Topology::sysctls).unwrap_or_default();
+        let filters = Some(request.firewalls.keys().cloned().collect());
+        ReadRequest { sysctls, filters, ..request }
+    }
+
+    fn request(&self, topology: Option<&Topology>) -> ReadRequest {
+        let mut request = observe::request(topology);
+        observe::add_dropped(&mut request, &self.dropped(topology));
+        request
     }
 
     /// The sysctls that were written and of which the topology says nothing any more.
@@ -170,8 +192,44 @@ impl Session {
 
     /// Reads the kernel and makes the plan.
     pub fn plan(&self, topology: Option<&Topology>, choices: &Choices) -> Result<Prepared, Failure> {
+        self.look(topology, choices).map(|(prepared, _)| prepared)
+    }
+
+    /// The same with what was read.
+    pub fn look(&self, topology: Option<&Topology>, choices: &Choices) -> Result<(Prepared, Snapshot), Failure> {
         let snapshot = self.read(topology)?;
-        Ok(self.plan_of(topology, choices, &snapshot))
+        Ok((self.plan_of(topology, choices, &snapshot), snapshot))
+    }
+
+    /// The same after a run, which has touched some namespaces: what was read before it, and parts that were read meanwhile,
+    /// tell the rest.
+    pub fn look_after(
+        &self,
+        topology: Option<&Topology>,
+        choices: &Choices,
+        (before, parts): (Snapshot, Vec<Part>),
+        mut touched: BTreeSet<Netns>,
+    ) -> Result<(Prepared, Snapshot), Failure> {
+        let mut all = Part::default();
+        for part in parts {
+            all.places.extend(part.places);
+            all.snapshot.namespaces.extend(part.snapshot.namespaces);
+        }
+        touched.retain(|netns| !all.places.contains(netns));
+        let request = self.request(topology);
+        let later = self.kernel.read(&part_of(&request, &touched)).map_err(Failure::new)?;
+        tracing::debug!(namespaces = later.namespaces.len(), "read again");
+        all.places.extend(touched);
+        let mut namespaces = all.snapshot.namespaces;
+        namespaces.extend(later.namespaces);
+        let seen = before.renewed(&all.places, Snapshot { namespaces, ..later });
+        let completed = topology.map(|topology| topology.completed(&seen));
+        if let Some(Cow::Owned(completed)) = completed
+            && self.request(Some(&completed)) != request
+        {
+            return self.look(topology, choices);
+        }
+        Ok((self.plan_of(topology, choices, &seen), seen))
     }
 
     /// Makes the plan of a reading.
@@ -187,8 +245,64 @@ impl Session {
     }
 
     /// Runs a plan.
-    pub fn run(&mut self, prepared: &Prepared, tell: &mut dyn FnMut(Event)) -> Result<(), exec::Stopped> {
-        exec::run(&mut *self.kernel, prepared, &is_stopped, tell)
+    /// Yields what was read of namespaces once nothing was left to be done in them.
+    pub fn run(
+        &mut self,
+        topology: Option<&Topology>,
+        prepared: &Prepared,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Part>, exec::Stopped> {
+        let request = &self.request_of_new(topology);
+        let reader = self.kernel.another();
+        thread::scope(|scope| {
+            let (send, receive) = mpsc::channel::<BTreeSet<Netns>>();
+            let reader = reader.and_then(|reader| {
+                let read =
+                    move || receive.into_iter().filter_map(|places| Part::read(&*reader, request, places)).collect();
+                thread::Builder::new().name("look".into()).spawn_scoped(scope, read).ok()
+            });
+            let mut parts = Vec::new();
+            let mut look = |kernel: &dyn Kernel, places: BTreeSet<Netns>| match &reader {
+                Some(_) => drop(send.send(places)),
+                None => parts.extend(Part::read(kernel, request, places)),
+            };
+            let ran = exec::run(&mut *self.kernel, prepared, &is_stopped, tell, &mut look);
+            drop(send);
+            let read: Vec<Part> = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+            parts.extend(read);
+            ran.map(|()| parts)
+        })
+    }
+}
+
+/// A reading of some namespaces.
+#[derive(Debug, Default)]
+pub struct Part {
+    places: BTreeSet<Netns>,
+    snapshot: Snapshot,
+}
+
+impl Part {
+    /// Nothing where it cannot be read now: then it is at the end.
+    fn read(kernel: &dyn Kernel, request: &ReadRequest, places: BTreeSet<Netns>) -> Option<Self> {
+        let snapshot = kernel.read(&part_of(request, &places)).ok()?;
+        Some(Self { places, snapshot })
+    }
+}
+
+/// What is asked for of some namespaces alone: what was tried out does not change.
+fn part_of(request: &ReadRequest, places: &BTreeSet<Netns>) -> ReadRequest {
+    fn of<T: Clone>(all: &BTreeMap<Netns, T>, places: &BTreeSet<Netns>) -> BTreeMap<Netns, T> {
+        places.iter().filter_map(|netns| Some((netns.clone(), all.get(netns)?.clone()))).collect()
+    }
+    ReadRequest {
+        sysctls: of(&request.sysctls, places),
+        firewalls: of(&request.firewalls, places),
+        ports: of(&request.ports, places),
+        filters: request.filters.clone(),
+        trial: Trial::default(),
+        whole: request.whole,
+        places: Some(places.iter().map(|netns| (netns.clone(), Depth::Whole)).collect()),
     }
 }
 
@@ -218,9 +332,4 @@ fn say_undone(undone: Undone) -> Result<(), Failure> {
 /// Whether this process was asked to end.
 pub fn is_stopped() -> bool {
     Watch::get().is_some_and(Watch::is_stopped)
-}
-
-/// The addresses of everything that a plan to destroy would remove: what a topology has now.
-pub fn addresses(prepared: &Prepared) -> Vec<Address> {
-    prepared.plan.changes.iter().map(|change| change.address.clone()).collect()
 }

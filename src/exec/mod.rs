@@ -1,14 +1,19 @@
 //! Plan → batches → events. It makes no choices: what runs, and in which order, is in the plan.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use foldhash::{HashMap, HashSet};
 
 use crate::{
     kernel::{BatchError, Kernel, StepFailure},
     model::{
-        Address,
+        Address, Netns,
         event::{Action, Event},
     },
-    op::Op,
+    op::{Batch, Op},
     plan::Prepared,
 };
 
@@ -56,37 +61,108 @@ pub struct Stopped {
     pub has_flushed: bool,
 }
 
-/// Runs every batch, telling what happens; no further one once `is_stopped`.
+/// Runs every batch, telling what happens; no further one once `is_stopped`. `look` is told of namespaces for which nothing
+/// is left to be done, many at a time.
 pub fn run(
     kernel: &mut dyn Kernel,
     prepared: &Prepared,
     is_stopped: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Event),
+    look: &mut dyn FnMut(&dyn Kernel, BTreeSet<Netns>),
 ) -> Result<(), Stopped> {
     let mut tracker = Tracker::new(prepared);
+    kernel.expect(&prepared.batches);
+    let mut finished = Finished::new(&prepared.batches);
     let mut has_flushed = false;
-    for batch in &prepared.batches {
+    let mut rest = &*prepared.batches;
+    while let Some((now, later)) = split(rest) {
         if is_stopped() {
             return Err(Stopped { error: RunError::Interrupted, has_flushed });
         }
-        for step in &batch.steps {
+        for step in now.iter().flat_map(|batch| &batch.steps) {
             tracker.start(&step.address, tell);
-        }
-        tracing::debug!(netns = %batch.netns, steps = batch.steps.len(), "batch");
-        for step in &batch.steps {
             tracing::trace!(resource = %step.address, op = ?step.op);
             has_flushed |= matches!(step.op, Op::FlushFlows { .. });
         }
-        if let Err(error) = kernel.run(batch) {
-            let events = tracker.failed(&error);
-            return Err(Stopped { error: RunError::Batch(Box::new(error), events), has_flushed });
+        tracing::debug!(netns = %now[0].netns, batches = now.len(), steps = now[0].steps.len(), "run");
+        for (batch, done) in now.iter().zip(run_these(kernel, now)) {
+            if let Err(error) = done {
+                let events = tracker.failed(batch, &error);
+                return Err(Stopped { error: RunError::Batch(Box::new(error), events), has_flushed });
+            }
+            for step in &batch.steps {
+                tracker.done_one(&step.address, tell);
+            }
         }
-        for step in &batch.steps {
-            tracker.done_one(&step.address, tell);
+        if let Some(many) = finished.after(prepared.batches.len() - later.len() - 1, &now[now.len() - 1]) {
+            look(kernel, many);
         }
+        rest = later;
     }
     tracker.finish(tell);
     Ok(())
+}
+
+/// What is run next, and the rest: one batch, or several that are apart from each other.
+pub(crate) fn split(batches: &[Batch]) -> Option<(&[Batch], &[Batch])> {
+    let apart = batches.iter().take_while(|batch| batch.is_apart()).count();
+    batches.split_at_checked(apart.max(1))
+}
+
+/// Runs what [`split`] gave.
+fn run_these(kernel: &mut dyn Kernel, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
+    match batches {
+        [one] => vec![kernel.run(one)],
+        several => kernel.run_together(several),
+    }
+}
+
+/// Namespaces that the run makes and is done with before its end. To look at them right away costs little; a moment later, when
+/// all links come up, the kernel is busy with those.
+struct Finished<'a> {
+    /// The last batch of each.
+    last: HashMap<&'a Netns, usize>,
+    left: usize,
+    waiting: BTreeSet<Netns>,
+}
+
+impl<'a> Finished<'a> {
+    /// So many at a time: fewer than are read by several threads.
+    const MANY: usize = 15;
+
+    fn new(batches: &'a [Batch]) -> Self {
+        let mut last: HashMap<&Netns, usize> = HashMap::default();
+        let mut others = HashSet::default();
+        for (place, batch) in batches.iter().enumerate() {
+            let is_made = batch.steps.iter().any(|step| matches!(step.op, Op::NetnsCreate { .. }));
+            match last.get_mut(&batch.netns) {
+                Some(last) => *last = place,
+                None if is_made => _ = last.insert(&batch.netns, place),
+                None => {}
+            }
+            for step in &batch.steps {
+                // Whose veths lead to others is not known by itself alone.
+                if let Op::VethCreate { peer_netns, .. } = &step.op
+                    && *peer_netns != Netns::Host
+                    && *peer_netns != batch.netns
+                {
+                    others.extend([&batch.netns, peer_netns]);
+                }
+            }
+        }
+        last.retain(|netns, place| !others.contains(netns) && *place + 1 < batches.len());
+        Self { left: last.len(), last, waiting: BTreeSet::new() }
+    }
+
+    /// After a batch, enough of them to look at.
+    fn after(&mut self, place: usize, batch: &Batch) -> Option<BTreeSet<Netns>> {
+        if self.last.get(&batch.netns) == Some(&place) {
+            self.waiting.insert(batch.netns.clone());
+            self.left -= 1;
+        }
+        let are_many = self.waiting.len() >= Self::MANY || (self.left == 0 && !self.waiting.is_empty());
+        are_many.then(|| std::mem::take(&mut self.waiting))
+    }
 }
 
 /// How far each resource is.
@@ -141,13 +217,23 @@ impl Tracker {
         }
     }
 
-    fn failed(&self, error: &BatchError) -> Vec<Event> {
+    /// What failed, but for what only followed from that.
+    fn failed(&self, batch: &Batch, error: &BatchError) -> Vec<Event> {
         let event = |failure: &StepFailure| {
             let address = failure.address.clone();
             let action = self.resources.get(&address).map_or(Action::Update, |resource| resource.action);
             Event::Failed { address, action, message: failure.error.to_string() }
         };
-        error.failures.iter().map(event).collect()
+        let mut missing = BTreeSet::new();
+        let mut events = Vec::new();
+        for failure in &error.failures {
+            let op = batch.steps.get(failure.index).map(|step| &step.op);
+            if !op.iter().flat_map(|op| op.uses()).any(|index| missing.contains(&index)) {
+                events.push(event(failure));
+            }
+            missing.extend(op.iter().flat_map(|op| op.makes(&batch.netns)));
+        }
+        events
     }
 
     /// Resources without an op of their own (a nat rule, whose rules the namespace's firewall loads) are done with the run.

@@ -7,14 +7,17 @@
 //! Until `end` has taken its first step everything can be taken back; from then on there is only the way forward, which
 //! any later command can go to its end.
 
+use std::collections::BTreeSet;
+
 use super::{
     journal::{Journal, JournalError, Next, Phase},
     memo,
     rollback::{Undone, roll_back},
+    run_these, split,
 };
 use crate::{
     kernel::{BatchError, Kernel, KernelError, Outcome},
-    model::TopologyName,
+    model::{Netns, TopologyName},
     op::Batch,
     undo::{Baseline, Scope},
 };
@@ -84,50 +87,69 @@ impl Transaction {
         Self { journal }
     }
 
+    /// What it changes.
+    pub fn scope(&self) -> &Scope {
+        &self.journal.baseline.scope
+    }
+
     /// Whose it is.
     pub fn name(&self) -> &TopologyName {
         &self.journal.baseline.topology
     }
 
     /// Lets go of what was set aside, and remembers.
-    pub fn end(&mut self, kernel: &mut dyn Kernel, ends: &[Batch], next: Next) -> Result<(), EndError> {
+    /// Where it is known in which namespaces something was set aside, by this run or older ones, others are not looked at.
+    pub fn end(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        ends: &[Batch],
+        next: Next,
+        aside: Option<&BTreeSet<Netns>>,
+    ) -> Result<(), EndError> {
         self.turn(Phase::Ending, next).map_err(EndError::Journal)?;
         let mut gone = false;
-        for batch in ends {
-            let Err(error) = kernel.run(batch) else {
-                gone = true;
-                continue;
-            };
-            let untouched = |index| matches!(error.outcome(index), Outcome::Failed | Outcome::Untried);
-            if !gone && (0..batch.steps.len()).all(untouched) {
-                let next = self.journal.next.clone();
-                self.turn(Phase::Running, next).map_err(EndError::Journal)?;
-                return Err(EndError::Batch(Box::new(error)));
+        let mut rest = ends;
+        while let Some((now, later)) = split(rest) {
+            tracing::debug!(netns = %now[0].netns, batches = now.len(), steps = now[0].steps.len(), "end");
+            let done = run_these(kernel, now);
+            gone |= now.iter().zip(&done).any(|(batch, done)| has_done(batch, done));
+            if let Some(error) = done.into_iter().find_map(Result::err) {
+                if !gone {
+                    let next = self.journal.next.clone();
+                    self.turn(Phase::Running, next).map_err(EndError::Journal)?;
+                    return Err(EndError::Batch(Box::new(error)));
+                }
+                // What is left of it is looked for below.
+                tracing::debug!(%error, "end");
             }
-            // What is left of it is looked for below.
-            tracing::debug!(%error, "end");
-            gone = true;
+            rest = later;
         }
-        self.finish(kernel)
+        self.finish(kernel, aside)
     }
 
     /// The way forward: whatever has been set aside goes, by whichever run. There being no way back, it is tried again
     /// where it fails.
-    fn finish(&mut self, kernel: &mut dyn Kernel) -> Result<(), EndError> {
-        let mut done = self.finish_once(kernel);
+    fn finish(&mut self, kernel: &mut dyn Kernel, aside: Option<&BTreeSet<Netns>>) -> Result<(), EndError> {
+        let mut done = self.finish_once(kernel, aside);
         for _ in 1..TRIES {
             let Err(error) = &done else { break };
             tracing::debug!(%error, "finish");
-            done = self.finish_once(kernel);
+            done = self.finish_once(kernel, None);
         }
         let settled = done.map_err(EndError::Left)?;
         settled.map_err(|error| EndError::Left(error.to_string()))
     }
 
     /// Yields whether what went is gone. What does not go at once is no reason not to remember what is there.
-    fn finish_once(&mut self, kernel: &mut dyn Kernel) -> Result<Result<(), KernelError>, String> {
-        kernel.release(self.name()).map_err(|error| error.to_string())?;
+    fn finish_once(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        aside: Option<&BTreeSet<Netns>>,
+    ) -> Result<Result<(), KernelError>, String> {
+        kernel.release(self.name(), aside).map_err(|error| error.to_string())?;
+        tracing::debug!("released");
         let settled = kernel.settle();
+        tracing::debug!("settled");
         remember(kernel, self.name(), &self.journal.next)?;
         Journal::remove(self.name()).map_err(|error| error.to_string())?;
         Ok(settled)
@@ -140,7 +162,7 @@ impl Transaction {
         self.note(Phase::Back);
         let mut undone = roll_back(kernel, &self.journal.baseline);
         if undone.is_whole() {
-            let closed = kernel.release(self.name()).map_err(|error| error.to_string());
+            let closed = kernel.release(self.name(), None).map_err(|error| error.to_string());
             let closed = closed.and_then(|()| Journal::remove(self.name()).map_err(|error| error.to_string()));
             undone.unclosed = closed.err();
         } else {
@@ -161,13 +183,19 @@ impl Transaction {
     pub fn keep(mut self, kernel: &mut dyn Kernel) -> Result<(), EndError> {
         let next = self.journal.next.clone();
         self.turn(Phase::Ending, next).map_err(EndError::Journal)?;
-        self.finish(kernel)
+        self.finish(kernel, None)
     }
 
     fn turn(&mut self, phase: Phase, next: Next) -> Result<(), JournalError> {
         (self.journal.phase, self.journal.next) = (phase, next);
         self.journal.save()
     }
+}
+
+/// Whether anything of a batch was done.
+fn has_done(batch: &Batch, done: &Result<(), BatchError>) -> bool {
+    let is_done = |outcome| matches!(outcome, Outcome::Done | Outcome::Partly);
+    done.as_ref().err().is_none_or(|error| (0..batch.steps.len()).any(|index| is_done(error.outcome(index))))
 }
 
 /// What batches may change, as it is now.

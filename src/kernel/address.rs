@@ -70,9 +70,11 @@ pub fn delete(link: u32, address: IpNet) -> Request {
     Request::new(RouteNetlinkMessage::DelAddress(message(link, address)), 0)
 }
 
-/// Asks for all addresses.
-pub fn dump() -> RouteNetlinkMessage {
-    RouteNetlinkMessage::GetAddress(AddressMessage::default())
+/// Asks for all addresses of a family.
+pub fn dump(family: AddressFamily) -> RouteNetlinkMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family;
+    RouteNetlinkMessage::GetAddress(message)
 }
 
 /// An address of the dump; `None` for families that are not IP.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{KernelError, delete, link, netns, nsid, read};
+use super::{KernelError, delete, descriptors, link, netlink::RouteSocket, netns, nsid, read};
 use crate::{
     model::{
         Netns,
@@ -24,8 +24,6 @@ const HELP_AFTER: Duration = Duration::from_millis(1500);
 /// Between two looks: short at first, since a few devices are gone in 20 ms.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(40);
-/// How many namespaces are held open, so that the kernel cleans them up in one go.
-const HELD: usize = 400;
 
 /// The end of a veth that goes because its peer's namespace goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +54,8 @@ impl Dying {
             Some(Orphan { index, peer: link.index, on_host, netns: name.to_owned() })
         }));
         self.held.push(fd);
-        if self.held.len() >= HELD {
+        // Let go together, the kernel cleans them up in one go; while it does, whoever looks at a device waits.
+        if self.held.len() >= descriptors::AT_ONCE.min(descriptors::limit() / 2) {
             self.held.clear();
         }
     }
@@ -107,9 +106,8 @@ fn delete_ends(host: &OwnedFd, ends: &[(Netns, Orphan)]) -> Result<(), KernelErr
     Ok(())
 }
 
-/// The veth ends of a namespace whose peers are elsewhere, and whether that is on the host.
-pub fn ends(fd: &OwnedFd, host: &OwnedFd) -> Result<Vec<(LinkState, bool)>, KernelError> {
-    let mut socket = netns::socket_in(fd)?;
+/// The veth ends of a socket's namespace whose peers are elsewhere, and whether that is on the host.
+pub fn ends(socket: &mut RouteSocket, host: &OwnedFd) -> Result<Vec<(LinkState, bool)>, KernelError> {
     let what = "cannot read the links of a namespace before its deletion";
     let seen = socket.dump(&link::dump(), |payload| link::decode(payload).map(Some)).map_err(|e| e.into_error(what))?;
     let outward: Vec<_> =
@@ -117,7 +115,7 @@ pub fn ends(fd: &OwnedFd, host: &OwnedFd) -> Result<Vec<(LinkState, bool)>, Kern
     if outward.is_empty() {
         return Ok(Vec::new());
     }
-    let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error(what))?;
+    let numbers = nsid::of(socket, &[host]).map_err(|error| error.into_error(what))?;
     let host_nsid = numbers.into_iter().next().flatten();
     Ok(outward.into_iter().map(|link| (link.state, link.peer_nsid == host_nsid)).collect())
 }
@@ -132,9 +130,9 @@ fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<(Netns, Orpha
         let links = socket
             .dump(&link::dump(), |payload| link::decode(payload).map(|seen| Some(seen.state)))
             .map_err(|error| error.into_error("cannot read the links of the host"))?;
-        vec![(Netns::Host, NetnsState { links, ..NetnsState::default() })]
+        vec![(Netns::Host, NetnsState { links: links.into(), ..NetnsState::default() })]
     } else {
-        read::links(host)?
+        read::links(host, None)?
     };
     let place_of = |orphan: &Orphan| {
         // Of another pair on the host, such as a container's, the numbers may be the same.

@@ -41,6 +41,13 @@ impl KernelError {
         self
     }
 
+    /// Says of what it is the error.
+    #[must_use]
+    pub fn about(mut self, what: String) -> Self {
+        self.0.what = what;
+        self
+    }
+
     /// Adds the kernel's extended message.
     #[must_use]
     pub fn told(mut self, text: Option<String>) -> Self {

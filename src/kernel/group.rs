@@ -25,18 +25,19 @@ pub enum Piece {
 
 /// The first piece of what is left of a batch from `start`, and its length (at least one where steps are left).
 pub fn first(batch: &Batch, start: usize) -> (Piece, usize) {
-    let steps = batch.steps.get(start..).unwrap_or_default();
+    let (before, steps) = batch.steps.split_at(start.min(batch.steps.len()));
+    let is_new = before.iter().any(|step| matches!(step.op, Op::NetnsCreate { .. }));
     let run = |of: fn(&Op) -> bool| steps.iter().take_while(|step| of(&step.op)).count();
     match run(is_delete) {
         0 => {}
-        1 => return (Piece::Messages, messages(&batch.netns, steps).max(1)),
+        1 => return (Piece::Messages, messages(&batch.netns, steps, is_new).max(1)),
         several => return (Piece::Deletes, several),
     }
     match run(|op| matches!(op, Op::SysctlSet { .. })) {
         0 => {}
         several => return (Piece::Sysctls, several),
     }
-    match messages(&batch.netns, steps) {
+    match messages(&batch.netns, steps, is_new) {
         0 => (Piece::Single, 1.min(steps.len())),
         several => (Piece::Messages, several),
     }
@@ -47,28 +48,20 @@ fn is_delete(op: &Op) -> bool {
 }
 
 /// How many of the first steps are messages that may go together. One that is about a device waits for the device's
-/// creation to be confirmed: had another program just taken the index, it would change that program's device.
-fn messages(netns: &Netns, steps: &[Step]) -> usize {
+/// creation to be confirmed: had another program just taken the index, it would change that program's device. In a
+/// namespace that this batch has made nobody has any.
+fn messages(netns: &Netns, steps: &[Step], is_new: bool) -> usize {
     let mut made = HashSet::new();
     for (at, step) in steps.iter().enumerate().take(AT_ONCE) {
-        if !is_message(&step.op) || used(&step.op).iter().any(|index| made.contains(index)) {
+        if !is_message(&step.op) || step.op.uses().iter().any(|index| made.contains(index)) {
             return at;
         }
         // Several deletions in a row are better off together.
         if at > 0 && is_delete(&step.op) && steps.get(at + 1).is_some_and(|next| is_delete(&next.op)) {
             return at;
         }
-        match &step.op {
-            Op::BridgeCreate { index, .. } => {
-                made.insert(*index);
-            }
-            Op::VethCreate { end, peer, peer_netns, .. } => {
-                made.insert(end.index);
-                if peer_netns == netns {
-                    made.insert(peer.index);
-                }
-            }
-            _ => {}
+        if !is_new {
+            made.extend(step.op.makes(netns));
         }
     }
     steps.len().min(AT_ONCE)
@@ -128,22 +121,6 @@ pub fn may_be_half_done(op: &Op) -> bool {
     master.is_some_and(|master| master != 0) || set.into_iter().filter(|&set| set).count() > 1
 }
 
-/// The indexes of devices that a message is about.
-fn used(op: &Op) -> Vec<u32> {
-    match op {
-        Op::LinkSet { link, change } => [Some(link.index), change.master].into_iter().flatten().collect(),
-        Op::LinkDelete { link }
-        | Op::PortPutBack { link, .. }
-        | Op::AddressAdd { link, .. }
-        | Op::AddressDelete { link, .. }
-        | Op::AddressPutBack { link, .. } => vec![link.index],
-        Op::RouteAdd { route, .. } | Op::RouteDelete { route } => {
-            route.nexthops.iter().filter_map(|hop| hop.link).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +164,9 @@ mod tests {
             up(3),
             up(9),
         ];
-        assert_eq!(pieces(ops), [(Piece::Single, 1), (Piece::Messages, 3), (Piece::Messages, 3)]);
+        let (of_new, others) = (pieces(ops.clone()), pieces(ops[1..].to_vec()));
+        assert_eq!(of_new, [(Piece::Single, 1), (Piece::Messages, 6)], "nobody has devices in a new namespace");
+        assert_eq!(others, [(Piece::Messages, 3), (Piece::Messages, 3)]);
         assert_eq!(pieces(vec![veth(2, 9, Netns::Host), up(9)]), [(Piece::Messages, 2)], "another namespace's 9");
     }
 

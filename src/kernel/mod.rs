@@ -1,11 +1,11 @@
 //! Everything that talks to the Linux kernel. The rest of the program sees [`Kernel`]: it reads a [`Snapshot`] and
 //! runs [`Batch`]es. [`Live`] is the machine, [`fake::Fake`] a value that behaves like one.
 
-use std::os::fd::OwnedFd;
+use std::{collections::BTreeSet, os::fd::OwnedFd};
 
 use crate::{
     model::{
-        TopologyName,
+        Netns, TopologyName,
         mark::{MARK_GROUP, PARK_GROUP},
         snapshot::{LinkState, ReadRequest, Snapshot},
     },
@@ -23,17 +23,21 @@ mod address;
 mod borrow;
 mod cookie;
 mod delete;
+mod descriptors;
 mod dying;
 mod gone;
 mod group;
 mod link;
 mod machine;
+mod netconf;
 mod netlink;
 mod nsid;
+mod nursery;
 mod park;
 mod patience;
 mod peers;
 mod privilege;
+mod procfs;
 mod read;
 mod replay;
 mod reply;
@@ -41,6 +45,7 @@ mod route;
 mod run;
 mod sockets;
 mod sysctl;
+mod together;
 mod words;
 
 pub use error::{BatchError, KernelError, Outcome, StepFailure};
@@ -53,16 +58,38 @@ pub trait Kernel {
     /// Reads the host and every named namespace.
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError>;
 
+    /// The same once more, to be read while a run is under way; `None` where that cannot be.
+    fn another(&self) -> Option<Box<dyn Kernel + Send>> {
+        None
+    }
+
+    /// Is told what runs next, so that what takes long and shows nowhere can be begun. What was told before is off.
+    fn expect(&mut self, _: &[Batch]) {}
+
     /// Runs one batch in order. It stops after a failure, but messages that went to the kernel together with the one
     /// that failed have run as well: the error tells the outcome of every step.
     fn run(&mut self, batch: &Batch) -> Result<(), BatchError>;
+
+    /// Runs batches that are each [apart](Batch::is_apart) from the others. One answer each; where there are fewer, the
+    /// rest was not tried.
+    fn run_together(&mut self, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
+        let mut done = Vec::with_capacity(batches.len());
+        for batch in batches {
+            done.push(self.run(batch));
+            if done.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        done
+    }
 
     /// Waits until what was deleted is really gone, so that its names and indexes can be used again. For five seconds
     /// at most.
     fn settle(&mut self) -> Result<(), KernelError>;
 
-    /// Lets go of everything that runs of a topology have set aside, and that is still there.
-    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError>;
+    /// Lets go of everything that runs of a topology have set aside, and that is still there. Where it is known in which
+    /// namespaces devices may be, others are not looked at.
+    fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError>;
 
     /// Removes the devices that a run has made and not yet marked when it was killed. No other run may be under way.
     fn sweep(&mut self) -> Result<(), KernelError>;
@@ -78,13 +105,19 @@ pub struct Live {
     host: OwnedFd,
     directory_ready: bool,
     dying: dying::Dying,
+    nursery: Option<nursery::Nursery>,
 }
 
 impl Live {
     /// The kernel as the calling thread's namespace sees it, which is the `host` from now on.
     pub fn new() -> Result<Self, KernelError> {
+        descriptors::raise();
         let host = netns::own().map_err(|error| KernelError::io("cannot open this process's namespace", error))?;
-        Ok(Self { host, directory_ready: false, dying: dying::Dying::default() })
+        Ok(Self::of(host))
+    }
+
+    fn of(host: OwnedFd) -> Self {
+        Self { host, directory_ready: false, dying: dying::Dying::default(), nursery: None }
     }
 
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
@@ -92,9 +125,16 @@ impl Live {
         privilege::check()
     }
 
-    /// Deletes the devices, wherever they are, that `goes` says so of.
-    fn delete_links(&mut self, goes: impl Fn(&LinkState) -> bool) -> Result<(), KernelError> {
-        for (netns, state) in read::links(&self.host)? {
+    /// Deletes the devices that `goes` says so of, wherever they are, or in these namespaces.
+    fn delete_links(
+        &mut self,
+        places: Option<&BTreeSet<Netns>>,
+        goes: impl Fn(&LinkState) -> bool,
+    ) -> Result<(), KernelError> {
+        if places.is_some_and(BTreeSet::is_empty) {
+            return Ok(());
+        }
+        for (netns, state) in read::links(&self.host, places)? {
             let going = state.links.iter().filter(|link| goes(link));
             let links: Vec<LinkRef> =
                 going.map(|link| LinkRef { index: link.index, name: link.name.clone() }).collect();
@@ -111,7 +151,7 @@ impl Live {
 
     fn drop_netns(&mut self, topology: &TopologyName, inode: u64, name: &str) -> Result<(), KernelError> {
         if let Some(fd) = park::drop(topology, inode)? {
-            let ends = dying::ends(&fd, &self.host)?;
+            let ends = dying::ends(&mut netns::socket_in(&fd)?, &self.host)?;
             self.dying.add(fd, name, ends);
         }
         Ok(())
@@ -131,17 +171,37 @@ impl Kernel for Live {
         read::snapshot(&self.host, request)
     }
 
+    fn another(&self) -> Option<Box<dyn Kernel + Send>> {
+        Some(Box::new(Self::of(self.host.try_clone().ok()?)))
+    }
+
+    fn expect(&mut self, batches: &[Batch]) {
+        self.nursery = nursery::Nursery::open(&self.host, batches);
+    }
+
     fn run(&mut self, batch: &Batch) -> Result<(), BatchError> {
         run::Run::new(self, batch).run()
+    }
+
+    fn run_together(&mut self, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
+        // Each holds a descriptor until all are done.
+        let many = descriptors::AT_ONCE.min(descriptors::limit() / 2).max(1);
+        let done: Vec<_> = batches.chunks(many).flat_map(|batches| together::run(&self.host, batches)).collect();
+        let mut note = |done: Option<together::Let>| {
+            if let Some(together::Let { fd, name, ends }) = done {
+                self.dying.add(fd, &name, ends);
+            }
+        };
+        done.into_iter().map(|done| done.map(&mut note)).collect()
     }
 
     fn settle(&mut self) -> Result<(), KernelError> {
         self.dying.settle(&self.host)
     }
 
-    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+    fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
         let is_ours = |link: &LinkState| link.mark().is_some_and(|mark| mark.topology == *topology);
-        self.delete_links(|link| link.group == PARK_GROUP && is_ours(link))?;
+        self.delete_links(places, |link| link.group == PARK_GROUP && is_ours(link))?;
         for inode in park::kept(topology)? {
             self.drop_netns(topology, inode, topology.as_str())?;
         }
@@ -149,7 +209,7 @@ impl Kernel for Live {
     }
 
     fn sweep(&mut self) -> Result<(), KernelError> {
-        self.delete_links(|link| link.group == MARK_GROUP && link.alias.is_none())
+        self.delete_links(None, |link| link.group == MARK_GROUP && link.alias.is_none())
     }
 
     fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError> {

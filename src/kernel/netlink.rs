@@ -139,7 +139,7 @@ impl RouteSocket {
     /// it; what it refused comes back with the request's place.
     pub fn send(&mut self, requests: &[Request]) -> Result<Vec<(usize, Refusal)>, TransportError> {
         let mut refused = Vec::new();
-        self.exchange(requests, |place, reply| {
+        self.exchange(requests, Ends::WithAnAck, |place, reply| {
             if let Answer::Refused(refusal) = reply {
                 refused.push((place, refusal));
             }
@@ -155,13 +155,14 @@ impl RouteSocket {
         decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<Vec<Result<T, Refusal>>, TransportError> {
         let mut answers: Vec<Option<Result<T, Refusal>>> = requests.iter().map(|_| None).collect();
-        self.exchange(requests, |place, reply| {
+        let each = |place: usize, reply: Answer<'_>| {
             match reply {
                 Answer::Refused(refusal) => answers[place] = Some(Err(refusal)),
                 Answer::Message(payload) => answers[place] = Some(Ok(decode(payload)?)),
             }
             Ok(())
-        })?;
+        };
+        self.exchange(requests, Ends::WithTheLastAnswer, each)?;
         let missing = || DecodeError::from("a request was left without an answer");
         answers.into_iter().map(|answer| answer.ok_or_else(|| missing().into())).collect()
     }
@@ -230,6 +231,7 @@ impl RouteSocket {
     fn exchange(
         &mut self,
         requests: &[Request],
+        ends: Ends,
         mut each: impl FnMut(usize, Answer<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), TransportError> {
         let mut next = 0;
@@ -239,14 +241,16 @@ impl RouteSocket {
             let first = self.sequence.wrapping_add(1);
             let mut last = first;
             while next < requests.len() && next - base < MESSAGES_AT_ONCE && bytes.len() < BYTES_AT_ONCE {
-                let ends = next + 1 == requests.len() || next + 1 - base == MESSAGES_AT_ONCE;
-                last = self.encode(&requests[next], ends, &mut bytes);
+                last = self.encode(&requests[next], false, &mut bytes);
                 next += 1;
             }
-            // Where the bytes ended the chunk, its last message still lacks the ack.
-            acknowledge_last(&mut bytes, last);
+            if ends == Ends::WithAnAck {
+                acknowledge_last(&mut bytes, last);
+            }
             self.transmit(&bytes)?;
-            self.collect(first, last, |sequence, answer| each(base + sequence.wrapping_sub(first) as usize, answer))?;
+            self.collect(first, last, ends, |sequence, answer| {
+                each(base + sequence.wrapping_sub(first) as usize, answer)
+            })?;
         }
         Ok(())
     }
@@ -256,6 +260,7 @@ impl RouteSocket {
         &mut self,
         first: u32,
         last: u32,
+        ends: Ends,
         mut each: impl FnMut(u32, Answer<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), TransportError> {
         loop {
@@ -265,7 +270,7 @@ impl RouteSocket {
                 }
                 if reply.kind != NLMSG_ERROR {
                     each(reply.sequence, Answer::Message(reply.payload))?;
-                    return Ok(false);
+                    return Ok(ends == Ends::WithTheLastAnswer && reply.sequence == last);
                 }
                 if let Some(refusal) = refusal(&reply)? {
                     each(reply.sequence, Answer::Refused(refusal))?;
@@ -348,6 +353,15 @@ impl RouteSocket {
         }
         Ok(done)
     }
+}
+
+/// What a conversation ends with. The kernel answers in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// With the ack, or the refusal, of the last message.
+    WithAnAck,
+    /// With the last message's answer, or its refusal: each has one.
+    WithTheLastAnswer,
 }
 
 enum Answer<'a> {

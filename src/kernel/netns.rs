@@ -26,7 +26,7 @@ use nix::{
     unistd::linkat,
 };
 
-use super::{KernelError, folder::lock_within, link, netlink::RouteSocket};
+use super::{KernelError, folder::lock_within, link, netlink::RouteSocket, nursery::Unnamed};
 use crate::{
     model::{Mark, Netns, TopologyName},
     op::LinkChange,
@@ -223,29 +223,38 @@ pub fn prepare_directory() -> Result<(), KernelError> {
     }
 }
 
-/// Makes a namespace whose `lo` bears the mark before its name is visible, and hands back a socket inside.
-/// [`prepare_directory`] must have run.
-pub fn create(name: &str, mark: &str) -> Result<(OwnedFd, RouteSocket), KernelError> {
+/// Makes a namespace whose `lo` bears the mark, on a thread that is the caller's own, which is in it afterwards. Nobody sees
+/// it until it gets a name by [`name`].
+pub fn unnamed(host: &OwnedFd, mark: &str) -> Result<Unnamed, KernelError> {
+    let fail = |error| KernelError::io("cannot create a namespace", error);
+    // A new one may get settings from the one that it is made in (`net.core.devconf_inherit_init_net`).
+    enter(host)?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()).hint(why_none_is_made(errno)))?;
+    let fd = own().map_err(fail)?;
+    let mut socket = open_socket()?;
+    let alias = LinkChange { alias: Some(mark.to_owned()), ..LinkChange::default() };
+    let what = "cannot mark a namespace";
+    let refused = socket.send(&link::set(LO, &alias)).map_err(|error| error.into_error(what))?;
+    match refused.into_iter().next() {
+        Some((_, refusal)) => Err(refusal.into_error(what)),
+        None => Ok(Unnamed { fd, socket }),
+    }
+}
+
+/// The same on a thread that goes at once.
+pub fn create(host: &OwnedFd, mark: &str) -> Result<Unnamed, KernelError> {
+    on_thread(|| unnamed(host, mark))
+}
+
+/// Gives a namespace its name. [`prepare_directory`] must have run.
+pub fn name(fd: &OwnedFd, name: &str, mark: &str) -> Result<(), KernelError> {
     let path = path(name)?;
-    let netns = Netns::Named(name.into());
-    on_thread(|| {
-        let fail = |error| KernelError::io(format!("cannot create namespace `{name}`"), error);
-        unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()).hint(why_none_is_made(errno)))?;
-        let fd = own().map_err(fail)?;
-        let mut socket = open_socket()?;
-        let alias = LinkChange { alias: Some(mark.to_owned()), ..LinkChange::default() };
-        let what = || format!("cannot mark namespace `{name}`");
-        let refused = socket.send(&link::set(LO, &alias)).map_err(|error| error.into_error(what()))?;
-        if let Some((_, refusal)) = refused.into_iter().next() {
-            return Err(refusal.into_error(what()));
-        }
-        bind(Path::new(OWN), &path, mark).map_err(|error| {
-            let taken = error.kind() == io::ErrorKind::AlreadyExists;
-            fail(error).hint(taken.then(|| format!("{} is already there", path.display())))
-        })?;
-        Ok((fd, socket))
+    let source = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    bind(Path::new(&source), &path, mark).map_err(|error| {
+        let taken = error.kind() == io::ErrorKind::AlreadyExists;
+        let hint = taken.then(|| format!("{} is already there", path.display()));
+        KernelError::io(format!("cannot create namespace `{name}`"), error).hint(hint)
     })
-    .map_err(|error| error.in_netns(&netns))
 }
 
 fn why_none_is_made(errno: Errno) -> Option<&'static str> {

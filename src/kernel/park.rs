@@ -46,8 +46,15 @@ impl Namespace<'_> {
             return Err(KernelError::message(what(), "another program has put another namespace in its place"));
         }
         let fail = |error| KernelError::io(what(), error);
-        make_folder(&self.mark.topology).map_err(fail)?;
-        bind(&netns::path(self.name)?, &self.kept(), self.mark).map_err(fail)?;
+        let kept = self.kept();
+        match bind(&netns::path(self.name)?, &kept, self.mark) {
+            // The first one makes the folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_folder(&self.mark.topology).map_err(fail)?;
+                bind(&netns::path(self.name)?, &kept, self.mark).map_err(fail)?;
+            }
+            bound => bound.map_err(fail)?,
+        }
         netns::delete(self.name)
     }
 

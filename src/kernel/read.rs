@@ -1,13 +1,18 @@
 //! One reading of the kernel: the host and every named namespace.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+};
+
+use rtnetlink::{
+    packet_core::DecodeError,
+    packet_route::{AddressFamily, RouteNetlinkMessage},
 };
 
 use super::{
@@ -21,7 +26,7 @@ use super::{
 use crate::model::{
     Netns,
     machine::{DeviceKind, Trial},
-    snapshot::{FirewallState, NetnsState, ReadRequest, Snapshot},
+    snapshot::{Depth, FirewallState, NetnsState, ReadRequest, Snapshot},
 };
 
 /// More gain nothing: dumps wait for each other in the kernel.
@@ -43,10 +48,9 @@ enum Found {
 pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, KernelError> {
     let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
     let request = &with_borrowed(request, &snapshot);
-    let mut places = vec![Netns::Host];
-    places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into())));
+    let places = places(request)?;
     let (mut present, mut readings) = (Vec::new(), Vec::new());
-    for (place, found) in places.iter().zip(read_all(host, &places, Some(request))?) {
+    for (place, found) in places.iter().zip(read_all(host, &places, request)?) {
         match (place, found) {
             (_, Found::Namespace(reading)) => {
                 present.push(place.clone());
@@ -65,7 +69,8 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
         snapshot.namespaces.values_mut().for_each(NetnsState::hide_parked);
     }
     for (netns, wanted) in request.firewalls.iter().filter(|(_, wanted)| !wanted.is_empty()) {
-        if !snapshot.namespaces.contains_key(netns) {
+        let is_asked = request.depth(netns) == Some(Depth::Whole);
+        if is_asked && !snapshot.namespaces.contains_key(netns) {
             snapshot.to_come.insert(netns.clone(), firewall::of_new_or_why(wanted));
         }
     }
@@ -85,6 +90,16 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     snapshot.boot = machine::boot();
     snapshot.namespace_limit = machine::namespace_limit();
     Ok(snapshot)
+}
+
+/// The namespaces that are asked for, the host before all.
+fn places(request: &ReadRequest) -> Result<Vec<Netns>, KernelError> {
+    let mut places = vec![Netns::Host];
+    match &request.places {
+        Some(wanted) => places.extend(wanted.keys().filter(|netns| **netns != Netns::Host).cloned()),
+        None => places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into()))),
+    }
+    Ok(places)
 }
 
 /// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.
@@ -121,11 +136,16 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
     aliases
 }
 
-/// The links of the host and of every named namespace, peers found, and nothing else.
-pub fn links(host: &OwnedFd) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
+/// The links of the host and of these namespaces, peers found, and nothing else; of all named ones where it is not said
+/// of which.
+pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
     let mut places = vec![Netns::Host];
-    places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into())));
-    let found = read_all(host, &places, None)?;
+    match of {
+        Some(of) => places.extend(of.iter().filter(|netns| **netns != Netns::Host).cloned()),
+        None => places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into()))),
+    }
+    let links = places.iter().map(|netns| (netns.clone(), Depth::Links)).collect();
+    let found = read_all(host, &places, &ReadRequest { places: Some(links), ..ReadRequest::default() })?;
     let (mut present, mut readings): (Vec<_>, Vec<_>) = places
         .into_iter()
         .zip(found)
@@ -139,16 +159,17 @@ pub fn links(host: &OwnedFd) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
     Ok(present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect())
 }
 
-/// Reads every place, in their order, on a few threads. Without a request only links are read.
-fn read_all(host: &OwnedFd, places: &[Netns], request: Option<&ReadRequest>) -> Result<Vec<Found>, KernelError> {
+/// Reads every place, in their order, on a few threads.
+fn read_all(host: &OwnedFd, places: &[Netns], request: &ReadRequest) -> Result<Vec<Found>, KernelError> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Result<Found, KernelError>)>> = Mutex::new(Vec::with_capacity(places.len()));
     let work = || {
         let mut own = Vec::new();
+        let mut sysctls = sysctl::Reader::default();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(place) = places.get(at) else { break };
-            let found = read_place(host, place, request).map_err(|error| error.in_netns(place));
+            let found = read_place(host, place, request, &mut sysctls).map_err(|error| error.in_netns(place));
             let failed = found.is_err();
             own.push((at, found));
             if failed {
@@ -173,7 +194,12 @@ fn read_all(host: &OwnedFd, places: &[Netns], request: Option<&ReadRequest>) -> 
 }
 
 /// Runs on a thread of its own, which it moves.
-fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> Result<Found, KernelError> {
+fn read_place(
+    host: &OwnedFd,
+    place: &Netns,
+    request: &ReadRequest,
+    sysctls: &mut sysctl::Reader,
+) -> Result<Found, KernelError> {
     let opened;
     let fd = match place {
         Netns::Host => host,
@@ -186,21 +212,26 @@ fn read_place(host: &OwnedFd, place: &Netns, request: Option<&ReadRequest>) -> R
             }
         },
     };
+    let depth = request.depth(place);
+    if depth <= Some(Depth::Inode) {
+        let state = NetnsState { inode: netns::inode(fd)?, ..NetnsState::default() };
+        return Ok(Found::Namespace(Reading { state, ..Reading::default() }));
+    }
     match netns::enter(fd) {
         // A namespace of another kind, such as of processes.
         Err(error) if error.is(nix::errno::Errno::EINVAL) => return Ok(Found::Stale),
         entered => entered?,
     }
     let mut socket = netns::open_socket()?;
-    let mut reading = read_links(&mut socket, request.is_some_and(|request| request.whole))?;
+    let mut reading = read_links(&mut socket, request.whole)?;
     reading.state.inode = netns::inode(fd)?;
     reading.state.cookie = socket.netns_cookie();
     if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
         let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
         reading.host_nsid = numbers.into_iter().next().flatten();
     }
-    if let Some(request) = request {
-        read_rest(&mut socket, place, fd, request, &mut reading.state)?;
+    if depth == Some(Depth::Whole) {
+        read_rest(&mut socket, place, fd, request, sysctls, &mut reading.state)?;
     }
     Ok(Found::Namespace(reading))
 }
@@ -221,26 +252,40 @@ fn read_links(socket: &mut RouteSocket, whole: bool) -> Result<Reading, KernelEr
     Ok(reading)
 }
 
+/// One family after the other: where they are asked for together, the kernel takes the lock of all its networking.
+fn by_family<T>(
+    socket: &mut RouteSocket,
+    dump: fn(AddressFamily) -> RouteNetlinkMessage,
+    decode: fn(&[u8]) -> Result<Option<T>, DecodeError>,
+    what: &str,
+) -> Result<Vec<T>, KernelError> {
+    let mut found = Vec::new();
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        // A kernel without the family answers for all that it has.
+        let number = u8::from(family);
+        let decode = |payload: &[u8]| if payload.first() == Some(&number) { decode(payload) } else { Ok(None) };
+        found.extend(socket.dump(&dump(family), decode).map_err(|error| error.into_error(what))?);
+    }
+    Ok(found)
+}
+
 fn read_rest(
     socket: &mut RouteSocket,
     place: &Netns,
     fd: &OwnedFd,
     request: &ReadRequest,
+    sysctls: &mut sysctl::Reader,
     state: &mut NetnsState,
 ) -> Result<(), KernelError> {
     let decode = if request.whole { address::decode_whole } else { address::decode };
-    state.addresses =
-        socket.dump(&address::dump(), decode).map_err(|error| error.into_error("cannot read the addresses"))?;
+    state.addresses = by_family(socket, address::dump, decode, "cannot read the addresses")?;
     let decode = if request.whole { route::decode_whole } else { route::decode };
-    state.routes = socket.dump(&route::dump(), decode).map_err(|error| error.into_error("cannot read the routes"))?;
+    state.routes = by_family(socket, route::dump, decode, "cannot read the routes")?;
     if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
         state.listeners = sockets::listeners(ports)?;
     }
-    for key in request.sysctls.get(place).into_iter().flatten() {
-        for key in sysctl::expand(key)? {
-            let value = sysctl::read(&key)?;
-            state.sysctls.insert(key, value);
-        }
+    if let Some(keys) = request.sysctls.get(place) {
+        state.sysctls = sysctls.read(keys, socket, &state.links)?;
     }
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.

@@ -123,9 +123,11 @@ fn nexthop(to: IpNet, hop: &Nexthop) -> RouteNextHop {
     next
 }
 
-/// Asks for all routes of both families.
-pub fn dump() -> RouteNetlinkMessage {
-    RouteNetlinkMessage::GetRoute(RouteMessage::default())
+/// Asks for all routes of a family.
+pub fn dump(family: AddressFamily) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family;
+    RouteNetlinkMessage::GetRoute(message)
 }
 
 /// A route of the dump; `None` for what is nobody's to judge: table `local`, multicast, caches.

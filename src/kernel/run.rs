@@ -13,9 +13,10 @@ use super::{
     delete, dying, firewall,
     gone::is_gone,
     group::{self, Piece},
-    link,
+    link, netconf,
     netlink::{Request, RouteSocket, TransportError},
     netns::{self, Opened},
+    nursery::Unnamed,
     park, replay,
     reply::Refusal,
     route, sysctl, words,
@@ -32,6 +33,8 @@ pub struct Run<'a> {
     /// The batch's namespace, once it is needed; the host's is the live kernel's own.
     place: Option<OwnedFd>,
     socket: Option<RouteSocket>,
+    /// Whether the batch has made the namespace.
+    is_new: bool,
     failures: Vec<StepFailure>,
     attempted: usize,
 }
@@ -39,7 +42,7 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// Gets ready; nothing is touched yet.
     pub fn new(live: &'a mut Live, batch: &'a Batch) -> Self {
-        Self { live, batch, place: None, socket: None, failures: Vec::new(), attempted: 0 }
+        Self { live, batch, place: None, socket: None, is_new: false, failures: Vec::new(), attempted: 0 }
     }
 
     /// Runs piece after piece until one fails.
@@ -179,7 +182,8 @@ impl<'a> Run<'a> {
     }
 
     fn deletes(&mut self, start: usize, end: usize) {
-        if let Err(error) = self.connect() {
+        // A bridge goes at once, but for each port that it has when it goes.
+        if let Err(error) = self.live.dying.settle(&self.live.host).and_then(|()| self.connect()) {
             self.attempted = start + 1;
             return self.fail(start, error, false);
         }
@@ -200,6 +204,11 @@ impl<'a> Run<'a> {
 
     fn sysctls(&mut self, start: usize, end: usize) {
         let batch = self.batch;
+        let start = self.first_to_write(start, end);
+        if start == end {
+            self.attempted = end;
+            return;
+        }
         let outcome = self.inside(|| {
             for (index, step) in batch.steps.iter().enumerate().take(end).skip(start) {
                 let Op::SysctlSet { key, value } = &step.op else { continue };
@@ -220,6 +229,18 @@ impl<'a> Run<'a> {
                 self.fail(start, error, false);
             }
         }
+    }
+
+    /// Of sysctls that are to be written in a namespace that has just been made, the first that is not so already, as far as
+    /// netlink tells: a file below `/proc/sys` takes many times as long. What is written may change those after it.
+    fn first_to_write(&mut self, start: usize, end: usize) -> usize {
+        let Some(socket) = self.socket.as_mut().filter(|_| self.is_new) else { return start };
+        let steps = &self.batch.steps[start..end];
+        let wanted =
+            |step: &'a Step| if let Op::SysctlSet { key, value } = &step.op { Some((&**key, value)) } else { None };
+        let told = netconf::read(socket, steps.iter().filter_map(wanted).map(|(key, _)| key)).unwrap_or_default();
+        let is_so = |(key, value): (&str, &String)| told.iter().any(|(it, live)| *it == key && live == value);
+        start + steps.iter().take_while(|step| wanted(step).is_some_and(is_so)).count()
     }
 
     fn single(&mut self, step: &Step) -> Result<(), KernelError> {
@@ -298,9 +319,11 @@ impl<'a> Run<'a> {
     fn create_netns(&mut self, mark: &str) -> Result<(), KernelError> {
         let name = self.name()?;
         self.live.prepare_directory()?;
-        let (place, socket) = netns::create(name, mark)?;
-        self.place = Some(place);
-        self.socket = Some(socket);
+        let made_ahead = self.live.nursery.as_ref().and_then(|nursery| nursery.next(mark));
+        let made = made_ahead.unwrap_or_else(|| netns::create(&self.live.host, mark));
+        let Unnamed { fd, socket } = made.map_err(|error| error.about(format!("cannot create namespace `{name}`")))?;
+        netns::name(&fd, name, mark)?;
+        (self.place, self.socket, self.is_new) = (Some(fd), Some(socket), true);
         Ok(())
     }
 
@@ -310,7 +333,7 @@ impl<'a> Run<'a> {
         self.socket = None;
         match netns::open(name)? {
             Opened::Namespace(fd) => {
-                let ends = dying::ends(&fd, &self.live.host)?;
+                let ends = dying::ends(&mut netns::socket_in(&fd)?, &self.live.host)?;
                 netns::delete(name)?;
                 self.live.dying.add(fd, name, ends);
                 Ok(())
@@ -380,7 +403,7 @@ impl<'a> Run<'a> {
     /// New devices may want the names and indexes of those that are on their way out.
     fn settle_before(&mut self, start: usize, end: usize) -> Result<(), KernelError> {
         let makes = self.batch.steps[start..end].iter().any(|step| match &step.op {
-            Op::VethCreate { .. } | Op::BridgeCreate { .. } => true,
+            Op::VethCreate { .. } | Op::BridgeCreate { .. } | Op::LinkDelete { .. } => true,
             Op::LinkSet { change, .. } => change.rename.is_some(),
             _ => false,
         });

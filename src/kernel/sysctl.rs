@@ -1,8 +1,22 @@
 //! Sysctls: files below `/proc/sys`, of which those in `net` are the calling thread's namespace's own.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::{self, Read as _},
+    path::PathBuf,
+};
 
-use super::KernelError;
+use nix::{dir::Dir, fcntl::OFlag};
+
+use super::{KernelError, netconf, netlink::RouteSocket, procfs::Procfs};
+use crate::model::snapshot::LinkState;
+
+/// Whether a namespace has IPv6 off: written for all, it is off on each device.
+const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
+
+/// More than any value has.
+const LARGEST: usize = 4096;
 
 /// Whether a key names a file below `/proc/sys/net` and nothing else. One comes from a file, a memo or a record: it must
 /// not lead out of the folder, nor to what is the whole machine's.
@@ -11,12 +25,66 @@ pub fn is_key(key: &str) -> bool {
     stays && key.starts_with("net/")
 }
 
-fn path(key: &str) -> Result<PathBuf, KernelError> {
+/// Where a key's file is below `/proc`.
+fn below(key: &str) -> Result<PathBuf, KernelError> {
     if !is_key(key) {
         let what = format!("cannot use sysctl `{}`", key.escape_debug());
         return Err(KernelError::message(what, "that is no key"));
     }
-    Ok(PathBuf::from("/proc/sys").join(key))
+    Ok(PathBuf::from("sys").join(key))
+}
+
+fn path(key: &str) -> Result<PathBuf, KernelError> {
+    Ok(PathBuf::from("/proc").join(below(key)?))
+}
+
+/// Reads the sysctls of many namespaces, one after the other.
+#[derive(Debug, Default)]
+pub struct Reader {
+    procfs: Option<Procfs>,
+}
+
+impl Reader {
+    /// The values in the calling thread's namespace, which is another one than at the last call: `None` of those that
+    /// this kernel has not. A key with a `*` for one of its parts stands for several.
+    pub fn read(
+        &mut self,
+        keys: &BTreeSet<String>,
+        socket: &mut RouteSocket,
+        links: &[LinkState],
+    ) -> Result<BTreeMap<String, Option<String>>, KernelError> {
+        let mut values = BTreeMap::new();
+        let told = netconf::read(socket, keys.iter().map(String::as_str))
+            .map_err(|error| error.into_error("cannot read what is forwarded"))?;
+        values.extend(told.into_iter().map(|(key, value)| (key.to_owned(), Some(value))));
+        // On again for each device, it says nothing.
+        if keys.contains(IPV6_OFF) && links.iter().all(|link| link.ipv6 == Some(true)) {
+            values.insert(IPV6_OFF.to_owned(), Some("0".to_owned()));
+        }
+        let left: Vec<&String> = keys.iter().filter(|key| !values.contains_key(*key)).collect();
+        if left.is_empty() {
+            return Ok(values);
+        }
+        let procfs = self.enter().map_err(|error| KernelError::io("cannot open /proc", error))?;
+        for key in left {
+            for key in expand_in(procfs, key)? {
+                let value = read_in(procfs, &key)?;
+                values.insert(key, value);
+            }
+        }
+        Ok(values)
+    }
+
+    fn enter(&mut self) -> io::Result<&Procfs> {
+        let procfs = match self.procfs.take() {
+            Some(mut procfs) => {
+                procfs.next()?;
+                procfs
+            }
+            None => Procfs::new()?,
+        };
+        Ok(self.procfs.insert(procfs))
+    }
 }
 
 /// The value in the calling thread's namespace; `None` where this kernel has no such key. Columns are one space apart.
@@ -28,16 +96,32 @@ pub fn read(key: &str) -> Result<Option<String>, KernelError> {
     }
 }
 
+fn read_in(procfs: &Procfs, key: &str) -> Result<Option<String>, KernelError> {
+    let file = match procfs.open(&below(key)?, OFlag::O_RDONLY) {
+        Ok(fd) => File::from(fd),
+        Err(error) if missing(&error) => return Ok(None),
+        Err(error) => return Err(KernelError::io(format!("cannot read sysctl {key}"), error)),
+    };
+    // The kernel gives a value as a whole.
+    let mut value = [0; LARGEST];
+    match (&file).read(&mut value) {
+        Ok(length) => Ok(Some(normal(&String::from_utf8_lossy(&value[..length])))),
+        Err(error) if missing(&error) => Ok(None),
+        Err(error) => Err(KernelError::io(format!("cannot read sysctl {key}"), error)),
+    }
+}
+
 /// The keys that a key with a `*` for one of its parts stands for here; any other stands for itself.
-pub fn expand(key: &str) -> Result<Vec<String>, KernelError> {
+fn expand_in(procfs: &Procfs, key: &str) -> Result<Vec<String>, KernelError> {
     let Some((head, tail)) = key.split_once("/*/") else { return Ok(vec![key.to_owned()]) };
-    let folder = path(head)?;
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
+    let opened = procfs.open(&below(head)?, OFlag::O_RDONLY | OFlag::O_DIRECTORY);
+    let mut folder = match opened.and_then(|fd| Ok(Dir::from_fd(fd)?)) {
+        Ok(folder) => folder,
         Err(error) if missing(&error) => return Ok(Vec::new()),
         Err(error) => return Err(KernelError::io(format!("cannot list the sysctls below {head}"), error)),
     };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names = folder.iter().flatten().filter_map(|entry| entry.file_name().to_str().map(str::to_owned).ok());
+    let names = names.filter(|name| !matches!(&**name, "." | ".."));
     let mut keys: Vec<String> = names.map(|name| format!("{head}/{name}/{tail}")).collect();
     keys.sort();
     Ok(keys)

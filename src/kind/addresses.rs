@@ -89,16 +89,20 @@ impl Addresses {
     }
 
     /// Adds what differs to a comparison, as the attribute `name`.
-    pub fn compare(before: Option<&Self>, after: Option<&Self>, name: impl Into<String>, comparison: &mut Comparison) {
-        let list = |nets: &BTreeSet<IpNet>| {
-            (!nets.is_empty()).then(|| Value::List(nets.iter().map(IpNet::to_string).collect()))
-        };
-        let has = before.and_then(|it| list(it.judged_by(after)));
-        let wants = after.and_then(|it| list(it.judged_by(None)));
-        match (after, &has) {
+    pub fn compare<'a>(
+        before: Option<&'a Self>,
+        after: Option<&'a Self>,
+        name: impl Into<String>,
+        comparison: &mut Comparison,
+    ) {
+        let some = |nets: &'a BTreeSet<IpNet>| Some(nets).filter(|nets| !nets.is_empty());
+        let has = before.and_then(|it| some(it.judged_by(after)));
+        let wants = after.and_then(|it| some(it.judged_by(None)));
+        let list = |nets: &BTreeSet<IpNet>| Value::List(nets.iter().map(IpNet::to_string).collect());
+        match (after, has) {
             // What is left to others is no attribute of ours.
             (Some(Self::LeftToOthers), None) => {}
-            _ => comparison.attribute(name, has, wants),
+            _ => comparison.of(name, has, wants, list),
         }
     }
 

@@ -61,6 +61,11 @@ pub struct Bridge {
 }
 
 impl Bridge {
+    /// Where it is: its namespace and device name.
+    pub fn place(&self) -> (&Netns, &str) {
+        (&self.netns, &self.device)
+    }
+
     /// `bridge.LABEL`.
     pub fn address(&self) -> Address {
         Address::new(KindName::Bridge, &*self.label)
@@ -120,7 +125,7 @@ impl Bridge {
     /// What differs.
     pub fn compare<'a>(before: Option<&'a Self>, after: Option<&'a Self>) -> Comparison {
         let mut comparison = Comparison::default();
-        comparison.identity("name", before.map(|it| (&*it.label).into()), after.map(|it| (&*it.label).into()), false);
+        comparison.identity("name", before.map(|it| &*it.label), after.map(|it| &*it.label), false);
         let netns = |it: &Self| Value::from(it.netns.as_str());
         comparison.forcing("namespace", before.map(netns), after.map(netns));
         let device = |it: &Self| Value::from(&*it.device);

@@ -78,10 +78,10 @@ impl Conf {
     }
 
     /// What differs; `name` makes an attribute's name of what it is.
-    pub fn compare(
+    pub fn compare<N: Into<String>>(
         has: Option<&Self>,
         wants: Option<&Self>,
-        name: impl Fn(&str) -> String,
+        name: impl Fn(&'static str) -> N,
         comparison: &mut Comparison,
     ) {
         let Some(wants) = wants else { return };

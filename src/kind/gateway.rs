@@ -1,8 +1,9 @@
 //! A gateway: a bridge, or a router's interface, as the way out for everyone on its segment. What it gives its members
 //! are default routes; what it lets pass is in the namespace's firewall.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::{
@@ -103,7 +104,59 @@ impl Behind {
     }
 }
 
+/// A namespace and the family of its default route: it has one of each.
+pub type Claim<'a> = (&'a Netns, IpNet);
+
+/// The default routes in namespaces of a topology that may be a gateway's, as members of they know not which.
+pub struct Defaults {
+    all: Vec<Member>,
+    /// Those that a gateway has given, by its address.
+    given: HashMap<IpAddr, Vec<usize>>,
+    of_claim: HashMap<(Netns, IpNet), Vec<usize>>,
+}
+
+impl Defaults {
+    /// What the kernel has.
+    pub fn of(snapshot: &Snapshot, topology: &TopologyName) -> Self {
+        let mut defaults = Self { all: Vec::new(), given: HashMap::default(), of_claim: HashMap::default() };
+        for (netns, state) in &snapshot.namespaces {
+            let Some(mark) = state.mark().filter(|mark| mark.topology == *topology) else { continue };
+            for route in state.routes.iter().filter(|r| r.to.prefix_len() == 0 && r.table == TABLE_MAIN) {
+                if route.metric != metric_of(&route.to, None) || !is_static(route.protocol) {
+                    continue;
+                }
+                let hop = route.nexthops.first();
+                let via = hop.and_then(|hop| hop.via);
+                if let Some(via) = via.filter(|_| route.protocol == GATEWAY_PROTOCOL) {
+                    defaults.given.entry(via).or_default().push(defaults.all.len());
+                }
+                defaults.of_claim.entry((netns.clone(), route.to)).or_default().push(defaults.all.len());
+                let link = hop.and_then(|hop| state.link_at(hop.link?));
+                let dev = link.map(|link| link.name.clone()).unwrap_or_default();
+                let label = mark.address.rest().to_owned();
+                defaults.all.push(Member { label, netns: netns.clone(), to: route.to, via, dev });
+            }
+        }
+        defaults
+    }
+
+    /// The members of a gateway: those that go by its address, and those that it claims, so that a route that was bent
+    /// elsewhere is its own.
+    pub fn of_gateway(&self, gateway: &Gateway) -> Vec<Member> {
+        let given = gateway.addresses.iter().filter_map(|net| self.given.get(&net.addr())).flatten().copied();
+        let mut places: BTreeSet<usize> = given.collect();
+        let claims = gateway.members.iter().map(|it| (it.netns.clone(), it.to));
+        places.extend(claims.filter_map(|claim| self.of_claim.get(&claim)).flatten());
+        places.into_iter().map(|place| self.all[place].clone()).collect()
+    }
+}
+
 impl Member {
+    /// What it is known by.
+    pub fn claim(&self) -> Claim<'_> {
+        (&self.netns, self.to)
+    }
+
     fn describe(&self) -> String {
         let via = self.via.map(|via| format!(" via {via}")).unwrap_or_default();
         let dev = if self.dev.is_empty() { String::new() } else { format!(" dev {}", self.dev) };
@@ -131,34 +184,9 @@ impl Gateway {
         Address::new(KindName::Gateway, &*self.name)
     }
 
-    /// Default routes of our members in namespaces of ours, given to the gateways whose address they go by. `wanted`
-    /// gateways are looked for by their members too, so that a route that was bent elsewhere is theirs.
-    pub fn members_of(&self, snapshot: &Snapshot, topology: &TopologyName) -> Vec<Member> {
-        let mut members = Vec::new();
-        for (netns, state) in &snapshot.namespaces {
-            let Some(mark) = state.mark().filter(|mark| mark.topology == *topology) else { continue };
-            for route in state.routes.iter().filter(|r| r.to.prefix_len() == 0 && r.table == TABLE_MAIN) {
-                if route.metric != metric_of(&route.to, None) || !is_static(route.protocol) {
-                    continue;
-                }
-                let hop = route.nexthops.first();
-                let via = hop.and_then(|hop| hop.via);
-                let by_us = route.protocol == GATEWAY_PROTOCOL
-                    && via.is_some_and(|via| self.addresses.iter().any(|net| net.addr() == via));
-                if by_us || self.claims(netns, &route.to) {
-                    let link = hop.and_then(|hop| state.link_at(hop.link?));
-                    let dev = link.map(|link| link.name.clone()).unwrap_or_default();
-                    let label = mark.address.rest().to_owned();
-                    members.push(Member { label, netns: netns.clone(), to: route.to, via, dev });
-                }
-            }
-        }
-        members
-    }
-
-    /// Whether a default route of `netns` is this gateway's business.
-    pub fn claims(&self, netns: &Netns, to: &IpNet) -> bool {
-        self.members.iter().any(|it| it.netns == *netns && it.to == *to)
+    /// The default routes that are this gateway's business.
+    pub fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
+        self.members.iter().map(Member::claim)
     }
 
     /// What differs.
@@ -185,12 +213,16 @@ impl Gateway {
     pub fn lower_to(&self, before: Option<&Self>, anew: bool, steps: &mut Steps<'_>) {
         let address = self.address();
         let has = before.map_or(&[][..], |it| &it.members);
-        for gone in has.iter().filter(|it| !self.claims(&it.netns, &it.to)) {
+        let claimed: HashSet<Claim<'_>> = self.claims().collect();
+        for gone in has.iter().filter(|it| !claimed.contains(&it.claim())) {
             gone.lower_away(&address, steps);
         }
-        for member in self.members.iter().filter(|it| anew || !has.contains(it)) {
-            let replaces = has.iter().any(|it| it.netns == member.netns && it.to == member.to);
-            member.lower_to(&address, replaces, steps);
+        let has: HashMap<Claim<'_>, &Member> = has.iter().map(|it| (it.claim(), it)).collect();
+        for member in &self.members {
+            let old = has.get(&member.claim());
+            if anew || old != Some(&member) {
+                member.lower_to(&address, old.is_some(), steps);
+            }
         }
     }
 

@@ -5,6 +5,8 @@ mod end;
 pub use end::End;
 use end::place_label;
 
+use foldhash::{HashMap, HashSet};
+
 use super::{
     made::Made,
     steps::{Stage, Steps},
@@ -50,21 +52,32 @@ impl Link {
     /// are a `wanted` one by all else.
     /// `memo` tells which were ports.
     pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self], memo: &Made) -> Vec<Self> {
+        let wanted = &Wanted::new(wanted);
         let mut found: Vec<Self> = Vec::new();
+        // Of a pair the other end comes later, by its index.
+        let mut others: HashSet<(&Netns, u32)> = HashSet::default();
         for (netns, state) in &snapshot.namespaces {
             let ours = state.mark().is_some_and(|mark| mark.topology == *topology);
             for link in state.links.iter().filter(|link| link.kind.as_deref() == Some(KIND)) {
+                if others.contains(&(netns, link.index)) {
+                    continue;
+                }
                 let mark = link.mark().filter(|m| m.topology == *topology && m.address.kind() == KindName::Link);
-                let claimed = ours && wanted.iter().any(|it| it.is_this(netns, link, snapshot, topology));
-                let seen = found.iter().any(|it| it.end_at(netns, &link.name).is_some());
-                if (mark.is_some() || claimed) && !seen {
+                let claimed = || ours && wanted.claims(netns, link, snapshot, topology);
+                if mark.is_some() || claimed() {
                     let name = match mark {
                         Some(mark) => mark.address.rest().to_owned(),
                         None => format!("{}:{}", place_label(netns, state), link.name),
                     };
-                    let mut seen = Self::from_state(name, netns, state, link, snapshot, topology, wanted);
-                    seen.ends.iter_mut().for_each(|end| end.was_port = memo.was_port(&end.netns, &end.device));
-                    found.push(seen);
+                    let peer = peer_of(netns, link, snapshot);
+                    others.extend(peer.map(|(netns, _, peer)| (netns, peer.index)));
+                    let ends = std::iter::once((netns, state, link)).chain(peer);
+                    let ends = ends.map(|(netns, state, link)| End {
+                        was_port: memo.was_port(netns, &link.name),
+                        ..End::from_state(netns, state, link, topology, wanted.end(netns, &link.name))
+                    });
+                    let queues = (link.queues > 1).then_some(link.queues);
+                    found.push(Self { name, ends: ends.collect(), queues });
                 }
             }
         }
@@ -83,31 +96,14 @@ impl Link {
         link.group == MARK_GROUP || whole || inside || (end.mac.is_some() && end.mac == link.mac)
     }
 
-    fn from_state(
-        name: String,
-        netns: &Netns,
-        state: &NetnsState,
-        link: &LinkState,
-        snapshot: &Snapshot,
-        topology: &TopologyName,
-        wanted: &[Self],
-    ) -> Self {
-        let like = |netns: &Netns, device: &str| wanted.iter().find_map(|it| it.end_at(netns, device));
-        let mut ends = vec![End::from_state(netns, state, link, topology, like(netns, &link.name))];
-        if let Some((peer_netns, peer_state, peer)) = peer_of(netns, link, snapshot) {
-            ends.push(End::from_state(peer_netns, peer_state, peer, topology, like(peer_netns, &peer.name)));
-        }
-        Self { name, ends, queues: (link.queues > 1).then_some(link.queues) }
-    }
-
     /// What differs. `before` must be the pair that [`Link::is_like`] has found for `after`.
-    pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
+    pub fn compare<'a>(before: Option<&'a Self>, after: Option<&'a Self>) -> Comparison {
         let mut comparison = Comparison::default();
-        comparison.identity("name", before.map(|it| (&*it.name).into()), after.map(|it| (&*it.name).into()), false);
-        let places = |it: &Self| {
-            let mut places: Vec<String> = it.ends.iter().map(|end| end.netns.to_string()).collect();
-            places.sort();
-            Value::List(places)
+        comparison.identity("name", before.map(|it| &*it.name), after.map(|it| &*it.name), false);
+        let places = |it: &'a Self| {
+            let mut places: Vec<&Netns> = it.ends.iter().map(|end| &end.netns).collect();
+            places.sort_unstable_by_key(|netns| netns.as_str());
+            Places(places)
         };
         comparison.identity("namespaces", before.map(places), after.map(places), true);
         if let Some(queues) = after.and_then(|it| it.queues) {
@@ -149,7 +145,7 @@ impl Link {
     }
 
     /// Its bridge port and its other end, where it has both.
-    fn sides(&self) -> Option<(&End, &End)> {
+    pub fn sides(&self) -> Option<(&End, &End)> {
         let port = self.ends.iter().find(|end| end.bridge.is_some())?;
         Some((port, self.ends.iter().find(|end| end.bridge.is_none())?))
     }
@@ -192,16 +188,50 @@ impl Link {
     /// Ops that remove it: one end is enough, and none is needed where a namespace of it goes too.
     /// They are done for `address`: a link that is replaced may have had another name.
     pub fn lower_away(&self, address: &Address, going: &dyn Fn(&Netns) -> bool, steps: &mut Steps<'_>) {
-        // Deleting the end that stays frees its name at once; the kernel would take up to a second after the
-        // namespace's end. Where both namespaces go, there is nothing to do.
+        // A namespace that goes takes its ends along, and with them the other ones: sooner than each could be deleted.
         let staying: Vec<&End> = self.ends.iter().filter(|end| !going(&end.netns)).collect();
+        let stays_whole = staying.len() == self.ends.len();
         for (place, end) in staying.into_iter().enumerate() {
             let link = LinkRef { index: end.index, name: end.device.clone() };
+            if !stays_whole {
+                steps.part_with_its_peer(Stage::Unlink, &end.netns, address, link);
+                continue;
+            }
             if place == 0 {
                 steps.push(Stage::DropLink, &end.netns, address, Op::LinkDelete { link: link.clone() });
             }
             steps.part(Stage::Unlink, &end.netns, address, link);
         }
+    }
+}
+
+/// The namespaces of a link's ends.
+#[derive(PartialEq)]
+struct Places<'a>(Vec<&'a Netns>);
+
+impl From<Places<'_>> for Value {
+    fn from(Places(places): Places<'_>) -> Self {
+        Self::List(places.into_iter().map(Netns::to_string).collect())
+    }
+}
+
+/// Wanted links by the places of their ends.
+struct Wanted<'a>(HashMap<(&'a Netns, &'a str), (&'a Link, &'a End)>);
+
+impl<'a> Wanted<'a> {
+    fn new(links: &'a [Link]) -> Self {
+        Self(links.iter().flat_map(|link| link.ends.iter().map(move |end| (end.place(), (link, end)))).collect())
+    }
+
+    /// The end that is wanted in a place.
+    fn end(&self, netns: &Netns, device: &str) -> Option<&'a End> {
+        self.0.get(&(netns, device)).map(|(_, end)| *end)
+    }
+
+    /// Whether a veth stands for a wanted link.
+    fn claims(&self, netns: &Netns, link: &LinkState, snapshot: &Snapshot, topology: &TopologyName) -> bool {
+        let wanted = self.0.get(&(netns, &*link.name));
+        wanted.is_some_and(|(it, _)| it.is_this(netns, link, snapshot, topology))
     }
 }
 

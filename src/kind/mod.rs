@@ -55,14 +55,14 @@ pub enum Pair<'a> {
 }
 
 /// Something that one resource gives and another needs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Thing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Thing<'a> {
     /// A namespace.
-    Netns(Netns),
+    Netns(&'a Netns),
     /// A device of a namespace.
-    Device(Netns, String),
+    Device(&'a Netns, &'a str),
     /// The forwarding and filtering of a namespace.
-    Forwarding(Netns),
+    Forwarding(&'a Netns),
 }
 
 // By hand: the derived ones would ask for `T: Copy`, of which there are only references here.
@@ -74,14 +74,14 @@ impl<T> Clone for Both<'_, T> {
 
 impl<T> Copy for Both<'_, T> {}
 
-impl<T> Both<'_, T> {
+impl<'a, T> Both<'a, T> {
     /// The one that says what it is: the file's where there is one.
-    fn either(&self) -> Option<&T> {
+    fn either(&self) -> Option<&'a T> {
         self.after.or(self.before)
     }
 }
 
-impl Pair<'_> {
+impl<'a> Pair<'a> {
     /// Its address.
     pub fn address(&self) -> Address {
         let address = match self {
@@ -113,6 +113,14 @@ impl Pair<'_> {
         }
     }
 
+    /// Whether something of it is in the kernel.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::Host(both) => both.before.is_some(),
+            other => other.sides().0,
+        }
+    }
+
     /// What differs.
     pub fn compare(&self, topology: &TopologyName) -> Comparison {
         match self {
@@ -127,53 +135,48 @@ impl Pair<'_> {
     }
 
     /// What it gives to others.
-    pub fn gives(&self) -> Vec<Thing> {
+    pub fn gives(&self) -> Vec<Thing<'a>> {
         match self {
-            Self::Namespace(both) => both.either().map(|it| Thing::Netns(it.netns.clone())).into_iter().collect(),
-            Self::Host(_) => vec![Thing::Forwarding(Netns::Host)],
-            Self::Bridge(both) => {
-                let device = |it: &bridge::Bridge| Thing::Device(it.netns.clone(), it.device.clone());
-                both.either().map(device).into_iter().collect()
-            }
+            Self::Namespace(both) => both.either().map(|it| Thing::Netns(&it.netns)).into_iter().collect(),
+            Self::Host(_) => vec![Thing::Forwarding(&Netns::Host)],
+            Self::Bridge(both) => both.either().map(|it| Thing::Device(&it.netns, &it.device)).into_iter().collect(),
             Self::Link(both) => {
                 let ends = both.either().map_or(&[][..], |it| &it.ends);
-                ends.iter().map(|end| Thing::Device(end.netns.clone(), end.device.clone())).collect()
+                ends.iter().map(|end| Thing::Device(&end.netns, &end.device)).collect()
             }
             Self::Route(_) | Self::Gateway(..) => Vec::new(),
             Self::Rules(rules) => match rules.is_whole() {
-                true => vec![Thing::Forwarding(rules.netns.clone())],
+                true => vec![Thing::Forwarding(&rules.netns)],
                 false => Vec::new(),
             },
         }
     }
 
     /// What it needs of others.
-    pub fn needs(&self) -> Vec<Thing> {
+    pub fn needs(&self) -> Vec<Thing<'a>> {
         match self {
             Self::Namespace(_) | Self::Host(_) => Vec::new(),
-            Self::Bridge(both) => both.either().map(|it| Thing::Netns(it.netns.clone())).into_iter().collect(),
+            Self::Bridge(both) => both.either().map(|it| Thing::Netns(&it.netns)).into_iter().collect(),
             Self::Link(both) => {
                 let ends = both.either().map_or(&[][..], |it| &it.ends);
-                let netns = ends.iter().map(|end| Thing::Netns(end.netns.clone()));
-                let bridges = ends.iter().filter_map(|end| Some((end, end.bridge.clone()?)));
-                netns.chain(bridges.map(|(end, bridge)| Thing::Device(end.netns.clone(), bridge))).collect()
+                let netns = ends.iter().map(|end| Thing::Netns(&end.netns));
+                let bridges = ends.iter().filter_map(|end| Some(Thing::Device(&end.netns, end.bridge.as_deref()?)));
+                netns.chain(bridges).collect()
             }
             Self::Route(both) => {
                 let Some(route) = both.either() else { return Vec::new() };
-                let devices = route.hops.iter().filter_map(|hop| hop.dev.clone());
-                let devices = devices.map(|dev| Thing::Device(route.netns.clone(), dev));
-                std::iter::once(Thing::Netns(route.netns.clone())).chain(devices).collect()
+                let devices = route.hops.iter().filter_map(|hop| hop.dev.as_deref());
+                let devices = devices.map(|dev| Thing::Device(&route.netns, dev));
+                std::iter::once(Thing::Netns(&route.netns)).chain(devices).collect()
             }
             Self::Gateway(both, _) => {
                 let Some(gateway) = both.either() else { return Vec::new() };
-                let members = gateway.members.iter().map(|it| Thing::Device(it.netns.clone(), it.dev.clone()));
-                let own = Thing::Device(gateway.netns.clone(), gateway.device.clone());
-                members.chain([own, Thing::Forwarding(gateway.netns.clone())]).collect()
+                let members = gateway.members.iter().map(|it| Thing::Device(&it.netns, &it.dev));
+                let own = Thing::Device(&gateway.netns, &gateway.device);
+                members.chain([own, Thing::Forwarding(&gateway.netns)]).collect()
             }
-            Self::Rules(rules) if rules.is_whole() => vec![Thing::Netns(rules.netns.clone())],
-            Self::Rules(rules) => {
-                vec![Thing::Netns(rules.netns.clone()), Thing::Forwarding(rules.netns.clone())]
-            }
+            Self::Rules(rules) if rules.is_whole() => vec![Thing::Netns(&rules.netns)],
+            Self::Rules(rules) => vec![Thing::Netns(&rules.netns), Thing::Forwarding(&rules.netns)],
         }
     }
 }

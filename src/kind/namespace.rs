@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use foldhash::HashMap;
+
 use super::{
     addresses::{Addresses, Holder},
     steps::{Stage, Steps},
@@ -43,10 +45,11 @@ impl Namespace {
 
     /// The namespaces that bear `topology`'s mark; `wanted` tells which addresses the file names.
     pub fn observe(snapshot: &Snapshot, topology: &TopologyName, wanted: &[Self]) -> Vec<Self> {
+        let wanted: HashMap<&Netns, &Self> = wanted.iter().map(|it| (&it.netns, it)).collect();
         let seen = snapshot.namespaces.iter().filter_map(|(netns, state)| {
             let mark = state.mark()?;
             let ours = mark.topology == *topology && mark.address.kind() == KindName::Namespace;
-            let like = wanted.iter().find(|it| it.netns == *netns);
+            let like = wanted.get(netns).copied();
             ours.then(|| Self::from_state(mark.address.rest(), netns, state, like))
         });
         seen.collect()
@@ -67,9 +70,9 @@ impl Namespace {
     /// What differs.
     pub fn compare<'a>(before: Option<&'a Self>, after: Option<&'a Self>) -> Comparison {
         let mut comparison = Comparison::default();
-        let label = |it: &Self| Value::from(&*it.label);
+        let label = |it: &'a Self| &*it.label;
         comparison.identity("name", before.map(label), after.map(label), false);
-        let netns = |it: &Self| Value::from(it.netns.as_str());
+        let netns = |it: &'a Self| it.netns.as_str();
         comparison.identity("netns", before.map(netns), after.map(netns), true);
         let loopback = |it: &Self| Value::from(it.loopback);
         comparison.attribute("loopback", before.map(loopback), after.map(loopback));

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::steps::{Stage, Steps};
@@ -115,11 +116,6 @@ impl Route {
         Address::new(KindName::Route, address_rest(&self.label, &self.to, self.table, self.metric))
     }
 
-    /// Whether the two are one place in one routing table: what the kernel keys a route by.
-    pub fn same_key(&self, netns: &Netns, to: &IpNet, table: u32, metric: u32) -> bool {
-        self.netns == *netns && self.to == *to && self.table == table && self.metric == metric
-    }
-
     /// Static routes in namespaces of ours, whoever put them there, but those that belong to a stranger's device, and
     /// routes of our protocol in the host by devices of ours or under the key of a `wanted` one.
     pub fn observe(
@@ -129,12 +125,14 @@ impl Route {
         memo: &[Address],
         is_ours: &dyn Fn(&Netns, &LinkState) -> bool,
     ) -> Vec<Self> {
+        let wanted: HashMap<_, &Self> = wanted.iter().map(|it| ((&it.netns, it.to, it.table, it.metric), it)).collect();
+        let memo = memo.iter().filter(|address| address.kind() == KindName::Route).map(Address::rest).collect();
         let mut found = Vec::new();
         for (netns, state) in &snapshot.namespaces {
             let label = state.mark().filter(|mark| mark.topology == *topology).map(|m| m.address.rest().to_owned());
             for route in &state.routes {
                 let Some(kind) = route.kind else { continue };
-                let like = wanted.iter().find(|it| it.same_key(netns, &route.to, route.table, route.metric));
+                let like = wanted.get(&(netns, route.to, route.table, route.metric)).copied();
                 let ours = match (&label, netns) {
                     (Some(_), _) => {
                         is_static(route.protocol)
@@ -145,7 +143,7 @@ impl Route {
                         route.protocol == ROUTE_PROTOCOL
                             && match Self::owner(route, state) {
                                 Some(owner) => owner == *topology,
-                                None => like.is_some() || in_memo(route, memo),
+                                None => like.is_some() || in_memo(route, &memo),
                             }
                     }
                     (None, Netns::Named(_)) => false,
@@ -198,14 +196,15 @@ impl Route {
     /// What differs.
     pub fn compare(before: Option<&Self>, after: Option<&Self>) -> Comparison {
         let mut comparison = Comparison::default();
-        let to = |it: &Self| Value::from(it.to.to_string());
-        comparison.attribute("to", before.map(to), after.map(to));
+        comparison.of("to", before.map(|it| it.to), after.map(|it| it.to), |to| to.to_string().into());
         let kind = |it: &Self| (it.kind != RouteType::Unicast).then(|| Value::from(type_name(it.kind)));
         comparison.attribute("type", before.and_then(kind), after.and_then(kind));
-        let agree = before.zip(after).is_some_and(|(b, a)| b.agrees_in_hops(a));
-        let hops = |it: &Self| it.describe_hops();
-        let wanted_hops = after.and_then(hops);
-        comparison.attribute("nexthop", if agree { wanted_hops.clone() } else { before.and_then(hops) }, wanted_hops);
+        if before.zip(after).is_some_and(|(before, after)| before.agrees_in_hops(after)) {
+            comparison.unchanged += usize::from(after.is_some_and(|it| !it.hops.is_empty()));
+        } else {
+            let hops = |it: &Self| it.describe_hops();
+            comparison.attribute("nexthop", before.and_then(hops), after.and_then(hops));
+        }
         let src = |it: &Self| it.src.map(|src| Value::from(src.to_string()));
         comparison.attribute("src", before.and_then(src), after.and_then(src));
         let mtu = |it: &Self| it.mtu.map(Value::from);
@@ -339,9 +338,8 @@ pub fn protocol_name(protocol: u8) -> String {
 }
 
 /// A route without a device of ours says by its protocol that it is netwright's; which topology's only the memo tells.
-fn in_memo(route: &RouteState, memo: &[Address]) -> bool {
-    let rest = address_rest("host", &route.to, route.table, route.metric);
-    memo.iter().any(|address| address.kind() == KindName::Route && address.rest() == rest)
+fn in_memo(route: &RouteState, memo: &HashSet<&str>) -> bool {
+    memo.contains(&*address_rest("host", &route.to, route.table, route.metric))
 }
 
 fn type_name(kind: RouteType) -> &'static str {

@@ -1,13 +1,18 @@
 //! Where kinds put their ops: in stages, so that ops of many resources run in an order that is right for the kernel and
 //! that lets those of one namespace travel together.
 
+mod gather;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashMap;
 
 use super::rename;
 use crate::{
     model::{Address, Mark, Netns, Snapshot, TopologyName, mark::PARK_GROUP},
     op::{Batch, LinkChange, LinkRef, Op, Step},
 };
+use gather::gather;
 
 /// When an op runs. Deletes come first, so that names, subnets and ports are free for what is made; within a stage the
 /// order is that of the plan.
@@ -62,10 +67,10 @@ pub enum Stage {
     Flows,
     /// Values that go back to the host.
     GiveBack,
-    /// With the end of the run, devices that were set aside go.
-    DropLink,
-    /// And so do namespaces.
+    /// With the end of the run, namespaces that were set aside go.
     DropNetns,
+    /// And so do devices: bridges once their ports have gone with those.
+    DropLink,
 }
 
 /// The ops of a plan while they are gathered.
@@ -77,11 +82,21 @@ pub struct Steps<'a> {
     pub snapshot: &'a Snapshot,
     staged: Vec<(Stage, Netns, Step)>,
     /// The devices as they will be, by namespace and name.
-    devices: BTreeMap<(Netns, String), u32>,
+    devices: HashMap<Netns, HashMap<String, u32>>,
     next_index: u32,
-    parting: Vec<(Stage, Netns, Address, LinkRef)>,
+    parting: Vec<Parting>,
     /// Devices that are named by something, but that neither exist nor will.
     pub missing: Vec<(Address, Netns, String)>,
+}
+
+/// A device that goes.
+#[derive(Debug)]
+struct Parting {
+    stage: Stage,
+    netns: Netns,
+    address: Address,
+    link: LinkRef,
+    goes_along: bool,
 }
 
 /// The lowest index that is chosen for a new device: well above those that the kernel hands out by itself, so that
@@ -91,13 +106,12 @@ pub const FIRST_INDEX: u32 = 10_000;
 impl<'a> Steps<'a> {
     /// No ops yet; the devices are those of `snapshot`.
     pub fn new(topology: &'a TopologyName, snapshot: &'a Snapshot) -> Self {
-        let mut devices = BTreeMap::new();
+        let mut devices: HashMap<Netns, HashMap<String, u32>> = HashMap::default();
         let mut highest = FIRST_INDEX;
         for (netns, state) in &snapshot.namespaces {
-            for link in &state.links {
-                devices.insert((netns.clone(), link.name.clone()), link.index);
-                highest = highest.max(link.index);
-            }
+            let named = state.links.iter().map(|link| (link.name.clone(), link.index));
+            devices.insert(netns.clone(), named.collect());
+            highest = state.links.iter().map(|link| link.index).fold(highest, u32::max);
             highest = state.parked.iter().map(|link| link.index).fold(highest, u32::max);
         }
         let (staged, parting, missing) = (Vec::new(), Vec::new(), Vec::new());
@@ -106,17 +120,17 @@ impl<'a> Steps<'a> {
 
     /// Takes a device that goes out of the picture.
     pub fn forget(&mut self, netns: &Netns, name: &str) {
-        self.devices.remove(&(netns.clone(), name.to_owned()));
+        self.devices.get_mut(netns).map(|devices| devices.remove(name));
     }
 
     /// Takes a whole namespace that goes out of the picture.
     pub fn forget_netns(&mut self, netns: &Netns) {
-        self.devices.retain(|(at, _), _| at != netns);
+        self.devices.remove(netns);
     }
 
     /// Enters a namespace that comes: it has `lo`, always at index 1.
     pub fn enter_netns(&mut self, netns: &Netns) {
-        self.devices.insert((netns.clone(), "lo".into()), 1);
+        self.enter_as(netns, "lo", 1);
     }
 
     /// Enters a device that comes, under an index that no device of this reading has: one counter for all namespaces,
@@ -124,18 +138,18 @@ impl<'a> Steps<'a> {
     pub fn enter(&mut self, netns: &Netns, name: &str) -> u32 {
         let index = self.next_index;
         self.next_index += 1;
-        self.devices.insert((netns.clone(), name.to_owned()), index);
+        self.enter_as(netns, name, index);
         index
     }
 
     /// Enters an existing device under the name that it will have.
     pub fn enter_as(&mut self, netns: &Netns, name: &str, index: u32) {
-        self.devices.insert((netns.clone(), name.to_owned()), index);
+        self.devices.entry(netns.clone()).or_default().insert(name.to_owned(), index);
     }
 
     /// The index that the device called `name` will have.
     pub fn index(&self, netns: &Netns, name: &str) -> Option<u32> {
-        self.devices.get(&(netns.clone(), name.to_owned())).copied()
+        self.devices.get(netns)?.get(name).copied()
     }
 
     /// The device called `name`, for an op of `address`; a missing one is noted and the op must be left out.
@@ -155,7 +169,15 @@ impl<'a> Steps<'a> {
     /// Sets a device aside, for whatever comes in its place: a run that fails takes it up again as it is. It is deleted
     /// with the end of the run, for itself or with its peer.
     pub fn part(&mut self, stage: Stage, netns: &Netns, address: &Address, link: LinkRef) {
-        self.parting.push((stage, netns.clone(), address.clone(), link));
+        let (netns, address) = (netns.clone(), address.clone());
+        self.parting.push(Parting { stage, netns, address, link, goes_along: false });
+    }
+
+    /// The same for an end of a veth that goes because its peer's namespace does: nothing is done to it where it is in the way of
+    /// nothing, neither by its name nor by its addresses.
+    pub fn part_with_its_peer(&mut self, stage: Stage, netns: &Netns, address: &Address, link: LinkRef) {
+        let (netns, address) = (netns.clone(), address.clone());
+        self.parting.push(Parting { stage, netns, address, link, goes_along: true });
     }
 
     /// Says how devices go, once all else is known: out of the way of what comes where something comes, else as they are,
@@ -163,12 +185,23 @@ impl<'a> Steps<'a> {
     pub fn finish_parting(&mut self) {
         let busy: BTreeSet<Netns> =
             self.ops().filter(|(_, op)| comes(op)).flat_map(|(netns, op)| places(netns, op)).cloned().collect();
-        for (stage, netns, address, link) in std::mem::take(&mut self.parting) {
+        for Parting { stage, netns, address, link, goes_along } in std::mem::take(&mut self.parting) {
+            let state = self.snapshot.namespaces.get(&netns);
+            let there = state.and_then(|state| state.link_at(link.index));
+            let is_busy = busy.contains(&netns);
             let is_wanted = self.index(&netns, &link.name).is_some_and(|other| other != link.index);
+            let has_routes =
+                state.is_some_and(|it| it.addresses.iter().any(|it| it.link == link.index && !it.link_local));
+            if goes_along && !is_wanted && !(is_busy && has_routes) {
+                continue;
+            }
+            let mark = Mark::new(self.topology, &address).to_string();
+            let is_marked = there.is_some_and(|there| there.alias.as_deref() == Some(&*mark));
             let change = LinkChange {
-                alias: Some(Mark::new(self.topology, &address).to_string()),
+                alias: (!is_marked).then_some(mark),
                 group: Some(PARK_GROUP),
-                up: busy.contains(&netns).then_some(false),
+                // A bridge that stays up floods each farewell of its ports to all others of them.
+                up: (is_busy || there.is_some_and(|it| it.bridge.is_some())).then_some(false),
                 rename: if is_wanted { rename::aside(link.index) } else { None },
                 ..LinkChange::default()
             };
@@ -205,8 +238,8 @@ impl<'a> Steps<'a> {
     /// which none can be taken back.
     pub fn into_batches(self) -> (Vec<Batch>, Vec<Batch>) {
         let (ends, makes): (Vec<_>, Vec<_>) =
-            self.staged.into_iter().partition(|(stage, ..)| *stage >= Stage::DropLink);
-        (together(makes), together(ends))
+            self.staged.into_iter().partition(|(stage, ..)| *stage >= Stage::DropNetns);
+        (together(gather(makes)), together(ends))
     }
 }
 

@@ -1,6 +1,9 @@
 //! A topology: a file with every name looked up and every rule of the language checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use ipnet::IpNet;
 
@@ -48,7 +51,14 @@ impl Topology {
     /// The topology with what only the kernel knows filled in: the addresses of external bridges, by which their
     /// gateways are reached.
     #[must_use]
-    pub fn completed(&self, snapshot: &Snapshot) -> Self {
+    pub fn completed(&self, snapshot: &Snapshot) -> Cow<'_, Self> {
+        let needs_rules = |netns: &Netns| snapshot.namespaces.get(netns).is_some_and(stops_bridged_frames);
+        let is_complete = self.gateways.iter().all(|gateway| !gateway.addresses.is_empty())
+            && !self.bystanders.keys().any(needs_rules)
+            && snapshot.has_ipv6();
+        if is_complete {
+            return Cow::Borrowed(self);
+        }
         let mut completed = self.clone();
         for gateway in completed.gateways.iter_mut().filter(|gateway| gateway.addresses.is_empty()) {
             gateway.addresses = live_addresses(snapshot, &gateway.netns, &gateway.device);
@@ -57,15 +67,14 @@ impl Topology {
             gateway.behind = wanted;
         }
         for (netns, input) in &self.bystanders {
-            let needs = snapshot.namespaces.get(netns).is_some_and(stops_bridged_frames);
-            if needs {
+            if needs_rules(netns) {
                 completed.firewalls.insert(netns.clone(), input.clone());
             }
         }
         if !snapshot.has_ipv6() {
             completed.leave_ipv6();
         }
-        completed
+        Cow::Owned(completed)
     }
 
     /// Without IPv6 in the kernel, there is nothing to say of how it is set.

@@ -81,6 +81,16 @@ impl From<&Diagnostic> for Finding {
     }
 }
 
+/// The name of an attribute of a part, such as `web:eth0.mtu`.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a>(pub &'a str, pub &'a str);
+
+impl From<Named<'_>> for String {
+    fn from(Named(part, attribute): Named<'_>) -> Self {
+        format!("{part}.{attribute}")
+    }
+}
+
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
         Self::Bool(value)
@@ -126,15 +136,36 @@ impl Comparison {
         self.push(name.into(), before, after, false, None);
     }
 
+    /// The same by what the attribute is in truth, of which a value is made where it differs.
+    pub fn of<T: PartialEq>(
+        &mut self,
+        name: impl Into<String>,
+        before: Option<T>,
+        after: Option<T>,
+        value: impl Fn(T) -> Value,
+    ) {
+        if before == after {
+            self.unchanged += usize::from(before.is_some());
+        } else {
+            self.push(name.into(), before.map(&value), after.map(&value), false, None);
+        }
+    }
+
     /// Compares one attribute whose change makes the thing anew.
     pub fn forcing(&mut self, name: impl Into<String>, before: Option<Value>, after: Option<Value>) {
         self.push(name.into(), before, after, true, None);
     }
 
     /// Compares what a resource is told by: shown only where it differs, since its address says it already.
-    pub fn identity(&mut self, name: impl Into<String>, before: Option<Value>, after: Option<Value>, forces: bool) {
+    pub fn identity<T: PartialEq + Into<Value>>(
+        &mut self,
+        name: impl Into<String>,
+        before: Option<T>,
+        after: Option<T>,
+        forces: bool,
+    ) {
         if before.is_some() && after.is_some() && before != after {
-            self.push(name.into(), before, after, forces, None);
+            self.push(name.into(), before.map(Into::into), after.map(Into::into), forces, None);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
+use std::borrow::Cow;
+
 use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, machine, shared};
 use crate::{
     diff::{self, Choices, Draft},
@@ -14,6 +16,8 @@ use crate::{
 pub struct Prepared {
     /// What is shown and stored.
     pub plan: Plan,
+    /// The addresses of what is there of the topology.
+    pub there: Vec<Address>,
     /// What is run.
     pub batches: Vec<Batch>,
     /// What is run at the end, when all of that went well: what has been set aside goes.
@@ -40,9 +44,13 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
     let completed = inputs.topology.map(|topology| topology.completed(inputs.snapshot));
     let completed = completed.map(|topology| {
         let dropped = topology.dropped(&inputs.memo.sysctls);
-        topology.with_defaults(&dropped, inputs.snapshot)
+        if dropped.is_empty() {
+            topology
+        } else {
+            Cow::Owned(topology.into_owned().with_defaults(&dropped, inputs.snapshot))
+        }
     });
-    let topology = completed.as_ref();
+    let topology = completed.as_deref();
     let observed = observe::observe(inputs.snapshot, inputs.name, topology, inputs.memo);
     let mut findings = conflicts::find(inputs, topology, &observed);
     findings
@@ -54,6 +62,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         findings.extend(jumps_into(filter, inputs).iter().map(Finding::from));
     }
     let pairs = diff::pairs(&observed, topology);
+    let there = pairs.iter().filter(|pair| pair.is_there()).map(Pair::address).collect();
     findings.extend(unknown_targets(&pairs, inputs.choices));
     let drafts = match diff::drafts(inputs.name, pairs, inputs.choices) {
         Ok(drafts) => drafts,
@@ -82,7 +91,7 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         changes: drafts.into_iter().filter_map(|draft| change(draft, inputs.snapshot)).collect(),
         findings,
     };
-    Prepared { plan, batches: lowered.batches, ends: lowered.ends }
+    Prepared { plan, there, batches: lowered.batches, ends: lowered.ends }
 }
 
 /// Jumps of others to chains of ours that are to go: the kernel keeps a chain that somebody jumps to.

@@ -1,6 +1,8 @@
 //! What stands in the way on this host: names that are taken, things that are missing, networks that overlap. What is
 //! foreign is never changed, so each of these is for the user to decide.
 
+use foldhash::{HashMap, HashSet};
+
 use super::{Finding, Inputs, PREFIX_CHANGED, holder, listeners, overlap, place_name, sysctls};
 use crate::{
     kind::{Topology, bridge, host::HostSettings, sysctl},
@@ -8,7 +10,7 @@ use crate::{
         Address, Diagnostic, Mark, Netns, Snapshot, TopologyName,
         snapshot::{LinkState, NetnsState},
     },
-    observe::Observed,
+    observe::{Observed, Ours},
 };
 
 /// Protocol number of routes from router advertisements.
@@ -17,7 +19,8 @@ const PROTOCOL_RA: u8 = 9;
 /// Everything that a plan of these inputs runs into.
 pub fn find(inputs: &Inputs<'_>, topology: Option<&Topology>, observed: &Observed) -> Vec<Finding> {
     let mut found = Vec::new();
-    let scene = Scene { name: inputs.name, snapshot: inputs.snapshot, observed, replace: &inputs.choices.replace };
+    let (name, snapshot, replace) = (inputs.name, inputs.snapshot, &inputs.choices.replace);
+    let scene = Scene { name, snapshot, observed, ours: observed.ours(name), replace };
     if let Some(topology) = topology {
         found.extend(scene.prefix(topology));
         found.extend(scene.namespaces(topology));
@@ -42,6 +45,7 @@ struct Scene<'a> {
     name: &'a TopologyName,
     snapshot: &'a Snapshot,
     observed: &'a Observed,
+    ours: Ours<'a>,
     replace: &'a [Address],
 }
 
@@ -51,21 +55,23 @@ impl Scene<'_> {
     }
 
     fn prefix(&self, topology: &Topology) -> Option<Diagnostic> {
+        let wanted: HashMap<&str, _> = topology.namespaces.iter().map(|it| (&*it.label, it)).collect();
         self.observed.namespaces.iter().find_map(|seen| {
-            let wanted = topology.namespaces.iter().find(|it| it.label == seen.label && it.netns != seen.netns)?;
+            wanted.get(&*seen.label).filter(|it| it.netns != seen.netns)?;
             let old = seen.netns.as_str().strip_suffix(&*seen.label)?;
             let quoted = |prefix: &str| if prefix.is_empty() { "none".to_owned() } else { format!("`{prefix}`") };
             let (old, new) = (quoted(old), quoted(&topology.prefix));
             let what = format!("the prefix changes from {old} to {new}: everything is made anew");
-            (wanted.netns.as_str() != seen.netns.as_str()).then(|| Diagnostic::warning(PREFIX_CHANGED, what))
+            Some(Diagnostic::warning(PREFIX_CHANGED, what))
         })
     }
 
     fn namespaces(&self, topology: &Topology) -> Vec<Diagnostic> {
         let mut found = Vec::new();
+        let stale: HashSet<&str> = self.snapshot.stale_netns.iter().map(String::as_str).collect();
         for namespace in &topology.namespaces {
             let name = namespace.netns.as_str();
-            if self.snapshot.stale_netns.iter().any(|stale| stale == name) {
+            if stale.contains(name) {
                 let what = format!("the namespace name `{name}` is taken by a stale file");
                 found.push(Diagnostic::error("conflict::stale_netns", what).help(format!(
                     "/run/netns/{name} is no namespace (a crash or a reboot left it); remove it with: ip netns del {name}"
@@ -91,16 +97,14 @@ impl Scene<'_> {
     fn devices(&self, topology: &Topology) -> Vec<Diagnostic> {
         let bridges = topology.bridges.iter().filter(|it| !it.external).map(|it| (&it.netns, &it.device));
         let ends = topology.links.iter().flat_map(|link| &link.ends).map(|end| (&end.netns, &end.device));
+        let altnames = self.altnames();
         let mut found = Vec::new();
         for (netns, device) in bridges.chain(ends) {
             let Some(state) = self.snapshot.namespaces.get(netns) else { continue };
-            found.extend(
-                state.links.iter().filter(|it| it.altnames.contains(device)).map(|it| altname(netns, device, it)),
-            );
+            found.extend(altnames.get(&(netns, &**device)).map(|it| altname(netns, device, it)));
             found.extend(self.set_aside(state, device).map(|mark| kept_aside(netns, device, &mark)));
             let Some(link) = state.link(device) else { continue };
-            let ours = self.observed.bridges.iter().any(|it| it.netns == *netns && it.device == *device)
-                || self.observed.links.iter().any(|it| it.end_at(netns, device).is_some());
+            let ours = self.ours.is_found(netns, device);
             let netns_taken = self.snapshot.namespaces.get(netns).and_then(NetnsState::mark);
             let in_foreign = *netns != Netns::Host && netns_taken.is_none_or(|mark| mark.topology != *self.name);
             if !ours && !in_foreign {
@@ -108,6 +112,13 @@ impl Scene<'_> {
             }
         }
         found
+    }
+
+    /// Devices by what they are called beside their names.
+    fn altnames(&self) -> HashMap<(&Netns, &str), &LinkState> {
+        let links =
+            self.snapshot.namespaces.iter().flat_map(|(netns, state)| state.links.iter().map(move |it| (netns, it)));
+        links.flat_map(|(netns, link)| link.altnames.iter().map(move |name| ((netns, &**name), link))).collect()
     }
 
     /// What a run of another topology has set aside keeps its name until that run, or the next one, is over.
@@ -208,12 +219,11 @@ impl Scene<'_> {
 
     /// A namespace lives as long as any name of it does.
     fn other_names(&self, topology: Option<&Topology>) -> Vec<Diagnostic> {
-        let stays = |netns: &Netns| topology.is_some_and(|it| it.namespaces.iter().any(|it| it.netns == *netns));
-        let going = self.observed.namespaces.iter().filter(|seen| !stays(&seen.netns));
-        let names = going.flat_map(|seen| {
-            let same = self.snapshot.aliases.iter().filter(|(_, netns)| **netns == seen.netns);
-            same.map(|(name, netns)| (name, place_name(netns)))
-        });
+        let stays: HashSet<&Netns> = topology.iter().flat_map(|it| &it.namespaces).map(|it| &it.netns).collect();
+        let going: HashSet<&Netns> =
+            self.observed.namespaces.iter().map(|seen| &seen.netns).filter(|netns| !stays.contains(netns)).collect();
+        let names = self.snapshot.aliases.iter().filter(|(_, netns)| going.contains(netns));
+        let names = names.map(|(name, netns)| (name, place_name(netns)));
         let error = |(name, netns): (&String, String)| {
             let what = format!("{netns} has another name, `{name}`, which keeps it alive");
             let help =
@@ -239,7 +249,7 @@ impl Scene<'_> {
                 port.master == Some(link.index)
                     && port.mark().is_none_or(|mark| mark.topology != *self.name)
                     && !bridge.ports.contains(&port.name)
-                    && !self.observed.links.iter().any(|it| it.end_at(&bridge.netns, &port.name).is_some())
+                    && !self.ours.is_found(&bridge.netns, &port.name)
             };
             let names: Vec<&str> = state.links.iter().filter(foreign).map(|port| &*port.name).collect();
             if !names.is_empty() {

@@ -101,9 +101,9 @@ fn foreign<'a>(host: &'a NetnsState, name: &TopologyName, own_routes: &[Route]) 
         let ours = link.mark().is_some_and(|mark| mark.topology == *name);
         (!ours && !apart(link)).then_some(link)
     };
-    let ours = |route: &RouteState| {
-        own_routes.iter().any(|it| it.same_key(&Netns::Host, &route.to, route.table, route.metric))
-    };
+    let own = own_routes.iter().filter(|it| it.netns == Netns::Host);
+    let own: BTreeSet<(IpNet, u32, u32)> = own.map(|it| (it.to, it.table, it.metric)).collect();
+    let ours = |route: &RouteState| own.contains(&(route.to, route.table, route.metric));
     let mut networks = Vec::new();
     for route in host.routes.iter().filter(|route| is_one_place(&route.to) && !ours(route)) {
         let links = route.nexthops.iter().filter_map(|hop| theirs(hop.link?));

@@ -12,18 +12,19 @@ use crate::{
         mark::ROUTE_PROTOCOL,
         snapshot::{NetnsState, RouteState, TABLE_MAIN},
     },
-    observe::Observed,
+    observe::{Observed, Ours},
 };
 
 /// Everything that stands in the way.
 pub fn find(name: &TopologyName, topology: &Topology, snapshot: &Snapshot, observed: &Observed) -> Vec<Finding> {
+    let ours = observed.ours(name);
     let written = topology.routes.iter().map(|route| (&route.netns, route.to, route.table, route.metric));
     let members = topology.gateways.iter().flat_map(|gateway| &gateway.members);
     let given = members.map(|member| (&member.netns, member.to, TABLE_MAIN, metric_of(&member.to, None)));
     let routes = written.chain(given).filter_map(|(netns, to, table, metric)| {
         let state = snapshot.namespaces.get(netns)?;
         let same = |it: &&RouteState| it.to == to && it.table == table && it.metric == metric;
-        taken(name, netns, state, state.routes.iter().find(same)?, observed)
+        taken(name, netns, state, state.routes.iter().find(same)?, &ours)
     });
     let host = snapshot.namespaces.get(&Netns::Host);
     let settings = host.into_iter().flat_map(|host| settings(name, topology, snapshot, host));
@@ -36,10 +37,10 @@ fn taken(
     netns: &Netns,
     state: &NetnsState,
     live: &RouteState,
-    observed: &Observed,
+    ours: &Ours<'_>,
 ) -> Option<Diagnostic> {
     let is_another = state.mark().is_none_or(|mark| mark.topology != *name);
-    let by_stranger = || strangers_device(live, state, &|link| observed.is_ours(name, netns, link)).is_some();
+    let by_stranger = || strangers_device(live, state, &|link| ours.has(netns, link)).is_some();
     let holder = match netns {
         Netns::Host => match Route::owner(live, state) {
             Some(other) if other != *name => format!("the topology `{other}` holds it"),

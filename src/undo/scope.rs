@@ -1,6 +1,6 @@
 //! What a run may change, by its ops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kind::{route::metric_of, sysctl},
     model::{
-        Address, Netns,
-        snapshot::{Family, NetnsState, ReadRequest, Table, TableName, Variant},
+        Address, Netns, Snapshot,
+        snapshot::{Depth, Family, NetnsState, ReadRequest, Table, TableName, Variant},
     },
     op::{Batch, LinkChange, Op, RouteOp, Step, port_key, table_key},
 };
@@ -160,12 +160,33 @@ impl Scope {
     pub fn request(&self) -> ReadRequest {
         let with_rules = self.places.iter().filter(|(_, place)| !place.tables.is_empty());
         let filters = Some(with_rules.map(|(netns, _)| netns.clone()).collect());
-        let mut request = ReadRequest { whole: true, filters, ..ReadRequest::default() };
+        // What was made anew under a name that had gone is both.
+        let parked = self.parked.keys().map(|netns| (netns, Depth::Inode));
+        let made = self.made.keys().map(|netns| (netns, Depth::Links));
+        let changed = self.places.keys().map(|netns| (netns, Depth::Whole));
+        let places = parked.chain(made).chain(changed).map(|(netns, depth)| (netns.clone(), depth));
+        let places = Some(places.collect());
+        let mut request = ReadRequest { whole: true, filters, places, ..ReadRequest::default() };
         for (netns, place) in &self.places {
             let keys = place.sysctls.keys().flat_map(|key| with_dependents(key));
             request.sysctls.entry(netns.clone()).or_default().extend(keys);
         }
         request
+    }
+
+    /// The namespaces that are not as they were in a reading made before the run: those that it changes anything of, and those
+    /// that the other ends of its devices are in.
+    pub fn touched(&self, before: &Snapshot) -> BTreeSet<Netns> {
+        let names = self.made.keys().chain(self.parked.keys()).chain(self.places.keys());
+        let mut touched: BTreeSet<Netns> = names.cloned().collect();
+        let gone = self.parked.keys().filter_map(|netns| before.namespaces.get(netns));
+        touched.extend(gone.flat_map(|state| &state.links).filter_map(|link| link.peer.as_ref()?.netns.clone()));
+        for (netns, place) in &self.places {
+            let Some(state) = before.namespaces.get(netns) else { continue };
+            let devices = place.devices.keys().filter_map(|index| state.link_at(*index));
+            touched.extend(devices.filter_map(|link| link.peer.as_ref()?.netns.clone()));
+        }
+        touched
     }
 
     /// Takes in what an older run may have changed.

@@ -1,9 +1,11 @@
 //! A kernel in which the op of one's choice fails, once: before anything of it is done, or after all of it is.
 
+use std::collections::BTreeSet;
+
 use netwright::{
     kernel::{BatchError, Kernel, KernelError, StepFailure},
     model::{
-        TopologyName,
+        Netns, TopologyName,
         snapshot::{ReadRequest, Snapshot},
     },
     op::Batch,
@@ -64,8 +66,8 @@ impl<K: Kernel> Kernel for Faulty<'_, K> {
         self.inner.settle()
     }
 
-    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
-        self.inner.release(topology)
+    fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
+        self.inner.release(topology, places)
     }
 
     fn sweep(&mut self) -> Result<(), KernelError> {

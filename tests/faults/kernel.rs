@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     ops::Range,
     rc::Rc,
 };
@@ -9,7 +10,7 @@ use std::{
 use netwright::{
     kernel::{BatchError, Kernel, KernelError, Live, StepFailure, words},
     model::{
-        TopologyName,
+        Netns, TopologyName,
         snapshot::{ReadRequest, Snapshot},
     },
     op::{Batch, Op, Step},
@@ -161,8 +162,8 @@ impl Kernel for Faulty {
         self.live.settle()
     }
 
-    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
-        self.live.release(topology)
+    fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
+        self.live.release(topology, places)
     }
 
     fn sweep(&mut self) -> Result<(), KernelError> {

@@ -69,7 +69,7 @@ pub fn with_foreigners() -> Fake {
         ..link(4, "veth1", Some("veth"))
     };
     let host = NetnsState {
-        links: vec![lo.clone(), link(2, "eth0", None), docker, port, link(5, "eth1", None)],
+        links: vec![lo.clone(), link(2, "eth0", None), docker, port, link(5, "eth1", None)].into(),
         addresses: vec![address(2, "192.0.2.10/24"), address(3, "172.17.0.1/16"), address(2, "2001:db8::10/64")],
         routes: vec![
             route("0.0.0.0/0", 16, Some("192.0.2.1"), 2),
@@ -80,13 +80,13 @@ pub fn with_foreigners() -> Fake {
     };
     let inside = LinkState { peer: Some(Peer { index: 4, netns: Some(Netns::Host) }), ..link(2, "eth0", Some("veth")) };
     let other = NetnsState {
-        links: vec![lo.clone(), inside],
+        links: vec![lo.clone(), inside].into(),
         addresses: vec![address(2, "172.17.0.2/16")],
         routes: vec![route("0.0.0.0/0", 3, Some("172.17.0.1"), 2)],
         ..NetnsState::default()
     };
     let marked = LinkState { alias: Some("netwright:other-lab/namespace.q".into()), ..lo };
-    let theirs = NetnsState { links: vec![marked], ..NetnsState::default() };
+    let theirs = NetnsState { links: vec![marked].into(), ..NetnsState::default() };
     let namespaces = [(Netns::Host, host), (Netns::Named("other".into()), other), (Netns::Named("q".into()), theirs)];
     Fake::new(Snapshot { namespaces: namespaces.into(), ..Snapshot::default() })
 }

@@ -52,7 +52,7 @@ pub fn elsewhere(fake: &mut Fake, relied: &[Relied], prepared: &Prepared, (kind,
         0 => {
             let lo = host.links[0].clone();
             let link = LinkState { index: 70_000, name: "x0".into(), mtu: 1500, ..LinkState::default() };
-            let state = NetnsState { links: vec![lo, link], cookie: Some(99), ..NetnsState::default() };
+            let state = NetnsState { links: vec![lo, link].into(), cookie: Some(99), ..NetnsState::default() };
             fake.state.namespaces.insert(Netns::Named("late".into()), state);
             said("a namespace came")
         }

@@ -1,7 +1,7 @@
 //! A kernel that is a value: it applies every op to a [`Snapshot`], with the errors and the side effects that the real
 //! one has, so that everything above the line can be tested without root.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use nix::errno::Errno;
 
@@ -15,7 +15,9 @@ use crate::{
     model::{
         Netns, TopologyName,
         mark::{MARK_GROUP, PARK_GROUP},
-        snapshot::{Borrowed, FirewallState, LinkState, NetnsState, ReadRequest, Snapshot, Table, Variant},
+        snapshot::{
+            Borrowed, Depth, FirewallState, LinkState, Links, NetnsState, ReadRequest, Snapshot, Table, Variant,
+        },
     },
     op::{Batch, LinkChange, Op, Step, port_key, table_key},
 };
@@ -60,7 +62,7 @@ impl Fake {
 
     /// A machine on which nothing has been made yet.
     pub fn empty() -> Self {
-        let host = NetnsState { links: vec![links::loopback(None, true)], ..NetnsState::default() };
+        let host = NetnsState { links: vec![links::loopback(None, true)].into(), ..NetnsState::default() };
         Self::new(Snapshot { namespaces: [(Netns::Host, host)].into(), ..Snapshot::default() })
     }
 
@@ -216,7 +218,7 @@ impl Fake {
         let inherited = self.state.namespaces.get(&Netns::Host).map(sysctls::inherited).unwrap_or_default();
         let links = vec![links::loopback(Some(mark.to_owned()), false)];
         self.inode += 1;
-        let state = NetnsState { inode: self.inode, links, sysctls: inherited, ..NetnsState::default() };
+        let state = NetnsState { inode: self.inode, links: links.into(), sysctls: inherited, ..NetnsState::default() };
         self.state.namespaces.insert(netns.clone(), state);
         Ok(())
     }
@@ -249,7 +251,15 @@ impl Kernel for Fake {
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError> {
         let mut seen = self.state.clone();
         kept::hide(&mut seen);
+        seen.namespaces.retain(|netns, _| request.depth(netns).is_some());
         for (netns, state) in &mut seen.namespaces {
+            let depth = request.depth(netns);
+            if depth != Some(Depth::Whole) {
+                let links =
+                    if depth == Some(Depth::Links) { std::mem::take(&mut state.links) } else { Links::default() };
+                *state = NetnsState { inode: state.inode, links, ..NetnsState::default() };
+                continue;
+            }
             let keys = request.sysctls.get(netns).into_iter().flatten();
             // What is borrowed can be given back by its record alone, so it is always read.
             let borrowed = seen.borrowed.keys().filter(|key| *netns == Netns::Host && key.starts_with("net/"));
@@ -275,7 +285,9 @@ impl Kernel for Fake {
                 state.firewall.default_variant = Some(Variant::Nft);
             }
         }
+        let is_asked = |netns: &Netns| request.depth(netns) == Some(Depth::Whole);
         let to_come = request.firewalls.iter().filter(|(netns, _)| !self.state.namespaces.contains_key(netns));
+        let to_come = to_come.filter(|(netns, _)| is_asked(netns));
         let empty = |wanted: &Vec<Table>| FirewallState {
             default_variant: Some(Variant::Nft),
             wanted: wanted.clone(),
@@ -318,7 +330,7 @@ impl Kernel for Fake {
         Ok(())
     }
 
-    fn release(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+    fn release(&mut self, topology: &TopologyName, _: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
         let is_ours = |link: &LinkState| link.mark().is_some_and(|mark| mark.topology == *topology);
         self.delete_links(|link| link.group == PARK_GROUP && is_ours(link));
         self.drop_all_kept();

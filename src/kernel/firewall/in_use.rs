@@ -1,12 +1,33 @@
 //! Which packet filters hold tables in this namespace, found without running anything.
 
-use std::{collections::BTreeSet, fs, io};
+use std::{collections::BTreeSet, fs::File, io};
+
+use nix::{
+    fcntl::{OFlag, openat},
+    sys::stat::Mode,
+};
 
 use super::{
     super::KernelError,
     netfilter::{self, GETCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE},
 };
 use crate::model::snapshot::{Family, TableName, Variant};
+
+/// `/proc/net` would be the main thread's.
+const NET: &str = "/proc/thread-self/net";
+
+thread_local! {
+    /// What is in the folder is the namespace's that its thread is in at the time, so that one will do for many.
+    static FOLDER: io::Result<File> = File::open(NET);
+}
+
+fn read_own(name: &str) -> io::Result<String> {
+    FOLDER.with(|folder| {
+        let folder = folder.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+        let file = openat(folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        io::read_to_string(File::from(file))
+    })
+}
 
 const GETTABLE: u16 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
@@ -69,12 +90,12 @@ fn nft() -> Result<BTreeSet<Family>, KernelError> {
 /// Whether the family has a table in the legacy packet filter. The file lists them without making any, which the
 /// `iptables-legacy -S` of one does not.
 fn legacy(family: Family) -> Result<bool, KernelError> {
-    // `/proc/net` would be the main thread's.
-    let path = match family {
-        Family::V4 => "/proc/thread-self/net/ip_tables_names",
-        Family::V6 => "/proc/thread-self/net/ip6_tables_names",
+    let name = match family {
+        Family::V4 => "ip_tables_names",
+        Family::V6 => "ip6_tables_names",
     };
-    match fs::read_to_string(path) {
+    let path = format!("{NET}/{name}");
+    match read_own(name) {
         Ok(names) => Ok(names.lines().any(|name| TableName::named(name.trim()).is_some())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => {

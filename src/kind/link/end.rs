@@ -10,7 +10,7 @@ use crate::{
     model::{
         Address, Mac, Mark, Netns, TopologyName,
         address::KindName,
-        change::{Comparison, Value},
+        change::{Comparison, Named, Value},
         mark::MARK_GROUP,
         snapshot::{LinkState, NetnsState},
     },
@@ -90,9 +90,9 @@ impl End {
 
     pub(super) fn compare<'a>(has: Option<&'a Self>, wants: Option<&'a Self>, comparison: &mut Comparison) {
         let label = wants.or(has).map_or("", |end| &*end.label);
-        let name = |attribute: &str| format!("{label}.{attribute}");
-        let device = |it: &Self| Value::from(&*it.device);
-        let bridge = |it: &Self| it.bridge.as_deref().map(Value::from);
+        let name = |attribute: &'static str| Named(label, attribute);
+        let device = |it: &'a Self| &*it.device;
+        let bridge = |it: &'a Self| it.bridge.as_deref();
         // A port that turns into an end of its own is another thing; a master that was taken off by hand is put back in
         // its place. Where nobody remembers which it is, another name tells.
         let another = has.zip(wants).is_some_and(|(h, w)| match h.was_port {
@@ -101,16 +101,17 @@ impl End {
         });
         if another {
             // Both are said, so that it is a change and neither comes nor goes.
-            let role = |it: &Self| Some(bridge(it).unwrap_or_else(|| "none".into()));
+            let role = |it: &'a Self| Some(bridge(it).unwrap_or("none").into());
+            let device = |it: &'a Self| device(it).into();
             comparison.forcing(name("device"), has.map(device), wants.map(device));
             comparison.forcing(name("bridge"), has.and_then(role), wants.and_then(role));
         } else {
-            comparison.attribute(name("device"), has.map(device), wants.map(device));
-            comparison.attribute(name("bridge"), has.and_then(bridge), wants.and_then(bridge));
+            comparison.of(name("device"), has.map(device), wants.map(device), Value::from);
+            comparison.of(name("bridge"), has.and_then(bridge), wants.and_then(bridge), Value::from);
         }
         if wants.is_none_or(|it| it.mac.is_some()) {
-            let mac = |it: &Self| it.mac.map(|mac| Value::Text(mac.to_string()));
-            comparison.attribute(name("mac"), has.and_then(mac), wants.and_then(mac));
+            let mac = |it: &Self| it.mac;
+            comparison.of(name("mac"), has.and_then(mac), wants.and_then(mac), |mac| Value::Text(mac.to_string()));
         }
         comparison.attribute(name("mtu"), has.map(|it| it.mtu.into()), wants.map(|it| it.mtu.into()));
         comparison.attribute(name("up"), has.map(|it| it.up.into()), wants.map(|it| it.up.into()));

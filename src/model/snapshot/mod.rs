@@ -16,8 +16,11 @@ use super::{
 };
 
 mod firewall;
+mod links;
+mod renew;
 
 pub use firewall::*;
+pub use links::Links;
 
 /// What of the kernel a plan needs to see beside links, addresses and routes, which are always read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,31 @@ pub struct ReadRequest {
     /// Whether everything is wanted as it is, to be put back if need be: messages kept as they came, and devices that a
     /// run has set aside among the others.
     pub whole: bool,
+    /// The namespaces that are wanted beside the host, and how far; all that have a name, and all of them, where it is
+    /// `None`.
+    pub places: Option<BTreeMap<Netns, Depth>>,
+}
+
+impl ReadRequest {
+    /// How far a namespace is read, where it is.
+    pub fn depth(&self, netns: &Netns) -> Option<Depth> {
+        match &self.places {
+            None => Some(Depth::Whole),
+            Some(places) => places.get(netns).copied().or((*netns == Netns::Host).then_some(Depth::Inode)),
+        }
+    }
+}
+
+/// How far a namespace is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Which one it is.
+    Inode,
+    /// And its devices, of which `lo` tells whose it is.
+    Links,
+    /// All that is asked for.
+    Whole,
 }
 
 /// One reading of the kernel.
@@ -111,7 +139,7 @@ pub struct NetnsState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie: Option<u64>,
     /// Its devices, by index.
-    pub links: Vec<LinkState>,
+    pub links: Links,
     /// Devices that a run has set aside: as good as gone, but their indexes are taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<LinkState>,
@@ -139,23 +167,28 @@ fn is_zero(inode: &u64) -> bool {
 impl NetnsState {
     /// The device called `name`.
     pub fn link(&self, name: &str) -> Option<&LinkState> {
-        self.links.iter().find(|link| link.name.as_str() == name)
+        self.links.named(name)
     }
 
     /// The device with that index.
     pub fn link_at(&self, index: u32) -> Option<&LinkState> {
-        self.links.iter().find(|link| link.index == index)
+        self.links.at(index)
     }
 
     /// Puts devices that a run has set aside out of sight, with what goes when they go.
     pub fn hide_parked(&mut self) {
         // Without a mark of ours somebody has a use of his own for that number.
-        let is_parked = |link: &LinkState| link.group == PARK_GROUP && link.mark().is_some();
-        if !self.links.iter().any(is_parked) {
+        self.hide(|link| link.group == PARK_GROUP && link.mark().is_some());
+    }
+
+    /// Puts devices out of sight that are as good as gone, with what goes when they go.
+    pub fn hide(&mut self, is_gone: impl Fn(&LinkState) -> bool) {
+        if !self.links.iter().any(&is_gone) {
             return;
         }
-        let (parked, links) = std::mem::take(&mut self.links).into_iter().partition(is_parked);
-        (self.parked, self.links) = (parked, links);
+        let (gone, links): (Vec<_>, Vec<_>) = std::mem::take(&mut self.links).into_iter().partition(is_gone);
+        self.links = links.into();
+        self.parked.extend(gone);
         let is_there = |index: &u32| !self.parked.iter().any(|link| link.index == *index);
         self.addresses.retain(|address| is_there(&address.link));
         self.routes.retain(|route| {
@@ -181,6 +214,11 @@ impl NetnsState {
     /// Who owns the namespace: the mark that its `lo` bears.
     pub fn mark(&self) -> Option<Mark> {
         self.link("lo")?.mark()
+    }
+
+    /// Whether it is a topology's.
+    pub fn is_of(&self, topology: &TopologyName) -> bool {
+        self.link("lo").is_some_and(|lo| lo.is_of(topology))
     }
 }
 
@@ -247,6 +285,11 @@ impl LinkState {
     /// Our mark, where it bears one.
     pub fn mark(&self) -> Option<Mark> {
         self.alias.as_deref().and_then(Mark::parse)
+    }
+
+    /// Whether it bears a mark of a topology.
+    pub fn is_of(&self, topology: &TopologyName) -> bool {
+        self.alias.as_deref().is_some_and(|alias| Mark::of(topology, alias).is_some())
     }
 }
 
@@ -404,7 +447,7 @@ mod tests {
             raw: Raw::default(),
         };
         let mut state = NetnsState {
-            links: vec![ours.clone(), port, link(9, "theirs", Some("uplink"))],
+            links: vec![ours.clone(), port, link(9, "theirs", Some("uplink"))].into(),
             routes: vec![route(7), route(8)],
             sysctls: sysctls.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into(),
             ..NetnsState::default()
