@@ -104,6 +104,14 @@ pub fn create_veth(end: &NewEnd, peer: &NewEnd, peer_netns: Option<RawFd>, queue
     create(message)
 }
 
+/// A device of a kind with more queues than there can be, which no kernel makes.
+pub fn impossible(kind: &str) -> Request {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::NumTxQueues(u32::MAX));
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Other(kind.to_owned()))]));
+    create(message)
+}
+
 fn bridge_info(stp: Option<bool>, ageing_time: Option<u32>) -> LinkAttribute {
     let mut data = Vec::new();
     data.extend(

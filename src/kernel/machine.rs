@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    os::fd::OwnedFd,
     path::Path,
 };
 
@@ -12,11 +13,8 @@ use nix::{
     unistd::{AccessFlags, faccessat},
 };
 
-use super::{KernelError, link, netlink::Request, netns, sysctl};
-use crate::{
-    model::machine::{DeviceKind, Lack, RefusedValue, Trial},
-    op::NewEnd,
-};
+use super::{KernelError, link, netns, sysctl};
+use crate::model::machine::{DeviceKind, Lack, RefusedValue, Trial};
 
 /// What can be seen without trying.
 pub fn lacks() -> Vec<Lack> {
@@ -71,10 +69,14 @@ pub struct Outcome {
     pub lacks: Vec<Lack>,
 }
 
-/// Tries things out in a namespace that is made for it and goes at once.
-pub fn try_out(trial: &Trial) -> Result<Outcome, KernelError> {
+/// Tries things out: devices where nothing comes of it, sysctls in a namespace that is made for it and goes at once.
+pub fn try_out(host: &OwnedFd, trial: &Trial) -> Result<Outcome, KernelError> {
+    let lacks = devices(host, &trial.kinds)?;
+    if trial.sysctls.is_empty() && trial.values.is_empty() {
+        return Ok(Outcome { lacks, ..Outcome::default() });
+    }
     netns::in_throwaway("cannot make a namespace to try things out in", || {
-        let mut outcome = Outcome { lacks: devices(&trial.kinds)?, ..Outcome::default() };
+        let mut outcome = Outcome { lacks, ..Outcome::default() };
         for key in &trial.sysctls {
             // Some cannot be read until they have been written.
             let value = sysctl::read(key).ok();
@@ -97,30 +99,39 @@ fn refused(key: &str, value: &str) -> Option<RefusedValue> {
     })
 }
 
-fn devices(kinds: &BTreeSet<DeviceKind>) -> Result<Vec<Lack>, KernelError> {
+/// Which kinds of devices this kernel does not know. It is asked for one that it can make of no kind: what it knows it finds
+/// wrong, and nothing is made that would have to go again.
+fn devices(host: &OwnedFd, kinds: &BTreeSet<DeviceKind>) -> Result<Vec<Lack>, KernelError> {
     if kinds.is_empty() {
         return Ok(Vec::new());
     }
-    let mut socket = netns::open_socket()?;
+    let mut socket = netns::socket_in(host)?;
     let mut lacks = Vec::new();
     for kind in kinds {
-        let requests = create(*kind)?;
         let what = || format!("cannot try to make a {}", kind.as_str());
-        let refused = socket.send(&requests).map_err(|error| error.into_error(what()))?;
-        if let Some((_, refusal)) = refused.into_iter().next() {
-            lacks.push(Lack::Device(*kind, refusal.into_error(what()).reason().to_owned()));
-        }
+        let request = link::impossible(kind.as_str());
+        let refused = socket.send(&[request]).map_err(|error| error.into_error(what()))?;
+        let unknown = refused.into_iter().map(|(_, refusal)| refusal).find(|it| it.errno == Errno::EOPNOTSUPP as i32);
+        lacks.extend(unknown.map(|it| Lack::Device(*kind, it.into_error(what()).reason().to_owned())));
     }
     Ok(lacks)
 }
 
-fn create(kind: DeviceKind) -> Result<Vec<Request>, KernelError> {
-    let end = |index, name: &str| {
-        let name = name.parse().map_err(|_| KernelError::message("cannot try to make a veth", "its name is none"))?;
-        Ok::<_, KernelError>(NewEnd { index, name, mac: None, mtu: None })
-    };
-    Ok(match kind {
-        DeviceKind::Veth => vec![link::create_veth(&end(2, "one")?, &end(3, "two")?, None, None)],
-        DeviceKind::Bridge => link::create_bridge(4, "bridge", None, None, None, None),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_in_vain_is_not_made() {
+        let host = netns::own().unwrap();
+        assert!(devices(&host, &[DeviceKind::Veth, DeviceKind::Bridge].into()).unwrap().is_empty());
+        let mut socket = netns::open_socket().unwrap();
+        let refused = socket.send(&[link::impossible("no-such-kind"), link::impossible("veth")]).unwrap();
+        let errnos: Vec<Errno> = refused.iter().map(|(_, refusal)| Errno::from_raw(refusal.errno)).collect();
+        let is_root = nix::unistd::geteuid().is_root();
+        assert!(
+            errnos == [Errno::EOPNOTSUPP, Errno::EINVAL] || (!is_root && errnos == [Errno::EPERM; 2]),
+            "{errnos:?}"
+        );
+    }
 }

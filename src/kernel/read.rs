@@ -82,7 +82,7 @@ pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, Kerne
     trial.kinds.retain(|kind| !has(*kind));
     let mut lacks = machine::lacks();
     if trial != Trial::default() {
-        let outcome = machine::try_out(&trial)?;
+        let outcome = machine::try_out(host, &trial)?;
         (snapshot.fresh, snapshot.refused) = (outcome.sysctls, outcome.refused);
         lacks.extend(outcome.lacks);
     }
