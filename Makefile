@@ -1,6 +1,7 @@
 # make demo   builds netwright and runs a lab in a private sandbox: plan, apply, test, destroy
 # make test   everything that CI checks
-# make bench  measures how long files of ten thousand namespaces take to read, see docs/performance.md
+# make bench  races netwright against raw system calls and iproute2 in a private sandbox: some ten minutes, ROUNDS=n for others, see docs/performance.md
+# make bench-stages   how long the stages take that talk to no kernel: files of ten thousand namespaces, and their plans
 # make schemas   writes schemas/ and docs/reference.md anew after a change of the types; make test fails where they are stale
 # make faults   has every operation of every lab fail, be where the process is killed, and meet another program: some hours; FAULTS=n takes each nth, see docs/reliability.md
 # make fuzz   an hour of random input for the reader of topologies, on one core; SECONDS=n for another time
@@ -11,7 +12,9 @@ SECONDS ?= 3600
 
 FAULTS ?= 1
 
-.PHONY: demo test lint bench schemas faults fuzz
+ROUNDS ?= 5
+
+.PHONY: demo test lint bench bench-stages schemas faults fuzz
 
 demo:
 	ci/setup.sh demo
@@ -27,7 +30,13 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 
 bench:
+	ci/setup.sh demo
+	cargo build --locked --release --example floor
+	cargo bench --locked --bench race -- $(ROUNDS)
+
+bench-stages:
 	cargo bench --locked --bench language
+	cargo bench --locked --bench stages
 
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --locked --test schemas

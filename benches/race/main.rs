@@ -68,10 +68,19 @@ fn floor() -> io::Result<String> {
 fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> {
     let mut runs: Vec<Vec<Run>> = work.runners.iter().map(|_| Vec::new()).collect();
     let mut network = None;
+    if let Some((before, _)) = &work.around {
+        measure::run(&borrowed(before))?;
+        // Until the last router solicitations have gone unanswered.
+        thread::sleep(4 * REST);
+    }
     for _ in 0..rounds {
         for (runner, runs) in work.runners.iter().zip(&mut runs) {
             runs.push(once(work, runner, &mut network, tools)?);
         }
+    }
+    if let Some((_, after)) = &work.around {
+        measure::run(&borrowed(after))?;
+        thread::sleep(REST);
     }
     Ok(runs)
 }
