@@ -26,8 +26,8 @@ pub struct Work {
     pub compared: bool,
     /// Whether it is about names that go.
     pub watched: bool,
-    /// How often, at most.
-    pub rounds: usize,
+    /// Whether it takes minutes a time: it is done where it is asked for by its name.
+    pub takes_long: bool,
 }
 
 /// Where commands and files are.
@@ -65,7 +65,7 @@ fn bare(name: &'static str, does: Words, after: Vec<Words>) -> Runner {
 }
 
 fn work(name: impl Into<String>, runners: Vec<Runner>) -> Work {
-    Work { name: name.into(), runners, around: None, compared: false, watched: false, rounds: usize::MAX }
+    Work { name: name.into(), runners, around: None, compared: false, watched: false, takes_long: false }
 }
 
 /// All of them.
@@ -137,8 +137,8 @@ fn star(tools: &Tools, count: usize) -> std::io::Result<Work> {
         bare("floor", tools.floor(&format!("star {count}")), gone.clone()),
         bare("netwright", tools.netwright("apply", &lab), tools.destroy()),
     ];
-    let is_large = count > 1000;
-    if !is_large {
+    let takes_long = count > 1000;
+    if !takes_long {
         runners.push(bare(
             "floor, as many queues as processors",
             tools.floor(&format!("star {count} 0")),
@@ -146,8 +146,7 @@ fn star(tools: &Tools, count: usize) -> std::io::Result<Work> {
         ));
         runners.push(bare("ip -batch", vec!["sh".to_owned(), script], gone));
     }
-    let rounds = if is_large { 2 } else { usize::MAX };
-    Ok(Work { compared: true, rounds, ..work(format!("apply star-{count}"), runners) })
+    Ok(Work { compared: true, takes_long, ..work(format!("apply star-{count}"), runners) })
 }
 
 fn mesh(tools: &Tools) -> std::io::Result<Work> {
