@@ -193,7 +193,7 @@ impl RouteSocket {
         mut each: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<bool, TransportError> {
         let mut bytes = Vec::new();
-        let sequence = self.encode(request, false, &mut bytes);
+        let sequence = self.encode(request, &mut bytes);
         self.transmit(&bytes)?;
         let mut whole = true;
         // A message that does not decode must not leave the rest of the dump in the socket.
@@ -241,7 +241,7 @@ impl RouteSocket {
             let first = self.sequence.wrapping_add(1);
             let mut last = first;
             while next < requests.len() && next - base < MESSAGES_AT_ONCE && bytes.len() < BYTES_AT_ONCE {
-                last = self.encode(&requests[next], false, &mut bytes);
+                last = self.encode(&requests[next], &mut bytes);
                 next += 1;
             }
             if ends == Ends::WithAnAck {
@@ -283,10 +283,10 @@ impl RouteSocket {
         }
     }
 
-    fn encode(&mut self, request: &Request, ack: bool, bytes: &mut Vec<u8>) -> u32 {
+    fn encode(&mut self, request: &Request, bytes: &mut Vec<u8>) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
-        header.flags = request.flags | NLM_F_REQUEST | if ack { NLM_F_ACK } else { 0 };
+        header.flags = request.flags | NLM_F_REQUEST;
         header.sequence_number = self.sequence;
         let start = bytes.len();
         match &request.body {
@@ -392,8 +392,8 @@ mod tests {
         let mut socket = RouteSocket::open().unwrap();
         let request = Request::new(RouteNetlinkMessage::GetLink(LinkMessage::default()), 0);
         let mut bytes = Vec::new();
-        socket.encode(&request, false, &mut bytes);
-        let last = socket.encode(&request, false, &mut bytes);
+        socket.encode(&request, &mut bytes);
+        let last = socket.encode(&request, &mut bytes);
         acknowledge_last(&mut bytes, last);
         let first = NetlinkBuffer::new_checked(&bytes[..]).unwrap();
         assert_eq!(first.flags(), NLM_F_REQUEST);

@@ -39,16 +39,18 @@ pub fn run(host: &OwnedFd, batches: &[Batch]) -> Vec<Result<Option<Let>, BatchEr
             results.lock().unwrap_or_else(PoisonError::into_inner).push((at, done));
         }
     };
-    thread::scope(|scope| {
-        for _ in 1..THREADS {
-            // Fewer threads do it as well, and this one at least is there.
-            if thread::Builder::new().name("together".into()).spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        // Not on this one itself: it stays where it is.
-        scope.spawn(work);
+    // Not on this thread: what is done moves the one that does it. Fewer of them do it as well.
+    let started = thread::scope(|scope| {
+        let start = |_| thread::Builder::new().name("together".into()).spawn_scoped(scope, work);
+        let mut threads = (0..THREADS).map(start);
+        let first = threads.next().transpose().map(drop);
+        threads.take_while(Result::is_ok).for_each(drop);
+        first
     });
+    if let Err(error) = started {
+        let error = KernelError::io("cannot start a thread", error);
+        return batches.iter().map(|batch| Err(failed(batch, error.clone()))).collect();
+    }
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_unstable_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, done)| done).collect()

@@ -39,12 +39,6 @@ impl Mark {
         let (topology, address) = alias.strip_prefix(PREFIX)?.split_once('/')?;
         Some(Self { topology: TopologyName::from_str(topology).ok()?, address: address.parse().ok()? })
     }
-
-    /// Reads an alias, where it is a mark of this topology's.
-    pub fn of(topology: &TopologyName, alias: &str) -> Option<Self> {
-        let (name, _) = alias.strip_prefix(PREFIX)?.split_once('/')?;
-        if name == topology.as_str() { Self::parse(alias) } else { None }
-    }
 }
 
 impl fmt::Display for Mark {

@@ -21,14 +21,6 @@ thread_local! {
     static FOLDER: io::Result<File> = File::open(NET);
 }
 
-fn read_own(name: &str) -> io::Result<String> {
-    FOLDER.with(|folder| {
-        let folder = folder.as_ref().map_err(|error| io::Error::from(error.kind()))?;
-        let file = openat(folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        io::read_to_string(File::from(file))
-    })
-}
-
 const GETTABLE: u16 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
 /// What the names of netwright's chains begin with.
@@ -85,6 +77,15 @@ fn nft() -> Result<BTreeSet<Family>, KernelError> {
         }
     });
     dumped.map(|()| families).map_err(failed)
+}
+
+/// A file of the calling thread's namespace.
+fn read_own(name: &str) -> io::Result<String> {
+    FOLDER.with(|folder| {
+        let folder = folder.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+        let file = openat(folder, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        io::read_to_string(File::from(file))
+    })
 }
 
 /// Whether the family has a table in the legacy packet filter. The file lists them without making any, which the

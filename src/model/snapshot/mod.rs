@@ -215,11 +215,6 @@ impl NetnsState {
     pub fn mark(&self) -> Option<Mark> {
         self.link("lo")?.mark()
     }
-
-    /// Whether it is a topology's.
-    pub fn is_of(&self, topology: &TopologyName) -> bool {
-        self.link("lo").is_some_and(|lo| lo.is_of(topology))
-    }
 }
 
 /// One network device.
@@ -285,11 +280,6 @@ impl LinkState {
     /// Our mark, where it bears one.
     pub fn mark(&self) -> Option<Mark> {
         self.alias.as_deref().and_then(Mark::parse)
-    }
-
-    /// Whether it bears a mark of a topology.
-    pub fn is_of(&self, topology: &TopologyName) -> bool {
-        self.alias.as_deref().is_some_and(|alias| Mark::of(topology, alias).is_some())
     }
 }
 
