@@ -3,15 +3,20 @@
 
 use std::{
     fmt::Display,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
 };
+
+use anstream::AutoStream;
 
 use super::Failure;
 
 /// Writes text as it is.
 pub fn print(text: impl Display) -> Result<(), Failure> {
-    // The standard library writes line by line, and a plan may have a hundred thousand.
-    let mut out = BufWriter::with_capacity(64 * 1024, anstream::stdout().lock());
+    // The standard library writes line by line, and a plan may have a hundred thousand: the buffer is the last but one
+    // stop, behind what takes colours out.
+    let colours = AutoStream::choice(&io::stdout());
+    let buffered: Box<dyn Write> = Box::new(BufWriter::with_capacity(64 * 1024, io::stdout().lock()));
+    let mut out = AutoStream::new(buffered, colours);
     write!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::output)
 }
 
@@ -22,8 +27,8 @@ pub fn say(text: impl Display) {
 
 /// Says text on standard error, as it is.
 pub fn say_as_it_is(text: impl Display) {
-    let mut err = anstream::stderr().lock();
-    drop(write!(err, "{text}").and_then(|()| err.flush()));
+    let mut whole = AutoStream::new(Vec::new(), AutoStream::choice(&io::stderr()));
+    drop(write!(whole, "{text}").and_then(|()| io::stderr().write_all(&whole.into_inner())));
 }
 
 /// Writes text and ends its line.

@@ -66,11 +66,11 @@ impl<W: Write> Progress<W> {
     /// Takes in what happened. What went wrong is said at once, also where no line is drawn.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Start { address, action } => self.draw(&words::started(address, *action)),
+            Event::Start { address, action } => self.draw(|| words::started(address, *action)),
             Event::Done { address, action, elapsed } => {
                 self.settled.insert(address.clone());
                 self.tally(*action);
-                self.draw(&words::done(address, *action, *elapsed))
+                self.draw(|| words::done(address, *action, *elapsed))
             }
             Event::Failed { address, action, message } => {
                 self.settled.insert(address.clone());
@@ -121,14 +121,14 @@ impl<W: Write> Progress<W> {
         }
     }
 
-    fn draw(&mut self, doing: &str) -> io::Result<()> {
+    fn draw(&mut self, doing: impl FnOnce() -> String) -> io::Result<()> {
         if !self.live || self.drawn.is_some_and(|drawn| drawn.elapsed() < self.interval) {
             return Ok(());
         }
         let settled = self.settled.len().min(self.total);
         let filled = (BAR * settled).checked_div(self.total).unwrap_or(BAR);
         let head = format!("[{}{}] {settled}/{} ", "=".repeat(filled), " ".repeat(BAR - filled), self.total);
-        let line: String = (head + doing).chars().take(self.width).collect();
+        let line: String = (head + &doing()).chars().take(self.width).collect();
         // Blanks rather than an escape sequence take the last line away: NO_COLOR strips every sequence.
         write!(self.err, "\r{line:0$}", self.width)?;
         self.err.flush()?;
