@@ -21,6 +21,7 @@ pub mod stp;
 
 mod address;
 mod borrow;
+mod buffer;
 mod cookie;
 mod delete;
 mod descriptors;

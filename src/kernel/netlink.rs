@@ -9,14 +9,14 @@ use nix::sys::{
 use rtnetlink::{
     packet_core::{
         DecodeError, Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
-        NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+        NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader,
     },
     packet_route::RouteNetlinkMessage,
     sys::{Socket, protocols::NETLINK_ROUTE},
 };
 
 use super::{
-    KernelError, cookie, patience,
+    KernelError, buffer, cookie, patience,
     reply::{Refusal, Reply, refusal},
 };
 
@@ -27,8 +27,6 @@ const MESSAGES_AT_ONCE: usize = 200;
 const BYTES_AT_ONCE: usize = 64 * 1024;
 /// The length of a message's header.
 const HEADER: usize = 16;
-/// A dump's messages come in pieces of at most 32 KiB.
-const RECEIVE: usize = 64 * 1024;
 /// How often a dump is repeated that the kernel says was disturbed by a change.
 const DUMP_ATTEMPTS: usize = 50;
 
@@ -113,7 +111,6 @@ impl From<DecodeError> for TransportError {
 pub struct RouteSocket {
     socket: Socket,
     sequence: u32,
-    received: Vec<u8>,
 }
 
 impl RouteSocket {
@@ -127,7 +124,7 @@ impl RouteSocket {
         // More room for replies, where we may: the bound on messages makes do without.
         let _ = setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &(2 * 1024 * 1024));
         setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(patience::SECONDS as i64))?;
-        Ok(Self { socket, sequence: 0, received: Vec::with_capacity(RECEIVE) })
+        Ok(Self { socket, sequence: 0 })
     }
 
     /// Which namespace it belongs to, see [`cookie`].
@@ -291,19 +288,18 @@ impl RouteSocket {
         let start = bytes.len();
         match &request.body {
             Body::Message(message) => {
-                let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message.clone()));
-                message.finalize();
-                bytes.resize(start + message.buffer_len(), 0);
-                message.serialize(&mut bytes[start..]);
+                header.message_type = message.message_type();
+                bytes.resize(start + HEADER + message.buffer_len(), 0);
+                message.emit(&mut bytes[start + HEADER..]);
             }
             Body::Bytes(kind, payload) => {
                 header.message_type = *kind;
-                header.length = u32::try_from(HEADER + payload.len()).unwrap_or(u32::MAX);
                 bytes.resize(start + HEADER, 0);
-                header.emit(&mut bytes[start..]);
                 bytes.extend_from_slice(payload);
             }
         }
+        header.length = u32::try_from(bytes.len() - start).unwrap_or(u32::MAX);
+        header.emit(&mut bytes[start..]);
         // Messages stand at multiples of four.
         bytes.resize(bytes.len().next_multiple_of(4), 0);
         self.sequence
@@ -320,39 +316,46 @@ impl RouteSocket {
     }
 
     /// Takes one packet of replies; `each` says when the conversation is over.
-    fn receive(
-        &mut self,
-        mut each: impl FnMut(Reply<'_>) -> Result<bool, TransportError>,
-    ) -> Result<bool, TransportError> {
-        self.received.clear();
-        let length = loop {
-            match self.socket.recv(&mut self.received, nix::libc::MSG_TRUNC) {
-                Ok(length) => break length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+    fn receive(&mut self, each: impl FnMut(Reply<'_>) -> Result<bool, TransportError>) -> Result<bool, TransportError> {
+        buffer::with(|room| {
+            let length = loop {
+                match self.socket.recv(&mut &mut *room, nix::libc::MSG_TRUNC) {
+                    Ok(length) => break length,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.into()),
+                }
+            };
+            match room.get(..length) {
+                Some(packet) => take(packet, each),
+                None => {
+                    Err(DecodeError::from(format!("a message of {length} bytes is longer than any should be")).into())
+                }
             }
-        };
-        if length > self.received.len() {
-            return Err(DecodeError::from(format!("a message of {length} bytes is longer than any should be")).into());
-        }
-        let mut rest = &self.received[..];
-        let mut done = false;
-        while !rest.is_empty() {
-            let packet = NetlinkBuffer::new_checked(rest)?;
-            let length = packet.length() as usize;
-            if packet.message_type() == NLMSG_OVERRUN {
-                return Err(io::Error::from_raw_os_error(nix::libc::ENOBUFS).into());
-            }
-            done |= each(Reply {
-                kind: packet.message_type(),
-                flags: packet.flags(),
-                sequence: packet.sequence_number(),
-                payload: &rest[16..length],
-            })?;
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        }
-        Ok(done)
+        })
     }
+}
+
+/// Takes the replies of a packet one by one.
+fn take(
+    mut rest: &[u8],
+    mut each: impl FnMut(Reply<'_>) -> Result<bool, TransportError>,
+) -> Result<bool, TransportError> {
+    let mut done = false;
+    while !rest.is_empty() {
+        let packet = NetlinkBuffer::new_checked(rest)?;
+        let length = packet.length() as usize;
+        if packet.message_type() == NLMSG_OVERRUN {
+            return Err(io::Error::from_raw_os_error(nix::libc::ENOBUFS).into());
+        }
+        done |= each(Reply {
+            kind: packet.message_type(),
+            flags: packet.flags(),
+            sequence: packet.sequence_number(),
+            payload: &rest[HEADER..length],
+        })?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(done)
 }
 
 /// What a conversation ends with. The kernel answers in order.

@@ -269,10 +269,16 @@ fn why_none_is_made(errno: Errno) -> Option<&'static str> {
 /// Binds a namespace to a path; leaves no file behind where that fails. The mark is written into the file below the mount
 /// too, so that one that a killed run leaves behind tells whose it is.
 pub fn bind(source: &Path, path: &Path, mark: &str) -> io::Result<()> {
-    if left_behind(path).is_some_and(|left| left.to_string() == mark) {
-        fs::remove_file(path)?;
+    match put(path, mark) {
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists
+                && left_behind(path).is_some_and(|left| left.to_string() == mark) =>
+        {
+            fs::remove_file(path)?;
+            put(path, mark)?;
+        }
+        made => made?,
     }
-    put(path, mark)?;
     let none = None::<&str>;
     mount(Some(source), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
         let _ = fs::remove_file(path);

@@ -14,7 +14,7 @@ use nix::{
     },
 };
 
-use super::super::patience;
+use super::super::{buffer, patience};
 use crate::model::snapshot::Family;
 
 const NLMSG_HEADER: usize = 16;
@@ -30,8 +30,6 @@ pub(super) const NFTA_CHAIN_NAME: u16 = 3;
 /// Set beside an attribute's type where it holds attributes.
 pub(super) const NESTED: u16 = 0x8000;
 const TYPE_MASK: u16 = 0x3fff;
-/// The kernel fills at most 32 KiB a message of a dump.
-const BUFFER: usize = 64 * 1024;
 /// How often a dump is begun again because the tables changed while it ran.
 const TRIES: usize = 20;
 
@@ -78,16 +76,16 @@ impl Netfilter {
     pub(super) fn request(&self, subsystem: u16, kind: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
         const SEQUENCE: u32 = 0x6e77;
         self.send(SEQUENCE, subsystem << 8 | kind, NLM_F_REQUEST | NLM_F_ACK, family, attributes)?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let length = self.receive(&mut buffer)?;
-            for message in messages(&buffer[..length]) {
-                let message = message?;
-                if message.sequence == SEQUENCE && message.kind == NLMSG_ERROR {
-                    return message.error();
+        buffer::with(|room| {
+            loop {
+                for message in messages(self.receive(room)?) {
+                    let message = message?;
+                    if message.sequence == SEQUENCE && message.kind == NLMSG_ERROR {
+                        return message.error();
+                    }
                 }
             }
-        }
+        })
     }
 
     /// Runs one nf_tables request as a transaction that the kernel refuses (`ERESTART`) where the rules are no longer of
@@ -102,19 +100,19 @@ impl Netfilter {
         batch.extend(message(2, SUBSYSTEM_NFTABLES << 8 | kind, NLM_F_REQUEST | NLM_F_ACK, family, 0, attributes)?);
         batch.extend(message(3, END, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &[])?);
         self.transmit(&batch)?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let length = self.receive(&mut buffer)?;
-            for message in messages(&buffer[..length]) {
-                let message = message?;
-                if message.kind == NLMSG_ERROR {
-                    message.error()?;
-                    if message.sequence == 2 {
-                        return Ok(());
+        buffer::with(|room| {
+            loop {
+                for message in messages(self.receive(room)?) {
+                    let message = message?;
+                    if message.kind == NLMSG_ERROR {
+                        message.error()?;
+                        if message.sequence == 2 {
+                            return Ok(());
+                        }
                     }
                 }
             }
-        }
+        })
     }
 
     /// The generation of the rules: it changes with every transaction.
@@ -122,38 +120,38 @@ impl Netfilter {
         const GETGEN: u16 = 16;
         const NFTA_GEN_ID: u16 = 1;
         self.send(1, SUBSYSTEM_NFTABLES << 8 | GETGEN, NLM_F_REQUEST, libc::AF_UNSPEC as u8, &[])?;
-        let mut buffer = vec![0; BUFFER];
-        let length = self.receive(&mut buffer)?;
-        let answer = messages(&buffer[..length]).next().ok_or_else(malformed)??;
-        if answer.kind == NLMSG_ERROR {
-            answer.error()?;
-        }
-        let body = answer.payload.get(NFGEN_HEADER..).ok_or_else(malformed)?;
-        let id = attributes(body).find(|(kind, _)| *kind == NFTA_GEN_ID).and_then(|(_, value)| value.first_chunk());
-        id.copied().map(u32::from_be_bytes).ok_or_else(malformed)
+        buffer::with(|room| {
+            let answer = messages(self.receive(room)?).next().ok_or_else(malformed)??;
+            if answer.kind == NLMSG_ERROR {
+                answer.error()?;
+            }
+            let body = answer.payload.get(NFGEN_HEADER..).ok_or_else(malformed)?;
+            let id = attributes(body).find(|(kind, _)| *kind == NFTA_GEN_ID).and_then(|(_, value)| value.first_chunk());
+            id.copied().map(u32::from_be_bytes).ok_or_else(malformed)
+        })
     }
 
     fn receive_dump(&self, sequence: u32, each: &mut impl FnMut(u8, &[u8])) -> io::Result<bool> {
-        let mut buffer = vec![0; BUFFER];
         let mut disturbed = false;
-        loop {
-            let length = self.receive(&mut buffer)?;
-            for message in messages(&buffer[..length]) {
-                let message = message?;
-                if message.sequence != sequence {
-                    continue;
-                }
-                disturbed |= message.flags & NLM_F_DUMP_INTR != 0;
-                match message.kind {
-                    NLMSG_DONE => return message.error().map(|()| disturbed),
-                    NLMSG_ERROR => message.error()?,
-                    _ => {
-                        let family = *message.payload.first().ok_or_else(malformed)?;
-                        each(family, message.payload.get(NFGEN_HEADER..).ok_or_else(malformed)?);
+        buffer::with(|room| {
+            loop {
+                for message in messages(self.receive(room)?) {
+                    let message = message?;
+                    if message.sequence != sequence {
+                        continue;
+                    }
+                    disturbed |= message.flags & NLM_F_DUMP_INTR != 0;
+                    match message.kind {
+                        NLMSG_DONE => return message.error().map(|()| disturbed),
+                        NLMSG_ERROR => message.error()?,
+                        _ => {
+                            let family = *message.payload.first().ok_or_else(malformed)?;
+                            each(family, message.payload.get(NFGEN_HEADER..).ok_or_else(malformed)?);
+                        }
                     }
                 }
             }
-        }
+        })
     }
 
     fn send(&self, sequence: u32, kind: u16, flags: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
@@ -169,15 +167,16 @@ impl Netfilter {
         }
     }
 
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_TRUNC) {
+    /// Takes one packet of replies.
+    fn receive<'r>(&self, room: &'r mut [u8]) -> io::Result<&'r [u8]> {
+        let length = loop {
+            match recv(self.socket.as_raw_fd(), room, MsgFlags::MSG_TRUNC) {
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(error) => return Err(patience::unanswered(error.into())),
-                Ok(length) if length > buffer.len() => return Err(io::Error::other("a netlink message was cut off")),
-                Ok(length) => return Ok(length),
+                Ok(length) => break length,
             }
-        }
+        };
+        room.get(..length).ok_or_else(|| io::Error::other("a netlink message was cut off"))
     }
 }
 
