@@ -244,6 +244,23 @@ fn settings_that_overwrite_each_other_come_out_as_written() {
     });
 }
 
+/// What is set for new devices is looked at where a device is without IPv6, and in no other namespace.
+#[test]
+fn a_device_has_ipv6_though_somebody_has_turned_it_off_for_new_ones() {
+    sandbox::run(|| {
+        let clean = Dump::settled();
+        let lab =
+            |links: &str| file("lab", &format!("name: lab\nnamespaces: {{a: {{}}, b: {{}}}}\nlinks: [{links}]\n"));
+        let one = "{endpoints: ['a:eth0', 'b:eth0']}";
+        apply(&lab(one));
+        sh("ip netns exec a sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+        apply(&lab(&format!("{one}, {{endpoints: ['a:eth1', 'b:eth1']}}")));
+        assert_eq!(sh("ip netns exec a sysctl -n net.ipv6.conf.eth1.disable_ipv6").trim(), "0");
+        expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
+        clean.assert_restored("destroy");
+    });
+}
+
 /// As a killed run leaves the old one of a bridge beside the new one.
 #[test]
 fn of_what_bears_one_mark_each_goes() {

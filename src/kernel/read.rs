@@ -278,14 +278,15 @@ fn read_rest(
     state: &mut NetnsState,
 ) -> Result<(), KernelError> {
     let decode = if request.whole { address::decode_whole } else { address::decode };
-    state.addresses = by_family(socket, address::dump, decode, "cannot read the addresses")?;
+    state.addresses = by_family(socket, address::dump, decode, "cannot read the addresses")?.into();
     let decode = if request.whole { route::decode_whole } else { route::decode };
     state.routes = by_family(socket, route::dump, decode, "cannot read the routes")?;
     if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
         state.listeners = sockets::listeners(ports)?;
     }
     if let Some(keys) = request.sysctls.get(place) {
-        state.sysctls = sysctls.read(keys, socket, &state.links)?;
+        let exact = request.whole || *place == Netns::Host;
+        state.sysctls = sysctls.read(keys, socket, &state.links, exact)?;
     }
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.
