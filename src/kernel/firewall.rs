@@ -1,6 +1,8 @@
 //! The packet filter of the namespace that the calling thread is in, through the tools that the machine's other
 //! programs use too, so that everybody sees the same tables.
 
+use std::thread;
+
 use crate::{
     model::{
         iptables::parse_save,
@@ -32,14 +34,30 @@ pub fn read(wanted: &[Table]) -> Result<FirewallState, KernelError> {
         return Ok(FirewallState::default());
     }
     let default_variant = tools::default_variant()?;
-    let live = read_live(&in_use, wanted, default_variant)?;
-    let dropping = if wanted.is_empty() { Vec::new() } else { hooks::dropping()? };
-    let wanted = match (wanted, default_variant) {
-        ([], _) => Vec::new(),
-        (_, None) => return Err(tools::missing()),
-        (wanted, Some(variant)) => canonical::print(wanted, variant)?,
+    let live = || read_live(&in_use, wanted, default_variant);
+    let (live, printed) = match (wanted, default_variant) {
+        ([], _) => (live()?, Vec::new()),
+        (_, None) => return live().and(Err(tools::missing())),
+        (wanted, Some(variant)) => beside(live, || canonical::print(wanted, variant))?,
     };
-    Ok(FirewallState { default_variant, live, wanted, dropping, unusable: None })
+    let dropping = if wanted.is_empty() { Vec::new() } else { hooks::dropping()? };
+    Ok(FirewallState { default_variant, live, wanted: printed, dropping, unusable: None })
+}
+
+/// Does two things at a time, the second one on a thread: each waits for a tool most of the time.
+fn beside<A, B: Send>(
+    here: impl FnOnce() -> Result<A, KernelError>,
+    there: impl FnOnce() -> Result<B, KernelError> + Send,
+) -> Result<(A, B), KernelError> {
+    thread::scope(|scope| {
+        let there = thread::Builder::new()
+            .name("print".into())
+            .spawn_scoped(scope, there)
+            .map_err(|error| KernelError::io("cannot start a thread", error))?;
+        let here = here();
+        let there = there.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((here?, there?))
+    })
 }
 
 /// The same where rules are wanted, for whoever goes on without them: why they cannot be had is a part of the answer.

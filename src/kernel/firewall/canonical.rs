@@ -1,7 +1,10 @@
 //! The wanted rules as this machine's tools print them: loaded into a namespace that is thrown away, and saved there.
 //! What this kernel or its iptables cannot do is found here, before anything is touched.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 use super::{
     super::{KernelError, netns},
@@ -13,8 +16,27 @@ use crate::model::{
     snapshot::{Chain, Family, Table, Variant},
 };
 
+/// What has been printed once is not printed otherwise as long as this process lives: a run looks at it again.
+static PRINTED: Mutex<Vec<Printed>> = Mutex::new(Vec::new());
+
+struct Printed {
+    variant: Variant,
+    wanted: Vec<Table>,
+    printed: Vec<Table>,
+}
+
 /// The wanted tables, in their order, as the tools of that packet filter print them.
 pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, KernelError> {
+    let known = || PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(it) = known().iter().find(|it| it.variant == variant && it.wanted == wanted) {
+        return Ok(it.printed.clone());
+    }
+    let printed = print_anew(wanted, variant)?;
+    known().push(Printed { variant, wanted: wanted.to_vec(), printed: printed.clone() });
+    Ok(printed)
+}
+
+fn print_anew(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, KernelError> {
     netns::in_throwaway("cannot make a namespace to try the firewall rules in", || {
         let mut printed = Vec::new();
         let families: BTreeSet<Family> = wanted.iter().map(|table| table.family).collect();

@@ -24,7 +24,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const SLICE: Duration = Duration::from_millis(100);
 /// How long one that was ended may take to go: it may be inside the kernel.
 const FAREWELL: Duration = Duration::from_secs(2);
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
 
 /// How much is read between two looks at the other pipes.
 const PIECE: u64 = 64 * 1024;
