@@ -158,9 +158,14 @@ pub fn set(index: u32, change: &LinkChange) -> Vec<Request> {
         requests.push(modify(with_up(at(index), false)));
     }
     let mut message = at(index);
-    message.attributes.extend(rename.as_ref().map(|name| LinkAttribute::IfName(name.to_string())));
     message.attributes.extend(alias.as_deref().map(alias_attribute));
     message.attributes.extend(group.map(LinkAttribute::Group));
+    // Told once more of a device that is up, the kernel looks through all IPv6 routes of the namespace, each time: as
+    // long as it is down these two tell nobody.
+    if *up == Some(true) && message != at(index) {
+        requests.push(modify(std::mem::replace(&mut message, at(index))));
+    }
+    message.attributes.extend(rename.as_ref().map(|name| LinkAttribute::IfName(name.to_string())));
     message.attributes.extend(mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
     message.attributes.extend(mtu.map(LinkAttribute::Mtu));
     message.attributes.extend(master.map(LinkAttribute::Controller));
@@ -452,6 +457,10 @@ mod tests {
         assert!(message(&requests[0]).attributes.contains(&LinkAttribute::Controller(4)));
         assert_eq!(message(&requests[0]).header.flags, LinkFlags::Up);
         assert_eq!(set(9, &LinkChange { hairpin: Some(false), ..Default::default() }).len(), 1);
+        let change = LinkChange { alias: Some("a".into()), hairpin: None, ..change };
+        assert_eq!(message(&set(9, &change)[0]).header.change_mask, LinkFlags::empty(), "marked while it is down");
+        let change = LinkChange { up: Some(false), ..change };
+        assert_eq!(set(9, &change).len(), 1);
         assert_eq!(set(9, &LinkChange::default()).len(), 0);
     }
 

@@ -108,6 +108,11 @@ pub fn create_veth(
 pub fn set(state: &mut NetnsState, index: u32, change: &LinkChange) -> Result<(), Errno> {
     let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
     let link = find(state, index)?;
+    // A message of their own, before the one that raises the device.
+    if *up == Some(true) {
+        link.group = group.unwrap_or(link.group);
+        set_alias(link, alias.as_deref());
+    }
     if stp.is_some() || ageing_time.is_some() {
         let bridge = link.bridge.as_mut().ok_or(Errno::EOPNOTSUPP)?;
         bridge.stp = stp.unwrap_or(bridge.stp);
@@ -119,9 +124,7 @@ pub fn set(state: &mut NetnsState, index: u32, change: &LinkChange) -> Result<()
     if let Some(name) = rename {
         set_name(state, index, name)?;
     }
-    if let Some(alias) = alias {
-        find(state, index)?.alias = Some(alias.clone()).filter(|alias| !alias.is_empty());
-    }
+    set_alias(find(state, index)?, alias.as_deref());
     if let Some(master) = master {
         set_master(state, index, *master)?;
     }
@@ -132,6 +135,12 @@ pub fn set(state: &mut NetnsState, index: u32, change: &LinkChange) -> Result<()
         find(state, index)?.port.as_mut().ok_or(Errno::EOPNOTSUPP)?.hairpin = *hairpin;
     }
     Ok(())
+}
+
+fn set_alias(link: &mut LinkState, alias: Option<&str>) {
+    if let Some(alias) = alias {
+        link.alias = Some(alias.to_owned()).filter(|alias| !alias.is_empty());
+    }
 }
 
 fn set_name(state: &mut NetnsState, index: u32, name: &IfName) -> Result<(), Errno> {
