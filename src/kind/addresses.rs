@@ -57,8 +57,7 @@ impl Addresses {
     pub fn observed(state: &NetnsState, link: u32, like: Option<&Self>) -> Self {
         let comes_by_itself = |it: &AddressState| it.dynamic || it.link_local || it.address.addr().is_loopback();
         let is_named = |it: &AddressState| like.is_some_and(|like| like.iter().any(|net| *net == it.address));
-        let addresses = state.addresses.iter().filter(|it| it.link == link);
-        let judged = addresses.filter(|it| !comes_by_itself(it) || is_named(it));
+        let judged = state.addresses.of(link).filter(|it| !comes_by_itself(it) || is_named(it));
         let ours = judged.clone().filter(|it| it.protocol == ADDRESS_PROTOCOL);
         Self::Seen { ours: ours.map(|it| it.address).collect(), judged: judged.map(|it| it.address).collect() }
     }
@@ -115,8 +114,7 @@ impl Addresses {
         let Holder { address, netns, link, stage, falls } = *holder;
         let state = steps.snapshot.namespaces.get(netns);
         // The kernel tells a primary address before its secondary ones.
-        let told = state.map_or(&[][..], |state| &state.addresses).iter().filter(|it| it.link == link.index);
-        let told: Vec<&AddressState> = told.collect();
+        let told: Vec<&AddressState> = state.into_iter().flat_map(|state| state.addresses.of(link.index)).collect();
         let goes = |net: &IpNet| has.contains(net) && !wanted.contains(net);
         // Addresses go before names change.
         let there = state.and_then(|state| state.link_at(link.index));

@@ -72,7 +72,7 @@ fn relying_on(path: &str, record: &Borrowed, host: &NetnsState) -> Option<String
     let was_off = record.before.as_deref().map(sysctl::normal).as_deref() == Some("0") && !record.along.is_empty();
     let came = |link: &LinkState| !record.along.contains_key(&format!("net/{family}/conf/{}/forwarding", link.name));
     let routes = |link: &LinkState| {
-        let mut addresses = host.addresses.iter().filter(|it| it.link == link.index && !it.link_local);
+        let mut addresses = host.addresses.of(link.index).filter(|it| !it.link_local);
         addresses.any(|it| it.address.addr().is_ipv4() == (family == "ipv4"))
     };
     let relies = |link: &&LinkState| link.mark().is_none() && Engine::of(link).is_some() && came(link) && routes(link);

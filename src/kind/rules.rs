@@ -184,9 +184,9 @@ impl Filter {
         let snapshot = steps.snapshot;
         let addresses = |device: &str| {
             let state = snapshot.namespaces.get(&self.netns);
-            let index = state.and_then(|state| state.link(device)).map(|link| link.index);
-            let all = state.iter().flat_map(|state| &state.addresses);
-            all.filter(|it| Some(it.link) == index).map(|it| it.address.addr()).collect()
+            let link = state.and_then(|state| Some((state, state.link(device)?)));
+            let all = link.into_iter().flat_map(|(state, link)| state.addresses.of(link.index));
+            all.map(|it| it.address.addr()).collect()
         };
         let flows = firewall::flows_of_drifts(&self.comparison.drifts, wanted, &addresses);
         if !flows.is_empty() {

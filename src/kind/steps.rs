@@ -190,8 +190,7 @@ impl<'a> Steps<'a> {
             let there = state.and_then(|state| state.link_at(link.index));
             let is_busy = busy.contains(&netns);
             let is_wanted = self.index(&netns, &link.name).is_some_and(|other| other != link.index);
-            let has_routes =
-                state.is_some_and(|it| it.addresses.iter().any(|it| it.link == link.index && !it.link_local));
+            let has_routes = state.is_some_and(|it| it.addresses.of(link.index).any(|it| !it.link_local));
             if goes_along && !is_wanted && !(is_busy && has_routes) {
                 continue;
             }

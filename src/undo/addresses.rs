@@ -33,8 +33,7 @@ struct Device<'a> {
 impl Device<'_> {
     /// Its addresses of one family, in their order.
     fn of<'s>(&self, state: &'s NetnsState, six: bool) -> Vec<&'s AddressState> {
-        let index = self.link.index;
-        state.addresses.iter().filter(|it| it.link == index && it.address.addr().is_ipv6() == six).collect()
+        state.addresses.of(self.link.index).filter(|it| it.address.addr().is_ipv6() == six).collect()
     }
 
     fn reference(&self) -> LinkRef {
@@ -54,13 +53,13 @@ impl Device<'_> {
     /// Whether the run gave it, or the kernel did when the run raised the device, and it was not there before.
     fn came(&self, place: &Place, before: &NetnsState, net: IpNet) -> bool {
         let index = self.link.index;
-        let was = before.addresses.iter().any(|it| it.link == index && it.address == net);
+        let was = before.addresses.of(index).any(|it| it.address == net);
         let of_first_up = !self.link.up && net.addr().is_ipv4() && net.addr().is_loopback();
         !was && (place.addresses.contains_key(&(index, net)) || of_first_up)
     }
 
     fn remove_what_came(&self, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
-        let all = now.addresses.iter().filter(|it| it.link == self.link.index);
+        let all = now.addresses.of(self.link.index);
         for it in all.filter(|it| self.came(place, before, it.address)) {
             self.remove(it.address, ops);
         }

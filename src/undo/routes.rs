@@ -55,7 +55,7 @@ fn lead_there(netns: &Netns, address: &Address, route: &RouteState, before: &Net
         if matches!(via, IpAddr::V6(via) if via.is_unicast_link_local()) {
             continue;
         }
-        let near = before.addresses.iter().any(|it| it.link == link && it.address.contains(&via));
+        let near = before.addresses.of(link).any(|it| it.address.contains(&via));
         let by_route = |it: &RouteState| {
             it.to.contains(&via) && it.nexthops.iter().any(|hop| hop.link == Some(link) && hop.via.is_none())
         };

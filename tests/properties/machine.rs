@@ -70,7 +70,9 @@ pub fn with_foreigners() -> Fake {
     };
     let host = NetnsState {
         links: vec![lo.clone(), link(2, "eth0", None), docker, port, link(5, "eth1", None)].into(),
-        addresses: vec![address(2, "192.0.2.10/24"), address(3, "172.17.0.1/16"), address(2, "2001:db8::10/64")],
+        addresses: [address(2, "192.0.2.10/24"), address(3, "172.17.0.1/16"), address(2, "2001:db8::10/64")]
+            .into_iter()
+            .collect(),
         routes: vec![
             route("0.0.0.0/0", 16, Some("192.0.2.1"), 2),
             route("198.51.100.0/24", 4, Some("192.0.2.9"), 2),
@@ -81,7 +83,7 @@ pub fn with_foreigners() -> Fake {
     let inside = LinkState { peer: Some(Peer { index: 4, netns: Some(Netns::Host) }), ..link(2, "eth0", Some("veth")) };
     let other = NetnsState {
         links: vec![lo.clone(), inside].into(),
-        addresses: vec![address(2, "172.17.0.2/16")],
+        addresses: vec![address(2, "172.17.0.2/16")].into(),
         routes: vec![route("0.0.0.0/0", 3, Some("172.17.0.1"), 2)],
         ..NetnsState::default()
     };

@@ -5,6 +5,7 @@ use std::{
     net::IpAddr,
 };
 
+use foldhash::HashSet;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +16,13 @@ use super::{
     socket::{Listener, Ports},
 };
 
+mod addresses;
 mod firewall;
 mod links;
+mod listed;
 mod renew;
 
+pub use addresses::Addresses;
 pub use firewall::*;
 pub use links::Links;
 
@@ -144,8 +148,8 @@ pub struct NetnsState {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<LinkState>,
     /// Their addresses.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub addresses: Vec<AddressState>,
+    #[serde(skip_serializing_if = "none")]
+    pub addresses: Addresses,
     /// Routes of every table but `local`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteState>,
@@ -158,6 +162,10 @@ pub struct NetnsState {
     /// Who listens on the ports that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
+}
+
+fn none(addresses: &Addresses) -> bool {
+    addresses.is_empty()
 }
 
 fn is_zero(inode: &u64) -> bool {
@@ -189,7 +197,8 @@ impl NetnsState {
         let (gone, links): (Vec<_>, Vec<_>) = std::mem::take(&mut self.links).into_iter().partition(is_gone);
         self.links = links.into();
         self.parked.extend(gone);
-        let is_there = |index: &u32| !self.parked.iter().any(|link| link.index == *index);
+        let hidden: HashSet<u32> = self.parked.iter().map(|link| link.index).collect();
+        let is_there = |index: &u32| !hidden.contains(index);
         self.addresses.retain(|address| is_there(&address.link));
         self.routes.retain(|route| {
             let mut devices = route.nexthops.iter().filter_map(|hop| hop.link).peekable();

@@ -96,7 +96,7 @@ fn strangers(state: &NetnsState) -> String {
 }
 
 fn addresses(state: &NetnsState, link: &LinkState) -> String {
-    let lasting = state.addresses.iter().filter(|it| it.link == link.index && !it.dynamic && !it.link_local);
+    let lasting = state.addresses.of(link.index).filter(|it| !it.dynamic && !it.link_local);
     let mut all: Vec<String> = lasting.map(|it| it.address.to_string()).collect();
     all.sort_unstable();
     all.join(", ")
