@@ -9,12 +9,12 @@ use super::{
 };
 use crate::op::{LinkChange, LinkRef};
 
-/// Where the search for a group that nobody uses begins.
-const GROUP_BASE: u32 = 0x6e78_0000;
+/// The first of the groups that processes delete devices by, each its own.
+const GROUPS: u32 = 0x6e78_0000;
 
 /// Deletes devices; what the kernel refused comes back with the device's place.
 pub fn links(socket: &mut RouteSocket, links: &[&LinkRef]) -> Result<Vec<(usize, Refusal)>, TransportError> {
-    let group = unused_group(socket)?;
+    let group = GROUPS | (std::process::id() & 0xffff);
     let change = LinkChange { group: Some(group), ..LinkChange::default() };
     let requests: Vec<_> = links.iter().flat_map(|link| link::set(link.index, &change)).collect();
     let refused = socket.send(&requests)?;
@@ -33,13 +33,6 @@ pub fn links(socket: &mut RouteSocket, links: &[&LinkRef]) -> Result<Vec<(usize,
 fn one_by_one(socket: &mut RouteSocket, links: &[&LinkRef]) -> Result<Vec<(usize, Refusal)>, TransportError> {
     let requests: Vec<Request> = links.iter().map(|link| link::delete(link.index)).collect();
     socket.send(&requests)
-}
-
-fn unused_group(socket: &mut RouteSocket) -> Result<u32, TransportError> {
-    let used: HashSet<u32> =
-        socket.dump(&link::dump(), |payload| Ok(Some(link::decode(payload)?.state.group)))?.into_iter().collect();
-    let start = GROUP_BASE | (std::process::id() & 0xffff);
-    Ok((start..=u32::MAX).find(|group| !used.contains(group)).unwrap_or(start))
 }
 
 fn members(socket: &mut RouteSocket, group: u32) -> Result<Vec<u32>, TransportError> {
