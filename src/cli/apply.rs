@@ -9,7 +9,7 @@ use super::{
     interrupt::Watch,
     load, out, plan,
     run::Run,
-    session::{Session, is_stopped},
+    session::{Session, is_stopped, live},
 };
 use crate::{
     diff::Choices,
@@ -129,12 +129,12 @@ impl Job {
         if is_stopped() {
             return Err(Failure::new(crate::exec::RunError::Interrupted));
         }
-        self.run_in(Session::open(self.name.clone())?, running)
+        self.run_on(live()?, running)
     }
 
     /// The same on any kernel.
     pub fn run_on(&self, kernel: Box<dyn Kernel>, running: &Running) -> Result<Done, Failure> {
-        self.run_in(Session::with(kernel, self.name.clone())?, running)
+        self.run_in(Session::with(kernel, self.name.clone()), running)
     }
 
     fn run_in(&self, mut session: Session, running: &Running) -> Result<Done, Failure> {

@@ -52,16 +52,14 @@ pub struct Session {
 impl Session {
     /// The kernel of this host, after a look at what this process may do.
     pub fn open(name: TopologyName) -> Result<Self, Failure> {
-        Live::check().map_err(Failure::new)?;
-        let kernel = Live::new().map_err(Failure::new)?;
-        Self::with(Box::new(kernel), name)
-    }
-
-    /// Some kernel.
-    pub fn with(kernel: Box<dyn Kernel>, name: TopologyName) -> Result<Self, Failure> {
-        let mut session = Self { kernel, name, memo: None, older: None, made: Made::default() };
+        let mut session = Self::with(live()?, name);
         session.recall()?;
         Ok(session)
+    }
+
+    /// Some kernel, for whoever holds the locks before anything is recalled: see [`Session::recover`].
+    pub fn with(kernel: Box<dyn Kernel>, name: TopologyName) -> Self {
+        Self { kernel, name, memo: None, older: None, made: Made::default() }
     }
 
     /// Reads what other runs have left: it may have changed while their end was waited for.
@@ -124,6 +122,7 @@ impl Session {
     /// Notes what a plan is about to change.
     pub fn begin(&mut self, prepared: &Prepared, next: Next) -> Result<Transaction, Failure> {
         let older = self.older.take();
+        self.kernel.expect(&prepared.batches);
         Transaction::begin(&*self.kernel, &self.name, &prepared.batches, older, next).map_err(Failure::new)
     }
 
@@ -216,6 +215,7 @@ impl Session {
             all.snapshot.namespaces.extend(part.snapshot.namespaces);
         }
         touched.retain(|netns| !all.places.contains(netns));
+        tracing::debug!(parts = all.places.len(), left = touched.len(), "ran");
         let request = self.request(topology);
         let later = self.kernel.read(&part_of(&request, &touched)).map_err(Failure::new)?;
         tracing::debug!(namespaces = later.namespaces.len(), "read again");
@@ -304,6 +304,12 @@ fn part_of(request: &ReadRequest, places: &BTreeSet<Netns>) -> ReadRequest {
         whole: request.whole,
         places: Some(places.iter().map(|netns| (netns.clone(), Depth::Whole)).collect()),
     }
+}
+
+/// The kernel of this host, after a look at what this process may do.
+pub fn live() -> Result<Box<dyn Kernel>, Failure> {
+    Live::check().map_err(Failure::new)?;
+    Ok(Box::new(Live::new().map_err(Failure::new)?))
 }
 
 fn unfinished(journal: &Journal) -> String {

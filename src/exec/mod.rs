@@ -71,7 +71,6 @@ pub fn run(
     look: &mut dyn FnMut(&dyn Kernel, BTreeSet<Netns>),
 ) -> Result<(), Stopped> {
     let mut tracker = Tracker::new(prepared);
-    kernel.expect(&prepared.batches);
     let mut finished = Finished::new(&prepared.batches);
     let mut has_flushed = false;
     let mut rest = &*prepared.batches;

@@ -104,14 +104,22 @@ impl Topology {
 
     /// Of sysctls that the last apply wrote, those that this topology says nothing of.
     pub fn dropped(&self, written: &ByNetns) -> ByNetns {
-        let wanted = self.sysctls();
-        let dropped = written.iter().map(|(netns, keys)| {
-            let wanted = wanted.get(netns);
-            let dropped = keys.iter().filter(|key| !wanted.is_some_and(|wanted| wanted.contains(*key)));
-            let dropped = dropped.filter(|key| !sysctl::is_decided(key));
-            (netns.clone(), dropped.cloned().collect())
-        });
-        dropped.filter(|(_, keys): &(_, BTreeSet<String>)| !keys.is_empty()).collect()
+        let mut dropped = ByNetns::new();
+        for (netns, keys) in written {
+            // In most namespaces none but those that follow from other keys are written.
+            let keys: BTreeSet<String> = keys.iter().filter(|key| !sysctl::is_decided(key)).cloned().collect();
+            if !keys.is_empty() {
+                dropped.insert(netns.clone(), keys);
+            }
+        }
+        if !dropped.is_empty() {
+            let wanted = self.sysctls();
+            dropped.retain(|netns, keys| {
+                keys.retain(|key| !wanted.get(netns).is_some_and(|wanted| wanted.contains(key)));
+                !keys.is_empty()
+            });
+        }
+        dropped
     }
 
     /// The topology with what it says nothing of any more as a new namespace has it, on what stays.
@@ -160,6 +168,6 @@ pub const BRIDGE_NF: [&str; 2] = ["net/bridge/bridge-nf-call-iptables", "net/bri
 fn live_addresses(snapshot: &Snapshot, netns: &Netns, device: &str) -> Vec<IpNet> {
     let Some(state) = snapshot.namespaces.get(netns) else { return Vec::new() };
     let Some(link) = state.link(device) else { return Vec::new() };
-    let addresses = state.addresses.iter().filter(|it| it.link == link.index && !it.link_local);
+    let addresses = state.addresses.of(link.index).filter(|it| !it.link_local);
     addresses.map(|it| it.address).collect()
 }
