@@ -1,6 +1,6 @@
 # make demo   builds netwright and runs a lab in a private sandbox: plan, apply, test, destroy
 # make test   everything that CI checks
-# make bench  races netwright against raw system calls and iproute2 in a private sandbox: some ten minutes, ROUNDS=n for others, see docs/performance.md
+# make bench  races netwright against raw system calls, iproute2 and CNI in a private sandbox: some ten minutes, ROUNDS=n for others, see docs/performance.md
 # make bench-stages   how long the stages take that talk to no kernel: files of ten thousand namespaces, and their plans
 # make schemas   writes schemas/ and docs/reference.md anew after a change of the types; make test fails where they are stale
 # make faults   has every operation of every lab fail, be where the process is killed, and meet another program: some hours; FAULTS=n takes each nth, see docs/reliability.md
@@ -31,6 +31,7 @@ lint:
 
 bench:
 	ci/setup.sh demo
+	ci/setup.sh bench || true
 	cargo build --locked --release --example floor
 	cargo bench --locked --bench race -- $(ROUNDS)
 

@@ -3,6 +3,7 @@
 #
 #   setup.sh demo   what it takes to build netwright and to run a lab
 #   setup.sh test   what it takes to run every test as well
+#   setup.sh bench  whom the race is against, beside iproute2
 set -eu
 
 purpose=${1:-test}
@@ -24,6 +25,7 @@ package_of() {
     dockerd | runc) echo docker.io ;;
     bird) echo bird2 ;;
     /usr/lib/frr/zebra) echo frr ;;
+    /usr/lib/cni/bridge) echo containernetworking-plugins ;;
     # Newer Debians have the client apart from the engine.
     docker) if apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; else echo docker.io; fi ;;
     esac
@@ -31,8 +33,11 @@ package_of() {
 
 commands() {
     echo cc ip iptables unshare nsenter mount
-    [ "$purpose" = demo ] ||
-        echo iptables-legacy nft conntrack sysctl setcap busybox dockerd runc docker bird /usr/lib/frr/zebra
+    case $purpose in
+    demo) ;;
+    bench) echo /usr/lib/cni/bridge ;;
+    *) echo iptables-legacy nft conntrack sysctl setcap busybox dockerd runc docker bird /usr/lib/frr/zebra ;;
+    esac
 }
 
 is_there() {
@@ -92,7 +97,7 @@ rust() {
         echo "setup: cargo is missing: install Rust from https://rustup.rs (1.95 or newer)" >&2
         exit 1
     fi
-    [ "$purpose" != demo ] || return 0
+    [ "$purpose" = test ] || return 0
     for component in fmt clippy; do
         cargo $component --version >/dev/null 2>&1 && continue
         name=$component

@@ -74,6 +74,48 @@ pub fn star_by_ip(count: usize) -> String {
     script + "END\n"
 }
 
+/// The same as it stands in tutorials: a process for each command.
+pub fn star_by_commands(count: usize) -> String {
+    let (bridges, size) = bridges_of(count);
+    let mut script = "set -e\n".to_owned();
+    (0..bridges).for_each(|bridge| {
+        _ = writeln!(script, "ip link add br{bridge} type bridge\nip addr add 10.{bridge}.0.1/16 dev br{bridge}");
+    });
+    for at in 0..count {
+        let (bridge, address) = (at / size, address_in_star(at, size));
+        _ = writeln!(
+            script,
+            "ip netns add n{at}\nip link add n{at}-eth0 type veth peer name eth0 netns n{at}\nip -n n{at} link set lo up\n\
+             ip -n n{at} addr add {address}/16 dev eth0\nip -n n{at} link set eth0 up\n\
+             ip link set n{at}-eth0 master br{bridge} up\n\
+             ip -n n{at} route add default via 10.{bridge}.0.1 proto static"
+        );
+    }
+    (0..bridges).for_each(|bridge| _ = writeln!(script, "ip link set br{bridge} up"));
+    script
+}
+
+/// Nearly the same by the plugins that container engines use, which are started for each namespace and name the ports by
+/// themselves.
+pub fn star_by_plugins(count: usize, folder: &str) -> String {
+    let size = bridges_of(count).1;
+    let mut script = format!("set -e\nexport CNI_COMMAND=ADD CNI_IFNAME=eth0 CNI_PATH={folder}\n");
+    for at in 0..count {
+        let (bridge, address) = (at / size, address_in_star(at, size));
+        let addressing = format!(
+            r#"{{"type":"static","addresses":[{{"address":"{address}/16","gateway":"10.{bridge}.0.1"}}],"routes":[{{"dst":"0.0.0.0/0"}}]}}"#
+        );
+        _ = writeln!(
+            script,
+            r#"ip netns add n{at}
+CNI_CONTAINERID=n{at} CNI_NETNS=/run/netns/n{at} {folder}/bridge >/dev/null <<END
+{{"cniVersion":"0.4.0","name":"race","type":"bridge","bridge":"br{bridge}","isGateway":true,"ipam":{addressing}}}
+END"#
+        );
+    }
+    script
+}
+
 fn ends(link: usize) -> (usize, usize) {
     (link % ROUTERS, (link % ROUTERS + 1 + link / ROUTERS) % ROUTERS)
 }

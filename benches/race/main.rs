@@ -22,8 +22,10 @@ const NETWRIGHT: &str = env!("CARGO_BIN_EXE_netwright");
 /// Tells that this process is in the sandbox.
 const INSIDE: &str = "RACE_INSIDE";
 const ROUNDS: usize = 5;
-/// How long the kernel is left alone after a network came or went: links that came up keep it busy for a while.
+/// How long the kernel is left alone after a network went.
 const REST: Duration = Duration::from_secs(3);
+/// How long it is after one came: until the last router solicitations of its links have gone unanswered.
+const SETTLES: Duration = Duration::from_secs(14);
 
 fn main() -> ExitCode {
     match run() {
@@ -81,8 +83,7 @@ fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> 
     let mut network = None;
     if let Some((before, _)) = &work.around {
         measure::run(&borrowed(before))?;
-        // Until the last router solicitations have gone unanswered.
-        thread::sleep(4 * REST);
+        thread::sleep(SETTLES);
     }
     for _ in 0..rounds {
         for (runner, runs) in work.runners.iter().zip(&mut runs) {
@@ -97,13 +98,14 @@ fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> 
 }
 
 fn once(work: &Work, runner: &Runner, network: &mut Option<String>, tools: &Tools) -> io::Result<Run> {
-    let touches = !runner.before.is_empty() || !runner.after.is_empty();
     quietly(&runner.before)?;
-    if touches {
-        thread::sleep(REST);
+    match (runner.before.is_empty(), runner.after.is_empty()) {
+        (false, _) => thread::sleep(SETTLES),
+        (true, false) => thread::sleep(REST),
+        (true, true) => {}
     }
     let run = measure::watched(&borrowed(&runner.does), work.watched)?;
-    if work.compared {
+    if work.compared && runner.alike {
         let shown = Command::new(&tools.floor).arg("show").output()?.stdout;
         let shown = String::from_utf8_lossy(&shown).into_owned();
         let first = network.get_or_insert_with(|| shown.clone());
@@ -116,7 +118,7 @@ fn once(work: &Work, runner: &Runner, network: &mut Option<String>, tools: &Tool
         }
     }
     quietly(&runner.after)?;
-    if touches {
+    if !runner.before.is_empty() || !runner.after.is_empty() {
         thread::sleep(REST);
     }
     Ok(run)

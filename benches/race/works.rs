@@ -1,6 +1,11 @@
 //! What is raced for: each work with those who do it, and what has to come of it.
 
+use std::path::Path;
+
 use super::labs::{self, Edit};
+
+/// Where the plugins of container engines are.
+const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
 /// A command, by its words.
 pub type Words = Vec<String>;
@@ -14,6 +19,8 @@ pub struct Runner {
     pub does: Words,
     /// What is done afterwards, and is not measured.
     pub after: Vec<Words>,
+    /// Whether it gives the same names as the others.
+    pub alike: bool,
 }
 
 /// A work.
@@ -61,7 +68,7 @@ impl Tools {
 
 /// A runner that nothing has to be done for.
 fn bare(name: &'static str, does: Words, after: Vec<Words>) -> Runner {
-    Runner { name, before: Vec::new(), does, after }
+    Runner { name, before: Vec::new(), does, after, alike: true }
 }
 
 fn work(name: impl Into<String>, runners: Vec<Runner>) -> Work {
@@ -89,8 +96,8 @@ pub fn all(tools: &Tools) -> std::io::Result<Vec<Work>> {
         ..work(
             "destroy star-1000",
             vec![
-                Runner { name: "floor", before: by_floor.clone(), does: tools.floor("gone"), after: Vec::new() },
-                Runner { name: "netwright", before: applied.clone(), does: destroy, after: Vec::new() },
+                Runner { before: by_floor.clone(), ..bare("floor", tools.floor("gone"), Vec::new()) },
+                Runner { before: applied.clone(), ..bare("netwright", destroy, Vec::new()) },
             ],
         )
     });
@@ -98,15 +105,15 @@ pub fn all(tools: &Tools) -> std::io::Result<Vec<Work>> {
     let edit = tools.netwright("apply", &edited);
     works.push(work(
         "change one link of star-1000",
-        vec![Runner { name: "netwright", before: applied.clone(), does: edit, after: tools.destroy() }],
+        vec![Runner { before: applied.clone(), ..bare("netwright", edit, tools.destroy()) }],
     ));
     let fewer = tools.file("fewer.yaml", &labs::star(1000, Edit { unplugged: 100, ..Edit::default() }))?;
     let unplug = tools.netwright("apply", &fewer);
     works.push(work(
         "remove 100 of 1000 links",
         vec![
-            Runner { name: "floor", before: by_floor, does: tools.floor("unplug 100"), after: gone() },
-            Runner { name: "netwright", before: applied, does: unplug, after: tools.destroy() },
+            Runner { before: by_floor, ..bare("floor", tools.floor("unplug 100"), gone()) },
+            Runner { before: applied, ..bare("netwright", unplug, tools.destroy()) },
         ],
     ));
     works.extend(forwards(tools)?);
@@ -144,7 +151,17 @@ fn star(tools: &Tools, count: usize) -> std::io::Result<Work> {
             tools.floor(&format!("star {count} 0")),
             gone.clone(),
         ));
-        runners.push(bare("ip -batch", vec!["sh".to_owned(), script], gone));
+        runners.push(bare("ip -batch", vec!["sh".to_owned(), script], gone.clone()));
+    }
+    if count == 100 {
+        let script = tools.file("star-commands.sh", &labs::star_by_commands(count))?;
+        runners.push(bare("ip, one command at a time", vec!["sh".to_owned(), script], gone.clone()));
+        let plugins = PLUGINS.iter().find(|folder| Path::new(folder).join("bridge").exists());
+        if let Some(folder) = plugins {
+            let script = tools.file("star-plugins.sh", &labs::star_by_plugins(count, folder))?;
+            let does = vec!["sh".to_owned(), script];
+            runners.push(Runner { alike: false, ..bare("CNI's bridge plugin", does, gone) });
+        }
     }
     Ok(Work { compared: true, takes_long, ..work(format!("apply star-{count}"), runners) })
 }
@@ -176,8 +193,8 @@ fn forwards(tools: &Tools) -> std::io::Result<Vec<Work>> {
         work(
             "forwards-1000, apply",
             vec![
-                Runner { name: "iptables-restore", before: Vec::new(), does: restore, after: flush },
-                Runner { name: "netwright", before: network, does: apply, after: tools.destroy() },
+                bare("iptables-restore", restore, flush),
+                Runner { before: network, ..bare("netwright", apply, tools.destroy()) },
             ],
         ),
         Work {
