@@ -10,7 +10,8 @@ fn main() -> ExitCode {
     if let Err(refusal) = netwright::cli::inherited::mend() {
         return netwright::cli::refused(&refusal);
     }
-    // A page of 2 MiB costs more to clear than all that is put into it by most runs.
+    // A page of 2 MiB costs more to clear than all that is put into it by most runs. The allocator asks for none of itself,
+    // which it does before it comes to this; a machine may give them to everybody.
     let _ = nix::sys::prctl::set_thp_disable(true);
     // The sandbox starts this program anew on the inside: that call is not the command line's. With rights that the
     // caller does not have, it never does.

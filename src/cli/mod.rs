@@ -16,6 +16,7 @@ mod list;
 pub mod load;
 pub mod operand;
 mod out;
+mod part;
 mod plan;
 mod run;
 mod session;

@@ -1,11 +1,6 @@
 //! Carrying out a plan: as a whole, or not at all.
 
-use super::{
-    Failure,
-    apply::Job,
-    out,
-    session::{Part, Session},
-};
+use super::{Failure, apply::Job, out, part::Part, session::Session};
 use crate::{
     diff::Choices,
     exec::{

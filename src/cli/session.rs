@@ -1,14 +1,13 @@
 //! What plan, apply, destroy, list and show have in common: a kernel, a name, and a plan made of them.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
-use super::{Failure, interrupt::Watch, out};
+use super::{
+    Failure,
+    interrupt::Watch,
+    out,
+    part::{self, Part},
+};
 use crate::{
     diff::Choices,
     exec::{
@@ -27,8 +26,7 @@ use crate::{
     model::{
         Diagnostic, Netns, Snapshot, TopologyName,
         event::{Action, Event},
-        machine::Trial,
-        snapshot::{Depth, ReadRequest},
+        snapshot::ReadRequest,
     },
     observe,
     plan::{Finding, Inputs, Plan, Prepared, build},
@@ -207,22 +205,11 @@ impl Session {
         topology: Option<&Topology>,
         choices: &Choices,
         (before, parts): (Snapshot, Vec<Part>),
-        mut touched: BTreeSet<Netns>,
+        touched: BTreeSet<Netns>,
     ) -> Result<(Prepared, Snapshot), Failure> {
-        let mut all = Part::default();
-        for part in parts {
-            all.places.extend(part.places);
-            all.snapshot.namespaces.extend(part.snapshot.namespaces);
-        }
-        touched.retain(|netns| !all.places.contains(netns));
-        tracing::debug!(parts = all.places.len(), left = touched.len(), "ran");
         let request = self.request(topology);
-        let later = self.kernel.read(&part_of(&request, &touched)).map_err(Failure::new)?;
-        tracing::debug!(namespaces = later.namespaces.len(), "read again");
-        all.places.extend(touched);
-        let mut namespaces = all.snapshot.namespaces;
-        namespaces.extend(later.namespaces);
-        let seen = before.renewed(&all.places, Snapshot { namespaces, ..later });
+        let seen = part::renewed(before, parts, touched, &*self.kernel, &request).map_err(Failure::new)?;
+        tracing::debug!("read again");
         let completed = topology.map(|topology| topology.completed(&seen));
         if let Some(Cow::Owned(completed)) = completed
             && self.request(Some(&completed)) != request
@@ -252,57 +239,9 @@ impl Session {
         prepared: &Prepared,
         tell: &mut dyn FnMut(Event),
     ) -> Result<Vec<Part>, exec::Stopped> {
-        let request = &self.request_of_new(topology);
+        let request = self.request_of_new(topology);
         let reader = self.kernel.another();
-        thread::scope(|scope| {
-            let (send, receive) = mpsc::channel::<BTreeSet<Netns>>();
-            let reader = reader.and_then(|reader| {
-                let read =
-                    move || receive.into_iter().filter_map(|places| Part::read(&*reader, request, places)).collect();
-                thread::Builder::new().name("look".into()).spawn_scoped(scope, read).ok()
-            });
-            let mut parts = Vec::new();
-            let mut look = |kernel: &dyn Kernel, places: BTreeSet<Netns>| match &reader {
-                Some(_) => drop(send.send(places)),
-                None => parts.extend(Part::read(kernel, request, places)),
-            };
-            let ran = exec::run(&mut *self.kernel, prepared, &is_stopped, tell, &mut look);
-            drop(send);
-            let read: Vec<Part> = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
-            parts.extend(read);
-            ran.map(|()| parts)
-        })
-    }
-}
-
-/// A reading of some namespaces.
-#[derive(Debug, Default)]
-pub struct Part {
-    places: BTreeSet<Netns>,
-    snapshot: Snapshot,
-}
-
-impl Part {
-    /// Nothing where it cannot be read now: then it is at the end.
-    fn read(kernel: &dyn Kernel, request: &ReadRequest, places: BTreeSet<Netns>) -> Option<Self> {
-        let snapshot = kernel.read(&part_of(request, &places)).ok()?;
-        Some(Self { places, snapshot })
-    }
-}
-
-/// What is asked for of some namespaces alone: what was tried out does not change.
-fn part_of(request: &ReadRequest, places: &BTreeSet<Netns>) -> ReadRequest {
-    fn of<T: Clone>(all: &BTreeMap<Netns, T>, places: &BTreeSet<Netns>) -> BTreeMap<Netns, T> {
-        places.iter().filter_map(|netns| Some((netns.clone(), all.get(netns)?.clone()))).collect()
-    }
-    ReadRequest {
-        sysctls: of(&request.sysctls, places),
-        firewalls: of(&request.firewalls, places),
-        ports: of(&request.ports, places),
-        filters: request.filters.clone(),
-        trial: Trial::default(),
-        whole: request.whole,
-        places: Some(places.iter().map(|netns| (netns.clone(), Depth::Whole)).collect()),
+        part::read_beside(reader, &request, |look| exec::run(&mut *self.kernel, prepared, &is_stopped, tell, look))
     }
 }
 
