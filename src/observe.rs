@@ -184,7 +184,7 @@ impl<'a> Ours<'a> {
 
     /// Whether it is one: found so, or by a mark, which the `lo` of a namespace bears too.
     pub fn has(&self, netns: &Netns, link: &LinkState) -> bool {
-        self.is_found(netns, &link.name) || link.mark().is_some_and(|mark| mark.topology == *self.name)
+        self.is_found(netns, &link.name) || link.is_of(self.name)
     }
 }
 

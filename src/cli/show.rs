@@ -85,7 +85,7 @@ fn name(operand: Option<&Path>, snapshot: &Snapshot) -> Result<TopologyName, Fai
 fn foreign(name: &TopologyName, snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     for (netns, state) in snapshot.namespaces.iter().filter(|(netns, _)| **netns != Netns::Host) {
-        if state.mark().is_none_or(|mark| mark.topology != *name) {
+        if !state.is_of(name) {
             continue;
         }
         let theirs = |link: &&LinkState| link.name != "lo" && link.mark().is_none();

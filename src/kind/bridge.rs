@@ -298,7 +298,7 @@ fn label_of(link: &LinkState, state: &NetnsState, topology: &TopologyName, like:
         }
         Some(_) => None,
         None => {
-            let inside_ours = state.mark().is_some_and(|mark| mark.topology == *topology);
+            let inside_ours = state.is_of(topology);
             // An empty label differs from the wanted one, so that the mark is put back.
             ((inside_ours || link.group == MARK_GROUP) && like.is_some()).then(String::new)
         }

@@ -57,7 +57,7 @@ impl Link {
         // Of a pair the other end comes later, by its index.
         let mut others: HashSet<(&Netns, u32)> = HashSet::default();
         for (netns, state) in &snapshot.namespaces {
-            let ours = state.mark().is_some_and(|mark| mark.topology == *topology);
+            let ours = state.is_of(topology);
             for link in state.links.iter().filter(|link| link.kind.as_deref() == Some(KIND)) {
                 if others.contains(&(netns, link.index)) {
                     continue;
@@ -92,7 +92,7 @@ impl Link {
         let mut others = self.ends.iter().filter(|other| !std::ptr::eq(*other, end));
         let peer = peer_of(netns, link, snapshot);
         let whole = peer.is_some_and(|(there, _, peer)| others.any(|other| other.place() == (there, &*peer.name)));
-        let inside = peer.is_some_and(|(_, state, _)| state.mark().is_some_and(|mark| mark.topology == *topology));
+        let inside = peer.is_some_and(|(_, state, _)| state.is_of(topology));
         link.group == MARK_GROUP || whole || inside || (end.mac.is_some() && end.mac == link.mac)
     }
 

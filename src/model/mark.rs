@@ -39,6 +39,12 @@ impl Mark {
         let (topology, address) = alias.strip_prefix(PREFIX)?.split_once('/')?;
         Some(Self { topology: TopologyName::from_str(topology).ok()?, address: address.parse().ok()? })
     }
+
+    /// Whether an alias is a mark of that topology.
+    pub fn is_of(alias: &str, topology: &TopologyName) -> bool {
+        let address = alias.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(topology.as_str()));
+        address.and_then(|rest| rest.strip_prefix('/')).is_some_and(|address| Address::from_str(address).is_ok())
+    }
 }
 
 impl fmt::Display for Mark {
@@ -62,6 +68,9 @@ mod tests {
         assert_eq!(Mark::parse(text).unwrap().to_string(), text);
         for foreign in ["", "netwright:", "netwright:web-lab", "uplink", "netwright:Web/link.a", "netwright:a/b"] {
             assert_eq!(Mark::parse(foreign), None, "{foreign}");
+            assert!(!Mark::is_of(foreign, &"a".parse().unwrap()), "{foreign}");
         }
+        let is_of = |topology: &str| Mark::is_of(text, &topology.parse().unwrap());
+        assert_eq!(["web-lab", "web", "web-lab2"].map(is_of), [true, false, false]);
     }
 }

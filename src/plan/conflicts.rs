@@ -84,7 +84,7 @@ impl Scene<'_> {
                 )));
             }
             let Some(state) = self.snapshot.namespaces.get(&namespace.netns) else { continue };
-            if state.mark().is_none_or(|mark| mark.topology != *self.name) {
+            if !state.is_of(self.name) {
                 let what = format!("the namespace `{name}` is there already; {}", holder::of_mark(state.mark()));
                 let help = "rename yours, give the topology a `prefix`, or remove the other one first";
                 found.push(Diagnostic::error("conflict::name_taken", what).help(help));
@@ -247,7 +247,7 @@ impl Scene<'_> {
             let Some(link) = state.link(&bridge.device) else { continue };
             let foreign = |port: &&LinkState| {
                 port.master == Some(link.index)
-                    && port.mark().is_none_or(|mark| mark.topology != *self.name)
+                    && !port.is_of(self.name)
                     && !bridge.ports.contains(&port.name)
                     && !self.ours.is_found(&bridge.netns, &port.name)
             };

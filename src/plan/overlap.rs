@@ -98,7 +98,7 @@ fn foreign<'a>(host: &'a NetnsState, name: &TopologyName, own_routes: &[Route]) 
     };
     let theirs = |index: u32| {
         let link = links.get(&index).copied()?;
-        let ours = link.mark().is_some_and(|mark| mark.topology == *name);
+        let ours = link.is_of(name);
         (!ours && !apart(link)).then_some(link)
     };
     let own = own_routes.iter().filter(|it| it.netns == Netns::Host);

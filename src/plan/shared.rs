@@ -39,7 +39,7 @@ fn taken(
     live: &RouteState,
     ours: &Ours<'_>,
 ) -> Option<Diagnostic> {
-    let is_another = state.mark().is_none_or(|mark| mark.topology != *name);
+    let is_another = !state.is_of(name);
     let by_stranger = || strangers_device(live, state, &|link| ours.has(netns, link)).is_some();
     let holder = match netns {
         Netns::Host => match Route::owner(live, state) {

@@ -60,7 +60,7 @@ pub(super) fn restore(
 
 /// Whether a device bears our mark, or one that stands for it until it does.
 fn is_ours(topology: &TopologyName, link: &LinkState) -> bool {
-    matches!(link.group, MARK_GROUP | PARK_GROUP) || link.mark().is_some_and(|mark| mark.topology == *topology)
+    matches!(link.group, MARK_GROUP | PARK_GROUP) || link.is_of(topology)
 }
 
 fn reference(link: &LinkState) -> LinkRef {

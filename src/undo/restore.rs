@@ -140,5 +140,5 @@ fn namespaces<'a>(baseline: &'a Baseline, now: &Snapshot, ops: &mut Ops) -> BTre
 
 /// Whether the namespace bears the mark of whoever goes back: one that does not has come from somebody else.
 fn is_ours(state: &NetnsState, baseline: &Baseline) -> bool {
-    state.mark().is_some_and(|mark| mark.topology == baseline.topology)
+    state.is_of(&baseline.topology)
 }

@@ -83,7 +83,7 @@ impl End {
             hairpin: link.port.as_ref().is_some_and(|port| port.hairpin),
             conf: Conf::observed(state, link),
             was_port: None,
-            marked: link.mark().is_some_and(|mark| mark.topology == *topology) && link.group != MARK_GROUP,
+            marked: link.is_of(topology) && link.group != MARK_GROUP,
             index: link.index,
         }
     }

@@ -224,6 +224,11 @@ impl NetnsState {
     pub fn mark(&self) -> Option<Mark> {
         self.link("lo")?.mark()
     }
+
+    /// Whether it is that topology's.
+    pub fn is_of(&self, topology: &TopologyName) -> bool {
+        self.link("lo").is_some_and(|lo| lo.is_of(topology))
+    }
 }
 
 /// One network device.
@@ -289,6 +294,11 @@ impl LinkState {
     /// Our mark, where it bears one.
     pub fn mark(&self) -> Option<Mark> {
         self.alias.as_deref().and_then(Mark::parse)
+    }
+
+    /// Whether it bears a mark of that topology.
+    pub fn is_of(&self, topology: &TopologyName) -> bool {
+        self.alias.as_deref().is_some_and(|alias| Mark::is_of(alias, topology))
     }
 }
 

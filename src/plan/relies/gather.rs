@@ -80,7 +80,7 @@ impl Seen<'_> {
     }
 
     fn is_theirs(&self, link: &LinkState) -> bool {
-        link.mark().is_none_or(|mark| mark.topology != *self.name)
+        !link.is_of(self.name)
     }
 
     fn state(&self, netns: &Netns) -> Option<&NetnsState> {
