@@ -160,7 +160,10 @@ fn star(tools: &Tools, count: usize) -> std::io::Result<Work> {
         if let Some(folder) = plugins {
             let script = tools.file("star-plugins.sh", &labs::star_by_plugins(count, folder))?;
             let does = vec!["sh".to_owned(), script];
-            runners.push(Runner { alike: false, ..bare("CNI's bridge plugin", does, gone) });
+            // The plugin has the host forward, which namespaces that are made later would inherit.
+            let forget = ["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"].map(str::to_owned).to_vec();
+            let after = gone.into_iter().chain([forget]).collect();
+            runners.push(Runner { alike: false, ..bare("CNI's bridge plugin", does, after) });
         }
     }
     Ok(Work { compared: true, takes_long, ..work(format!("apply star-{count}"), runners) })

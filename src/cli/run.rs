@@ -1,5 +1,9 @@
 //! Carrying out a plan: as a whole, or not at all.
 
+use std::collections::BTreeSet;
+
+use foldhash::HashSet;
+
 use super::{Failure, apply::Job, out, part::Part, session::Session};
 use crate::{
     diff::Choices,
@@ -8,8 +12,8 @@ use crate::{
         rollback::Undone,
         transaction::{EndError, Transaction},
     },
-    model::{Address, Diagnostic, Netns, Severity, Snapshot, event::Event},
-    op::Batch,
+    model::{Address, Diagnostic, Netns, Severity, Snapshot, event::Event, snapshot::LinkState},
+    op::{Batch, Op},
     plan::{Prepared, TARGET_UNKNOWN},
     report::{
         json::Lines,
@@ -127,8 +131,7 @@ impl Run<'_> {
         let parts = self.run(prepared)?;
         let (ends, there, seen) = self.complete(transaction, prepared, parts)?;
         let next = self.job.next(self.session, there);
-        let aside = ends.iter().map(|batch| &batch.netns).chain(with_parked(&seen)).cloned().collect();
-        transaction.end(self.session.kernel(), &ends, next, Some(&aside))?;
+        transaction.end(self.session.kernel(), &ends, next, Some(&aside(&ends, &seen)))?;
         Ok(())
     }
 
@@ -232,9 +235,20 @@ impl Run<'_> {
     }
 }
 
-/// The namespaces in which runs have set devices aside.
-fn with_parked(seen: &Snapshot) -> impl Iterator<Item = &Netns> {
-    seen.namespaces.iter().filter(|(_, state)| !state.parked.is_empty()).map(|(netns, _)| netns)
+/// The namespaces that the end of a run deletes something in, and others in which runs have set devices aside: but not
+/// where all of those are the other ends of veths that it deletes.
+fn aside(ends: &[Batch], seen: &Snapshot) -> BTreeSet<Netns> {
+    let mut goes: HashSet<(&Netns, u32)> = HashSet::default();
+    for Batch { netns, steps } in ends {
+        let deleted = |op: &Op| if let Op::LinkDelete { link } = op { Some((netns, link.index)) } else { None };
+        goes.extend(steps.iter().filter_map(|step| deleted(&step.op)));
+    }
+    let goes_along = |link: &LinkState| {
+        let peer = link.peer.as_ref().and_then(|peer| Some((peer.netns.as_ref()?, peer.index)));
+        peer.is_some_and(|peer| goes.contains(&peer))
+    };
+    let stays = seen.namespaces.iter().filter(|(_, state)| !state.parked.iter().all(goes_along));
+    ends.iter().map(|batch| &batch.netns).chain(stays.map(|(netns, _)| netns)).cloned().collect()
 }
 
 fn note(severity: Severity, code: &'static str, message: String) -> Event {
@@ -261,4 +275,34 @@ fn mismatch(left: &Prepared) -> Stop {
         names.join(", ")
     );
     Stop::failed(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::snapshot::{NetnsState, Peer},
+        op::{LinkRef, Step},
+    };
+
+    #[test]
+    fn where_all_that_was_set_aside_goes_with_its_peer_nothing_is_looked_for() {
+        let netns = |name: &str| Netns::Named(name.into());
+        let parked = |index: u32, peer: u32, there: Netns| NetnsState {
+            parked: vec![LinkState {
+                index,
+                peer: Some(Peer { index: peer, netns: Some(there) }),
+                ..Default::default()
+            }],
+            ..NetnsState::default()
+        };
+        let mut seen = Snapshot::default();
+        seen.namespaces.insert(netns("goes"), parked(2, 5, Netns::Host));
+        seen.namespaces.insert(netns("older"), parked(2, 6, Netns::Host));
+        seen.namespaces.insert(netns("nothing"), NetnsState::default());
+        let link = LinkRef { index: 5, name: "p5".into() };
+        let step = Step { address: "link.goes:eth0".parse().unwrap(), op: Op::LinkDelete { link } };
+        let ends = [Batch { netns: Netns::Host, steps: vec![step] }];
+        assert_eq!(aside(&ends, &seen), [Netns::Host, netns("older")].into());
+    }
 }
