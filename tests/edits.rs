@@ -244,16 +244,19 @@ fn settings_that_overwrite_each_other_come_out_as_written() {
     });
 }
 
-/// What is set for new devices is looked at where a device is without IPv6, and in no other namespace.
+/// Nothing but its file tells what is set for new devices.
 #[test]
-fn a_device_has_ipv6_though_somebody_has_turned_it_off_for_new_ones() {
+fn that_somebody_has_turned_ipv6_off_for_new_devices_is_told_and_mended() {
     sandbox::run(|| {
         let clean = Dump::settled();
         let lab =
             |links: &str| file("lab", &format!("name: lab\nnamespaces: {{a: {{}}, b: {{}}}}\nlinks: [{links}]\n"));
         let one = "{endpoints: ['a:eth0', 'b:eth0']}";
-        apply(&lab(one));
+        let first = lab(one);
+        apply(&first);
         sh("ip netns exec a sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+        let words = ["net.ipv6.conf.default.disable_ipv6 = \"1\" -> \"0\""];
+        expect(&["plan", &first, "-detailed-exitcode"], 2, &words);
         apply(&lab(&format!("{one}, {{endpoints: ['a:eth1', 'b:eth1']}}")));
         assert_eq!(sh("ip netns exec a sysctl -n net.ipv6.conf.eth1.disable_ipv6").trim(), "0");
         expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);

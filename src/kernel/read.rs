@@ -285,8 +285,7 @@ fn read_rest(
         state.listeners = sockets::listeners(ports)?;
     }
     if let Some(keys) = request.sysctls.get(place) {
-        let exact = request.whole || *place == Netns::Host;
-        state.sysctls = sysctls.read(keys, socket, &state.links, exact)?;
+        state.sysctls = sysctls.read(keys, socket, &state.links)?;
     }
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.

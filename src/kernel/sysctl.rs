@@ -12,8 +12,8 @@ use nix::{dir::Dir, fcntl::OFlag};
 use super::{KernelError, netconf, netlink::RouteSocket, procfs::Procfs};
 use crate::model::snapshot::LinkState;
 
-/// Whether a namespace has IPv6 off: written for all, it is off on each device, and on those that come.
-const IPV6_OFF: [&str; 2] = ["net/ipv6/conf/all/disable_ipv6", "net/ipv6/conf/default/disable_ipv6"];
+/// Whether a namespace has IPv6 off: written for all, it is off on each device.
+const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
 
 /// More than any value has.
 const LARGEST: usize = 4096;
@@ -46,23 +46,20 @@ pub struct Reader {
 
 impl Reader {
     /// The values in the calling thread's namespace, which is another one than at the last call: `None` of those that
-    /// this kernel has not. A key with a `*` for one of its parts stands for several. Where it need not be `exact`, IPv6 is
-    /// taken not to be off in a namespace whose devices all have it: whoever makes another one looks at that one.
+    /// this kernel has not. A key with a `*` for one of its parts stands for several.
     pub fn read(
         &mut self,
         keys: &BTreeSet<String>,
         socket: &mut RouteSocket,
         links: &[LinkState],
-        exact: bool,
     ) -> Result<BTreeMap<String, Option<String>>, KernelError> {
         let mut values = BTreeMap::new();
         let told = netconf::read(socket, keys.iter().map(String::as_str))
             .map_err(|error| error.into_error("cannot read what is forwarded"))?;
         values.extend(told.into_iter().map(|(key, value)| (key.to_owned(), Some(value))));
-        if links.iter().all(|link| link.ipv6 == Some(true)) {
-            // On again for each device, that of all says nothing.
-            let inferred = IPV6_OFF.iter().take(if exact { 1 } else { 2 }).filter(|key| keys.contains(**key));
-            values.extend(inferred.map(|key| ((*key).to_owned(), Some("0".to_owned()))));
+        // On again for each device, it says nothing.
+        if keys.contains(IPV6_OFF) && links.iter().all(|link| link.ipv6 == Some(true)) {
+            values.insert(IPV6_OFF.to_owned(), Some("0".to_owned()));
         }
         let left: Vec<&String> = keys.iter().filter(|key| !values.contains_key(*key)).collect();
         if left.is_empty() {
