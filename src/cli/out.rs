@@ -27,6 +27,7 @@ pub fn say(text: impl Display) {
 
 /// Says text on standard error, as it is.
 pub fn say_as_it_is(text: impl Display) {
+    // In one piece: nothing buffers this stream, and each piece would be a write of its own.
     let mut whole = AutoStream::new(Vec::new(), AutoStream::choice(&io::stderr()));
     drop(write!(whole, "{text}").and_then(|()| io::stderr().write_all(&whole.into_inner())));
 }

@@ -48,7 +48,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The kernel of this host, after a look at what this process may do.
+    /// This host's kernel, with what other runs have left of the topology.
     pub fn open(name: TopologyName) -> Result<Self, Failure> {
         let mut session = Self::with(live()?, name);
         session.recall()?;
@@ -117,7 +117,7 @@ impl Session {
         self.memo.as_ref()
     }
 
-    /// Notes what a plan is about to change.
+    /// Notes what a plan is about to change, while what takes long of it is begun where nobody sees it.
     pub fn begin(&mut self, prepared: &Prepared, next: Next) -> Result<Transaction, Failure> {
         let older = self.older.take();
         self.kernel.expect(&prepared.batches);

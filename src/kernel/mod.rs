@@ -201,8 +201,7 @@ impl Kernel for Live {
     }
 
     fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
-        let is_ours = |link: &LinkState| link.is_of(topology);
-        self.delete_links(places, |link| link.group == PARK_GROUP && is_ours(link))?;
+        self.delete_links(places, |link| link.group == PARK_GROUP && link.is_of(topology))?;
         for inode in park::kept(topology)? {
             self.drop_netns(topology, inode, topology.as_str())?;
         }

@@ -331,8 +331,7 @@ impl Kernel for Fake {
     }
 
     fn release(&mut self, topology: &TopologyName, _: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
-        let is_ours = |link: &LinkState| link.is_of(topology);
-        self.delete_links(|link| link.group == PARK_GROUP && is_ours(link));
+        self.delete_links(|link| link.group == PARK_GROUP && link.is_of(topology));
         self.drop_all_kept();
         Ok(())
     }

@@ -17,6 +17,13 @@ pub struct Listed<T, R> {
     register: OnceLock<R>,
 }
 
+impl<T, R> Listed<T, R> {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
 impl<T, R: for<'a> From<&'a [T]>> Listed<T, R> {
     /// Where everything is.
     pub(super) fn register(&self) -> &R {

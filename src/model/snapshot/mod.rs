@@ -148,7 +148,7 @@ pub struct NetnsState {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<LinkState>,
     /// Their addresses.
-    #[serde(skip_serializing_if = "none")]
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
     pub addresses: Addresses,
     /// Routes of every table but `local`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -162,10 +162,6 @@ pub struct NetnsState {
     /// Who listens on the ports that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
-}
-
-fn none(addresses: &Addresses) -> bool {
-    addresses.is_empty()
 }
 
 fn is_zero(inode: &u64) -> bool {
