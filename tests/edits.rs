@@ -244,9 +244,9 @@ fn settings_that_overwrite_each_other_come_out_as_written() {
     });
 }
 
-/// Nothing but its file tells what is set for new devices.
+/// Nothing but its file tells what is set for new devices: it is looked at where some are to come.
 #[test]
-fn that_somebody_has_turned_ipv6_off_for_new_devices_is_told_and_mended() {
+fn that_somebody_has_turned_ipv6_off_for_new_devices_is_told_and_mended_where_some_come() {
     sandbox::run(|| {
         let clean = Dump::settled();
         let lab =
@@ -256,9 +256,24 @@ fn that_somebody_has_turned_ipv6_off_for_new_devices_is_told_and_mended() {
         apply(&first);
         sh("ip netns exec a sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
         let words = ["net.ipv6.conf.default.disable_ipv6 = \"1\" -> \"0\""];
-        expect(&["plan", &first, "-detailed-exitcode"], 2, &words);
-        apply(&lab(&format!("{one}, {{endpoints: ['a:eth1', 'b:eth1']}}")));
+        expect(&["plan", &first, "-detailed-exitcode"], 0, &["No changes."]);
+        let second = lab(&format!("{one}, {{endpoints: ['a:eth1', 'b:eth1']}}"));
+        expect(&["plan", &second, "-detailed-exitcode"], 2, &words);
+        let saved = file("saved", "");
+        expect(&["plan", &second, "-out", &saved], 0, &words);
+        expect(&["apply", &saved], 0, &["Apply complete!"]);
         assert_eq!(sh("ip netns exec a sysctl -n net.ipv6.conf.eth1.disable_ipv6").trim(), "0");
+        // What the file itself has written is looked at, also when the file drops it.
+        let off = "sysctls: {net.ipv6.conf.default.disable_ipv6: 1}";
+        let with = format!("name: lab\nnamespaces: {{a: {{{off}}}, b: {{}}}}\nlinks: [{one}]\n");
+        apply(&file("lab", &with));
+        sh("ip netns exec a sysctl -qw net.ipv6.conf.default.disable_ipv6=0");
+        expect(&["plan", &file("lab", &with), "-detailed-exitcode"], 2, &["\"0\" -> \"1\""]);
+        apply(&file("lab", &with));
+        let first = lab(one);
+        expect(&["plan", &first, "-detailed-exitcode"], 2, &words);
+        apply(&first);
+        assert_eq!(sh("ip netns exec a sysctl -n net.ipv6.conf.default.disable_ipv6").trim(), "0");
         expect(&["destroy", "lab", "-auto-approve"], 0, &["Destroy complete!"]);
         clean.assert_restored("destroy");
     });

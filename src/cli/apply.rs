@@ -189,7 +189,8 @@ impl Job {
 
     /// What the plan relies on is looked at once more after the plan has been made anew, so that nothing is missed.
     fn refuse_stale(&self, saved: &SavedPlan, session: &Session, now: &Prepared) -> Result<(), Failure> {
-        let differences = saved.differences(&now.plan, &session.read(self.topology.as_ref())?);
+        let (_, seen) = session.look(self.topology.as_ref(), &self.choices)?;
+        let differences = saved.differences(&now.plan, &seen);
         if differences.is_empty() { Ok(()) } else { Err(Failure::new(crate::report::stale::refusal(&differences))) }
     }
 

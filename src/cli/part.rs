@@ -39,6 +39,7 @@ fn part_of(request: &ReadRequest, places: &BTreeSet<Netns>) -> ReadRequest {
         sysctls: of(&request.sysctls, places),
         firewalls: of(&request.firewalls, places),
         ports: of(&request.ports, places),
+        exact: request.exact.intersection(places).cloned().collect(),
         filters: request.filters.clone(),
         trial: Trial::default(),
         whole: request.whole,

@@ -33,8 +33,7 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     }
     let wanted = (!args.planning.destroy).then_some(&topology);
     let choices = choices(&args.planning);
-    let snapshot = session.read(wanted)?;
-    let mut prepared = session.plan_of(wanted, &choices, &snapshot);
+    let (mut prepared, snapshot) = session.look(wanted, &choices)?;
     prepared.plan.findings.extend(session.unfinished());
     show(&prepared.plan, args.planning.json, View::Changes)?;
     if has_errors(&prepared.plan) {

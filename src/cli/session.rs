@@ -148,7 +148,7 @@ impl Session {
 
     /// Reads the kernel as a plan of `topology` needs it. What the first look tells may ask for a second one: rules that
     /// only this host's policy makes necessary.
-    pub fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
+    fn read(&self, topology: Option<&Topology>) -> Result<Snapshot, Failure> {
         let request = self.request(topology);
         let snapshot = self.kernel.read(&request).map_err(Failure::new)?;
         tracing::debug!(namespaces = snapshot.namespaces.len(), "read");
@@ -173,7 +173,10 @@ impl Session {
 
     fn request(&self, topology: Option<&Topology>) -> ReadRequest {
         let mut request = observe::request(topology);
-        observe::add_dropped(&mut request, &self.dropped(topology));
+        observe::add_dropped(&mut request, &self.made().sysctls, &self.dropped(topology));
+        if let Some(loaded) = &self.made().filters {
+            observe::leave_out_filters(&mut request, topology, loaded);
+        }
         request
     }
 
@@ -195,7 +198,23 @@ impl Session {
     /// The same with what was read.
     pub fn look(&self, topology: Option<&Topology>, choices: &Choices) -> Result<(Prepared, Snapshot), Failure> {
         let snapshot = self.read(topology)?;
-        Ok((self.plan_of(topology, choices, &snapshot), snapshot))
+        self.look_into(topology, choices, snapshot)
+    }
+
+    /// Makes the plan of a reading, and reads more where it has to know more.
+    fn look_into(
+        &self,
+        topology: Option<&Topology>,
+        choices: &Choices,
+        seen: Snapshot,
+    ) -> Result<(Prepared, Snapshot), Failure> {
+        let prepared = self.plan_of(topology, choices, &seen);
+        if prepared.unsure.is_empty() {
+            return Ok((prepared, seen));
+        }
+        let request = ReadRequest { exact: prepared.unsure.clone(), ..self.request(topology) };
+        let seen = part::renewed(seen, Vec::new(), prepared.unsure, &*self.kernel, &request).map_err(Failure::new)?;
+        Ok((self.plan_of(topology, choices, &seen), seen))
     }
 
     /// The same after a run, which has touched some namespaces: what was read before it, and parts that were read meanwhile,
@@ -216,7 +235,7 @@ impl Session {
         {
             return self.look(topology, choices);
         }
-        Ok((self.plan_of(topology, choices, &seen), seen))
+        self.look_into(topology, choices, seen)
     }
 
     /// Makes the plan of a reading.

@@ -285,7 +285,7 @@ fn read_rest(
         state.listeners = sockets::listeners(ports)?;
     }
     if let Some(keys) = request.sysctls.get(place) {
-        state.sysctls = sysctls.read(keys, socket, &state.links)?;
+        state.sysctls = sysctls.read(keys, request.is_exact(place), socket, &state.links)?;
     }
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.

@@ -14,6 +14,8 @@ use crate::model::snapshot::LinkState;
 
 /// Whether a namespace has IPv6 off: written for all, it is off on each device.
 const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
+/// Whether it is off on devices that come.
+const IPV6_OFF_FOR_NEW: &str = "net/ipv6/conf/default/disable_ipv6";
 
 /// More than any value has.
 const LARGEST: usize = 4096;
@@ -46,10 +48,12 @@ pub struct Reader {
 
 impl Reader {
     /// The values in the calling thread's namespace, which is another one than at the last call: `None` of those that
-    /// this kernel has not. A key with a `*` for one of its parts stands for several.
+    /// this kernel has not. A key with a `*` for one of its parts stands for several. What may be left out unless all is
+    /// wanted, [`ReadRequest::exact`](crate::model::snapshot::ReadRequest) says.
     pub fn read(
         &mut self,
         keys: &BTreeSet<String>,
+        is_exact: bool,
         socket: &mut RouteSocket,
         links: &[LinkState],
     ) -> Result<BTreeMap<String, Option<String>>, KernelError> {
@@ -58,10 +62,12 @@ impl Reader {
             .map_err(|error| error.into_error("cannot read what is forwarded"))?;
         values.extend(told.into_iter().map(|(key, value)| (key.to_owned(), Some(value))));
         // On again for each device, it says nothing.
-        if keys.contains(IPV6_OFF) && links.iter().all(|link| link.ipv6 == Some(true)) {
+        let all_speak_ipv6 = links.iter().all(|link| link.ipv6 == Some(true));
+        if keys.contains(IPV6_OFF) && all_speak_ipv6 {
             values.insert(IPV6_OFF.to_owned(), Some("0".to_owned()));
         }
-        let left: Vec<&String> = keys.iter().filter(|key| !values.contains_key(*key)).collect();
+        let may_wait = |key: &str| key == IPV6_OFF_FOR_NEW && all_speak_ipv6 && !is_exact;
+        let left: Vec<&String> = keys.iter().filter(|key| !values.contains_key(*key) && !may_wait(key)).collect();
         if left.is_empty() {
             return Ok(values);
         }

@@ -30,7 +30,7 @@ pub struct Conf {
     /// it; `None` where nobody asks. The kernel heeds it together with that of `all`, which is off unless somebody turned it
     /// on.
     pub accept_dad: Option<bool>,
-    /// Observed: what its namespace has for all of them.
+    /// What its namespace has for all of them; wanted: as far as the file says it.
     pub around: Around,
 }
 
@@ -45,6 +45,13 @@ pub struct Around {
     ipv6: Option<bool>,
     /// Whether IPv6 is off for all, which writes the flag of every device too.
     ipv6_off: bool,
+}
+
+impl Around {
+    /// What a file says of whether new devices speak IPv6, in a namespace where it is not off for all.
+    pub fn wanted(ipv6: Option<bool>) -> Self {
+        Self { ipv6, ..Self::default() }
+    }
 }
 
 impl Conf {
@@ -66,11 +73,10 @@ impl Conf {
     /// What a new device has by itself.
     fn of_new(state: Option<&NetnsState>) -> Self {
         let flag = |key| state.and_then(|state| flag(state, key));
-        let [_, off] = sysctl::DISABLE_V6;
         Self {
             route_localnet: false,
             forwarding: flag(sysctl::FORWARD_V4_DEFAULT),
-            ipv6: Some(flag(off) != Some(true)),
+            ipv6: Some(flag(sysctl::DISABLE_V6_FOR_NEW) != Some(true)),
             accept_dad: Some(true),
             ipv6_is_written: false,
             around: Around { forwarding: flag(sysctl::FORWARD_V4), ..Around::default() },
@@ -94,7 +100,7 @@ impl Conf {
             comparison.attribute(name("forwarding"), has.and_then(flag), flag(wants));
         }
         if has.map_or(wants.ipv6 == Some(false), |has| has.speaks_otherwise(wants)) {
-            let wanted = wants.ipv6.or(has.and_then(|has| has.around.ipv6));
+            let wanted = has.map_or(wants.ipv6, |has| has.is_to_speak(wants));
             comparison.attribute(name("ipv6"), has.and_then(|has| has.ipv6).map(Into::into), wanted.map(Into::into));
         }
         if has.is_some_and(|has| has.waits_otherwise(wants)) {
@@ -128,7 +134,7 @@ impl Conf {
         if let Some(on) = self.forwarding.filter(|_| has.forwards_otherwise(self)) {
             write(Stage::LinkSysctl, "net/ipv4/conf/*/forwarding", on);
         }
-        if let Some(on) = self.ipv6.or(has.around.ipv6).filter(|_| has.speaks_otherwise(self)) {
+        if let Some(on) = has.is_to_speak(self).filter(|_| has.speaks_otherwise(self)) {
             write(Stage::Ipv6, "net/ipv6/conf/*/disable_ipv6", !on);
         }
         if let Some(on) = self.accept_dad.filter(|_| has.waits_otherwise(self)) {
@@ -149,8 +155,13 @@ impl Conf {
             && self.forwarding == wants.forwarding.map(|on| !on)
     }
 
+    /// Whether it should speak IPv6, `None` where nobody says so.
+    fn is_to_speak(&self, wants: &Self) -> Option<bool> {
+        wants.ipv6.or(wants.around.ipv6).or(self.around.ipv6)
+    }
+
     fn speaks_otherwise(&self, wants: &Self) -> bool {
-        let wanted = wants.ipv6.or(self.around.ipv6);
+        let wanted = self.is_to_speak(wants);
         wanted.is_some() && !wants.ipv6_is_written && !self.around.ipv6_off && self.ipv6 == wanted.map(|on| !on)
     }
 

@@ -22,10 +22,13 @@ pub struct Made {
     /// The ends of its links that are ports of bridges; `None` where that is not remembered.
     #[serde(default)]
     pub ports: Option<ByNetns>,
+    /// The namespaces whose packet filter it may have loaded rules into; `None` where that is not remembered.
+    #[serde(default)]
+    pub filters: Option<BTreeSet<Netns>>,
 }
 
 /// Nothing remembered.
-pub static NOTHING: Made = Made { addresses: Vec::new(), sysctls: BTreeMap::new(), ports: None };
+pub static NOTHING: Made = Made { addresses: Vec::new(), sysctls: BTreeMap::new(), ports: None, filters: None };
 
 impl Made {
     /// What an apply of `topology` made, of which these resources are there.
@@ -34,7 +37,9 @@ impl Made {
         for end in topology.links.iter().flat_map(|link| &link.ends).filter(|end| end.bridge.is_some()) {
             ports.entry(end.netns.clone()).or_default().insert(end.device.clone());
         }
-        Self { addresses, sysctls: topology.sysctls(), ports: Some(ports) }
+        // What bystanders need is found out by looking at the kernel.
+        let filters = Some(topology.firewalls.keys().chain(topology.bystanders.keys()).cloned().collect());
+        Self { addresses, sysctls: topology.sysctls(), ports: Some(ports), filters }
     }
 
     /// Whether a device was made as a port of a bridge; `None` where that is not remembered.
@@ -53,6 +58,7 @@ impl Made {
                 ports.entry(netns.clone()).or_default().extend(devices.iter().cloned());
             }
         }
+        self.filters = self.filters.zip(before.filters.as_ref()).map(|(filters, old)| &filters | old);
         self
     }
 }

@@ -8,8 +8,10 @@ pub const FORWARD_V4: &str = "net/ipv4/ip_forward";
 pub const FORWARD_V4_DEFAULT: &str = "net/ipv4/conf/default/forwarding";
 /// What a new device has of `route_localnet`.
 pub const LOCALNET_DEFAULT: &str = "net/ipv4/conf/default/route_localnet";
+/// Whether a new device has IPv6 off.
+pub const DISABLE_V6_FOR_NEW: &str = "net/ipv6/conf/default/disable_ipv6";
 /// Whether IPv6 is off in a namespace: on its devices, and on those that come.
-pub const DISABLE_V6: [&str; 2] = ["net/ipv6/conf/all/disable_ipv6", "net/ipv6/conf/default/disable_ipv6"];
+pub const DISABLE_V6: [&str; 2] = ["net/ipv6/conf/all/disable_ipv6", DISABLE_V6_FOR_NEW];
 const FORWARD_V4_ALIAS: &str = "net/ipv4/conf/all/forwarding";
 /// IPv6 forwarding of a namespace.
 pub const FORWARD_V6: &str = "net/ipv6/conf/all/forwarding";

@@ -1,14 +1,16 @@
 //! Topology and snapshot → the plan and the batches that carry it out. Pure: the same two give the same plan.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
+
+use foldhash::HashSet;
 
 use super::{Change, FORMAT_VERSION, Finding, Plan, conflicts, lower, machine, shared};
 use crate::{
     diff::{self, Choices, Draft},
-    kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter},
+    kind::{Pair, Topology, firewall::foreign_jumps, made::Made, rules::Filter, sysctl},
     model::{Address, Diagnostic, Netns, Snapshot, TopologyName, address::KindName, event::Action},
     observe,
-    op::Batch,
+    op::{Batch, Op},
 };
 
 /// A plan with what carries it out.
@@ -22,6 +24,8 @@ pub struct Prepared {
     pub batches: Vec<Batch>,
     /// What is run at the end, when all of that went well: what has been set aside goes.
     pub ends: Vec<Batch>,
+    /// Namespaces of which more has to be known for it than what was read ([`ReadRequest::exact`]).
+    pub unsure: BTreeSet<Netns>,
 }
 
 /// What a plan is made from.
@@ -91,7 +95,25 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
         changes: drafts.into_iter().filter_map(|draft| change(draft, inputs.snapshot)).collect(),
         findings,
     };
-    Prepared { plan, there, batches: lowered.batches, ends: lowered.ends }
+    let unsure = unsure(inputs, &lowered.batches);
+    Prepared { plan, there, batches: lowered.batches, ends: lowered.ends, unsure }
+}
+
+/// Namespaces that get devices of which it was not read what they will have.
+fn unsure(inputs: &Inputs<'_>, batches: &[Batch]) -> BTreeSet<Netns> {
+    let is_left_out = |netns: &&Netns| {
+        let state = inputs.snapshot.namespaces.get(*netns);
+        state.is_some_and(|state| !state.sysctls.contains_key(sysctl::DISABLE_V6_FOR_NEW))
+    };
+    let of_topology = inputs.topology.iter().flat_map(|it| &it.namespaces).map(|it| &it.netns);
+    let asked: HashSet<&Netns> = of_topology.filter(is_left_out).collect();
+    let steps = batches.iter().flat_map(|batch| batch.steps.iter().map(|step| (&batch.netns, &step.op)));
+    let get = steps.flat_map(|(netns, op)| match op {
+        Op::VethCreate { peer_netns, .. } => vec![netns, peer_netns],
+        Op::BridgeCreate { .. } => vec![netns],
+        _ => Vec::new(),
+    });
+    get.filter(|netns| asked.contains(netns)).cloned().collect()
 }
 
 /// Jumps of others to chains of ours that are to go: the kernel keeps a chain that somebody jumps to.

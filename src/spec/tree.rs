@@ -126,23 +126,38 @@ fn typed(text: &str) -> Option<serde_json::Value> {
 #[derive(Default)]
 pub struct MapBuilder {
     entries: Vec<Entry>,
-    seen: HashMap<String, Span>,
+    /// The entries by their keys, once there are [`MANY`](Self::MANY).
+    places: HashMap<String, usize>,
 }
 
 impl MapBuilder {
+    /// From so many entries on one is looked up; nearly all maps of a file have a few, which are compared sooner.
+    const MANY: usize = 9;
+
     /// Adds an entry, or says that its key is there already.
     pub fn insert(&mut self, key: Spanned<String>, value: Node) -> Result<(), Diagnostic> {
-        if let Some(first) = self.seen.get(&key.value) {
-            return Err(duplicate_key(&key.value, key.span, Some(*first)));
+        if let Some(first) = self.find(&key.value) {
+            return Err(duplicate_key(&key.value, key.span, Some(first.key.span)));
         }
-        self.seen.insert(key.value.clone(), key.span);
         self.entries.push(Entry { key, value });
+        let noted = if self.entries.len() == Self::MANY { 0 } else { self.entries.len() - 1 };
+        if self.entries.len() >= Self::MANY {
+            let entries = self.entries.iter().enumerate().skip(noted);
+            self.places.extend(entries.map(|(place, entry)| (entry.key.value.clone(), place)));
+        }
         Ok(())
     }
 
     /// Whether `key` is there.
     pub fn contains(&self, key: &str) -> bool {
-        self.seen.contains_key(key)
+        self.find(key).is_some()
+    }
+
+    fn find(&self, key: &str) -> Option<&Entry> {
+        match self.places.is_empty() {
+            true => self.entries.iter().find(|entry| entry.key.value == key),
+            false => self.places.get(key).and_then(|place| self.entries.get(*place)),
+        }
     }
 
     /// The entries in the order in which they came.

@@ -277,6 +277,7 @@ impl Kernel for Fake {
                 link.accept_dad = Some(dad.is_none_or(|value| value != "0"));
                 link.ipv6 = Some(off.is_none_or(|value| value == "0") && !sysctls::ipv6_is_off(live));
             }
+            sysctls::leave_out(state, request.is_exact(netns));
             if !request.whole {
                 state.hide_parked();
             }

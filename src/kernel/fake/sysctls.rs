@@ -10,6 +10,7 @@ const FORWARD: &str = "net/ipv4/ip_forward";
 const FORWARD_ALIAS: &str = "net/ipv4/conf/all/forwarding";
 
 const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
+const IPV6_OFF_FOR_NEW: &str = "net/ipv6/conf/default/disable_ipv6";
 
 /// Whether devices have no IPv6.
 pub fn ipv6_is_off(state: &NetnsState) -> bool {
@@ -25,6 +26,13 @@ pub fn read(state: &NetnsState, key: &str) -> Option<String> {
         Some(value) => value.clone(),
         None if exists(state, key) => Some(inherited_by_device(state, key).unwrap_or_else(|| default(key).to_owned())),
         None => None,
+    }
+}
+
+/// What a reading that need not be exact leaves out.
+pub fn leave_out(state: &mut NetnsState, is_exact: bool) {
+    if !is_exact && state.links.iter().all(|link| link.ipv6 == Some(true)) {
+        state.sysctls.remove(IPV6_OFF_FOR_NEW);
     }
 }
 

@@ -44,12 +44,20 @@ pub struct ReadRequest {
     /// Whether everything is wanted as it is, to be put back if need be: messages kept as they came, and devices that a
     /// run has set aside among the others.
     pub whole: bool,
+    /// Namespaces of which every sysctl that is asked for is wanted. In others it is left out whether new devices speak IPv6
+    /// where all that are there do: it stands in a file alone, and reading that is an eighth of reading a namespace.
+    pub exact: BTreeSet<Netns>,
     /// The namespaces that are wanted beside the host, and how far; all that have a name, and all of them, where it is
     /// `None`.
     pub places: Option<BTreeMap<Netns, Depth>>,
 }
 
 impl ReadRequest {
+    /// Whether every sysctl is wanted that is asked for of a namespace.
+    pub fn is_exact(&self, netns: &Netns) -> bool {
+        *netns == Netns::Host || self.exact.contains(netns)
+    }
+
     /// How far a namespace is read, where it is.
     pub fn depth(&self, netns: &Netns) -> Option<Depth> {
         match &self.places {

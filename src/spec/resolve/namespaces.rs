@@ -14,7 +14,7 @@ use super::{
 use crate::{
     kind::{
         addresses::Addresses,
-        conf::Conf,
+        conf::{Around, Conf},
         host::HostSettings,
         namespace::Namespace,
         sysctl::{self, FORWARD_V4, FORWARD_V6},
@@ -114,7 +114,16 @@ pub fn conf_of(scope: &Scope<'_>, rules: &Rules, namespace: &Label, device: &str
         ipv6_is_written: own("ipv6", "disable_ipv6").is_some(),
         // In namespaces of ours every device is born so.
         accept_dad: (v6 && namespace.as_str() == HOST && own("ipv6", "accept_dad").is_none()).then_some(false),
-        ..Conf::default()
+        around: Around::wanted(ipv6_of_new(namespace, &written)),
+    }
+}
+
+/// Whether a new device of a namespace is to speak IPv6; `None` where it is not for the file to say, or off for all.
+fn ipv6_of_new(namespace: &Label, written: &dyn Fn(&str) -> Option<bool>) -> Option<bool> {
+    match sysctl::DISABLE_V6.map(written) {
+        _ if namespace.as_str() == HOST => None,
+        [Some(true), _] => None,
+        [_, off_for_new] => Some(off_for_new != Some(true)),
     }
 }
 
