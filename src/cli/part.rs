@@ -11,7 +11,7 @@ use crate::{
     model::{
         Netns, Snapshot,
         machine::Trial,
-        snapshot::{Depth, ReadRequest},
+        snapshot::{Depth, Extent, ReadRequest},
     },
 };
 
@@ -39,6 +39,7 @@ fn part_of(request: &ReadRequest, places: &BTreeSet<Netns>) -> ReadRequest {
         sysctls: of(&request.sysctls, places),
         firewalls: of(&request.firewalls, places),
         ports: of(&request.ports, places),
+        devices: BTreeMap::new(),
         exact: request.exact.intersection(places).cloned().collect(),
         filters: request.filters.clone(),
         trial: Trial::default(),
@@ -79,7 +80,7 @@ pub fn read_beside<E>(
 pub fn renewed(
     before: Snapshot,
     parts: Vec<Part>,
-    mut touched: BTreeSet<Netns>,
+    mut touched: BTreeMap<Netns, Extent>,
     kernel: &dyn Kernel,
     request: &ReadRequest,
 ) -> Result<Snapshot, KernelError> {
@@ -88,11 +89,17 @@ pub fn renewed(
         all.places.extend(part.places);
         all.snapshot.namespaces.extend(part.snapshot.namespaces);
     }
-    touched.retain(|netns| !all.places.contains(netns));
+    touched.retain(|netns, _| !all.places.contains(netns));
     tracing::debug!(parts = all.places.len(), left = touched.len(), "ran");
-    let later = kernel.read(&part_of(request, &touched))?;
-    all.places.extend(touched);
+    let mut left = part_of(request, &touched.keys().cloned().collect());
+    for (netns, extent) in &touched {
+        if let Extent::Devices(indexes) = extent {
+            left.devices.insert(netns.clone(), indexes.clone());
+        }
+    }
+    let later = kernel.read(&left)?;
+    touched.extend(all.places.into_iter().map(|netns| (netns, Extent::Whole)));
     let mut namespaces = all.snapshot.namespaces;
     namespaces.extend(later.namespaces);
-    Ok(before.renewed(&all.places, Snapshot { namespaces, ..later }))
+    Ok(before.renewed(&touched, Snapshot { namespaces, ..later }))
 }

@@ -1,6 +1,6 @@
 //! What plan, apply, destroy, list and show have in common: a kernel, a name, and a plan made of them.
 
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use super::{
     Failure,
@@ -26,7 +26,7 @@ use crate::{
     model::{
         Diagnostic, Netns, Snapshot, TopologyName,
         event::{Action, Event},
-        snapshot::ReadRequest,
+        snapshot::{Extent, ReadRequest},
     },
     observe,
     plan::{Finding, Inputs, Plan, Prepared, build},
@@ -209,11 +209,13 @@ impl Session {
         seen: Snapshot,
     ) -> Result<(Prepared, Snapshot), Failure> {
         let prepared = self.plan_of(topology, choices, &seen);
+        tracing::debug!(changes = prepared.plan.changes.len(), "planned");
         if prepared.unsure.is_empty() {
             return Ok((prepared, seen));
         }
         let request = ReadRequest { exact: prepared.unsure.clone(), ..self.request(topology) };
-        let seen = part::renewed(seen, Vec::new(), prepared.unsure, &*self.kernel, &request).map_err(Failure::new)?;
+        let unsure = prepared.unsure.into_iter().map(|netns| (netns, Extent::Whole)).collect();
+        let seen = part::renewed(seen, Vec::new(), unsure, &*self.kernel, &request).map_err(Failure::new)?;
         Ok((self.plan_of(topology, choices, &seen), seen))
     }
 
@@ -224,7 +226,7 @@ impl Session {
         topology: Option<&Topology>,
         choices: &Choices,
         (before, parts): (Snapshot, Vec<Part>),
-        touched: BTreeSet<Netns>,
+        touched: BTreeMap<Netns, Extent>,
     ) -> Result<(Prepared, Snapshot), Failure> {
         let request = self.request(topology);
         let seen = part::renewed(before, parts, touched, &*self.kernel, &request).map_err(Failure::new)?;

@@ -72,6 +72,7 @@ impl Transaction {
         }
         let journal = Journal::new(baseline, next);
         journal.save()?;
+        tracing::debug!("begun");
         Ok(Self { journal })
     }
 
@@ -201,7 +202,8 @@ fn has_done(batch: &Batch, done: &Result<(), BatchError>) -> bool {
 /// What batches may change, as it is now.
 fn look(kernel: &dyn Kernel, name: &TopologyName, batches: &[Batch]) -> Result<Baseline, KernelError> {
     let scope = Scope::of(batches);
-    let seen = kernel.read(&scope.request())?;
+    let seen = kernel.read(&scope.request_before())?;
+    tracing::debug!(places = scope.places.len(), "noted");
     Ok(Baseline::new(name.clone(), scope, &seen))
 }
 

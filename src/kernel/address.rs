@@ -70,10 +70,11 @@ pub fn delete(link: u32, address: IpNet) -> Request {
     Request::new(RouteNetlinkMessage::DelAddress(message(link, address)), 0)
 }
 
-/// Asks for all addresses of a family.
-pub fn dump(family: AddressFamily) -> RouteNetlinkMessage {
+/// Asks for all addresses of a family, or those of one device.
+pub fn dump(family: AddressFamily, device: Option<u32>) -> RouteNetlinkMessage {
     let mut message = AddressMessage::default();
     message.header.family = family;
+    message.header.index = device.unwrap_or_default();
     RouteNetlinkMessage::GetAddress(message)
 }
 

@@ -227,6 +227,14 @@ pub fn dump() -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetLink(message)
 }
 
+/// Asks for one link, without its counters.
+pub fn get(index: u32) -> Request {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    Request::new(RouteNetlinkMessage::GetLink(message), 0)
+}
+
 /// A link as a dump tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {

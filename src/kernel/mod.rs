@@ -25,6 +25,7 @@ mod buffer;
 mod cookie;
 mod delete;
 mod descriptors;
+mod devices;
 mod dying;
 mod gone;
 mod group;

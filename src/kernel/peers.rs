@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::KernelError;
+use super::{KernelError, link::Seen};
 use crate::model::snapshot::NetnsState;
 
 /// One namespace as it was read.
@@ -19,6 +19,21 @@ pub struct Reading {
     pub veths: Vec<Veth>,
     /// The number that it has for the host.
     pub host_nsid: Option<i32>,
+}
+
+impl Reading {
+    /// Of links whose peers are yet to be found.
+    pub fn new(mut seen: Vec<Seen>) -> Self {
+        seen.sort_unstable_by_key(|link| link.state.index);
+        let mut reading = Self::default();
+        for (place, link) in seen.into_iter().enumerate() {
+            if link.state.peer.is_some() {
+                reading.veths.push(Veth { place, nsid: link.peer_nsid });
+            }
+            reading.state.links.push(link.state);
+        }
+        reading
+    }
 }
 
 /// One veth end of a reading.

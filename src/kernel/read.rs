@@ -10,17 +10,12 @@ use std::{
     thread,
 };
 
-use rtnetlink::{
-    packet_core::DecodeError,
-    packet_route::{AddressFamily, RouteNetlinkMessage},
-};
-
 use super::{
-    KernelError, address, borrow, firewall, link, machine,
+    KernelError, address, borrow, devices, firewall, link, machine,
     netlink::RouteSocket,
     netns::{self, Opened},
     nsid,
-    peers::{self, Reading, Veth},
+    peers::{self, Reading},
     route, sockets, sysctl,
 };
 use crate::model::{
@@ -223,14 +218,18 @@ fn read_place(
         entered => entered?,
     }
     let mut socket = netns::open_socket()?;
-    let mut reading = read_links(&mut socket, request.whole)?;
+    let some = request.devices.get(place);
+    let mut reading = match some {
+        Some(indexes) => devices::read(&mut socket, indexes, request.whole)?,
+        None => read_links(&mut socket, request.whole)?,
+    };
     reading.state.inode = netns::inode(fd)?;
     reading.state.cookie = socket.netns_cookie();
     if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
         let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
         reading.host_nsid = numbers.into_iter().next().flatten();
     }
-    if depth == Some(Depth::Whole) {
+    if depth == Some(Depth::Whole) && some.is_none() {
         read_rest(&mut socket, place, fd, request, sysctls, &mut reading.state)?;
     }
     Ok(Found::Namespace(reading))
@@ -238,35 +237,10 @@ fn read_place(
 
 fn read_links(socket: &mut RouteSocket, whole: bool) -> Result<Reading, KernelError> {
     let decode = if whole { link::decode_whole } else { link::decode };
-    let mut seen = socket
+    let seen = socket
         .dump(&link::dump(), |payload| decode(payload).map(Some))
         .map_err(|error| error.into_error("cannot read the links"))?;
-    seen.sort_unstable_by_key(|link| link.state.index);
-    let mut reading = Reading::default();
-    for (place, link) in seen.into_iter().enumerate() {
-        if link.state.peer.is_some() {
-            reading.veths.push(Veth { place, nsid: link.peer_nsid });
-        }
-        reading.state.links.push(link.state);
-    }
-    Ok(reading)
-}
-
-/// One family after the other: where they are asked for together, the kernel takes the lock of all its networking.
-fn by_family<T>(
-    socket: &mut RouteSocket,
-    dump: fn(AddressFamily) -> RouteNetlinkMessage,
-    decode: fn(&[u8]) -> Result<Option<T>, DecodeError>,
-    what: &str,
-) -> Result<Vec<T>, KernelError> {
-    let mut found = Vec::new();
-    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-        // A kernel without the family answers for all that it has.
-        let number = u8::from(family);
-        let decode = |payload: &[u8]| if payload.first() == Some(&number) { decode(payload) } else { Ok(None) };
-        found.extend(socket.dump(&dump(family), decode).map_err(|error| error.into_error(what))?);
-    }
-    Ok(found)
+    Ok(Reading::new(seen))
 }
 
 fn read_rest(
@@ -278,9 +252,9 @@ fn read_rest(
     state: &mut NetnsState,
 ) -> Result<(), KernelError> {
     let decode = if request.whole { address::decode_whole } else { address::decode };
-    state.addresses = by_family(socket, address::dump, decode, "cannot read the addresses")?.into();
+    state.addresses = devices::dumps(socket, None, address::dump, decode, "cannot read the addresses")?.into();
     let decode = if request.whole { route::decode_whole } else { route::decode };
-    state.routes = by_family(socket, route::dump, decode, "cannot read the routes")?;
+    state.routes = devices::dumps(socket, None, route::dump, decode, "cannot read the routes")?;
     if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
         state.listeners = sockets::listeners(ports)?;
     }

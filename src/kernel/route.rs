@@ -123,10 +123,11 @@ fn nexthop(to: IpNet, hop: &Nexthop) -> RouteNextHop {
     next
 }
 
-/// Asks for all routes of a family.
-pub fn dump(family: AddressFamily) -> RouteNetlinkMessage {
+/// Asks for all routes of a family, or those by one device.
+pub fn dump(family: AddressFamily, device: Option<u32>) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family;
+    message.attributes.extend(device.map(RouteAttribute::Oif));
     RouteNetlinkMessage::GetRoute(message)
 }
 

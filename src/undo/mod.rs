@@ -106,7 +106,7 @@ fn part(state: &NetnsState, place: &Place) -> NetnsState {
         inode: state.inode,
         links: state.links.iter().filter(|link| is_touched(link.index)).cloned().collect(),
         addresses: state.addresses.iter().filter(|address| is_touched(address.link)).cloned().collect(),
-        routes: if place.has_routes() { state.routes.clone() } else { Vec::new() },
+        routes: routes::of(place, state),
         sysctls: state.sysctls.clone(),
         firewall: FirewallState { live: live.cloned().collect(), ..FirewallState::default() },
         ..NetnsState::default()
@@ -115,18 +115,17 @@ fn part(state: &NetnsState, place: &Place) -> NetnsState {
 
 /// Puts what an older run had touched in the place of what is there since.
 fn overlay(state: &mut NetnsState, then: NetnsState, place: &Place) {
-    let touched = |index: u32| place.touches(index) || place.made.contains_key(&index);
     state.sysctls = std::mem::take(&mut state.sysctls)
         .into_iter()
         .filter_map(|(key, value)| Some((named_as_then(key, state, &then, place)?, value)))
         .collect();
-    state.links.retain(|link| !touched(link.index));
+    let of_older = routes::Concern::new(place, &then);
+    state.routes.retain(|route| !of_older.has(route));
+    state.routes.extend(then.routes);
+    state.links.retain(|link| !place.is_about(link.index));
     state.links.extend(then.links);
-    state.addresses.retain(|address| !touched(address.link));
+    state.addresses.retain(|address| !place.is_about(address.link));
     state.addresses.extend(then.addresses);
-    if place.has_routes() {
-        state.routes = then.routes;
-    }
     state.sysctls.extend(then.sysctls);
     state.firewall.live.retain(|(variant, table)| !place.loads(*variant, table));
     state.firewall.live.extend(then.firewall.live);

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
+use ipnet::IpNet;
+
 use super::{
     Place,
     restore::{Ops, Phase},
@@ -20,18 +22,54 @@ const METRIC_FOR_A_MOMENT: u32 = 0x6e70_6e70;
 /// `RTPROT_KERNEL`: routes that the kernel makes for addresses.
 const KERNEL: u8 = 2;
 
+/// Which routes a run may change: those that it adds or removes, and those that come or go with a device or an address.
+pub(super) struct Concern<'a> {
+    place: &'a Place,
+    sources: BTreeSet<IpAddr>,
+}
+
+impl<'a> Concern<'a> {
+    /// Of a run that is to change what `before` tells.
+    pub(super) fn new(place: &'a Place, before: &NetnsState) -> Self {
+        let of_touched = before.addresses.iter().filter(|it| place.touches(it.link));
+        Self { place, sources: of_touched.map(|it| it.address.addr()).collect() }
+    }
+
+    pub(super) fn has(&self, route: &RouteState) -> bool {
+        self.place.routes.contains_key(&key(route))
+            || route.src.is_some_and(|src| self.sources.contains(&src))
+            || route.nexthops.iter().filter_map(|hop| hop.link).any(|index| self.place.is_about(index))
+    }
+}
+
+/// What is kept of the routes of a namespace: those that the run may change, and those that the routers of these are reached
+/// by. A host may have many more.
+pub(super) fn of(place: &Place, state: &NetnsState) -> Vec<RouteState> {
+    if !place.has_routes() {
+        return Vec::new();
+    }
+    let concern = Concern::new(place, state);
+    let (mut kept, others): (Vec<_>, Vec<_>) = state.routes.iter().partition(|route| concern.has(route));
+    let devices: BTreeSet<u32> = kept.iter().flat_map(|route| &route.nexthops).filter_map(|hop| hop.link).collect();
+    let leads_there = |hop: &Nexthop| hop.via.is_none() && hop.link.is_some_and(|index| devices.contains(&index));
+    kept.extend(others.into_iter().filter(|route| route.nexthops.iter().any(leads_there)));
+    kept.into_iter().cloned().collect()
+}
+
+fn key(route: &RouteState) -> (IpNet, u32, u32) {
+    (route.to, route.table, route.metric)
+}
+
 pub(super) fn restore(netns: &Netns, place: &Place, before: &NetnsState, now: &NetnsState, ops: &mut Ops) {
     if !place.has_routes() {
         return;
     }
-    let key = |route: &RouteState| (route.to, route.table, route.metric);
     for route in now.routes.iter().filter(|route| !before.routes.contains(route)) {
         if let (Some(address), Some(route)) = (place.routes.get(&key(route)), asked(route)) {
             ops.push(Phase::RouteRemove, netns, address, Op::RouteDelete { route });
         }
     }
-    let sources: BTreeSet<IpAddr> =
-        before.addresses.iter().filter(|it| place.touches(it.link)).map(|it| it.address.addr()).collect();
+    let Concern { sources, .. } = Concern::new(place, before);
     // The kernel brings its own with their addresses.
     let busy = ops.is_busy(netns);
     let missing = before.routes.iter().filter(|route| !now.routes.contains(route));

@@ -9,7 +9,7 @@ use crate::{
     kind::{route::metric_of, sysctl},
     model::{
         Address, Netns, Snapshot,
-        snapshot::{Depth, Family, NetnsState, ReadRequest, Table, TableName, Variant},
+        snapshot::{Depth, Extent, Family, LinkState, NetnsState, Peer, ReadRequest, Table, TableName, Variant},
     },
     op::{Batch, LinkChange, Op, RouteOp, Step, port_key, table_key},
 };
@@ -84,6 +84,16 @@ impl Place {
     /// Whether it changes the device with that index, or an address of it.
     pub fn touches(&self, index: u32) -> bool {
         self.devices.contains_key(&index) || self.all_devices().is_some()
+    }
+
+    /// Whether devices are all that it changes, and the addresses of none: with an address go routes by other devices.
+    fn is_of_devices_alone(&self) -> bool {
+        self.addresses.is_empty() && self.routes.is_empty() && self.sysctls.is_empty() && self.tables.is_empty()
+    }
+
+    /// Whether it makes the device with that index, or changes it.
+    pub fn is_about(&self, index: u32) -> bool {
+        self.touches(index) || self.made.contains_key(&index)
     }
 
     /// Whether routes may come or go by it.
@@ -174,19 +184,36 @@ impl Scope {
         request
     }
 
-    /// The namespaces that are not as they were in a reading made before the run: those that it changes anything of, and those
-    /// that the other ends of its devices are in.
-    pub fn touched(&self, before: &Snapshot) -> BTreeSet<Netns> {
-        let names = self.made.keys().chain(self.parked.keys()).chain(self.places.keys());
-        let mut touched: BTreeSet<Netns> = names.cloned().collect();
-        let gone = self.parked.keys().filter_map(|netns| before.namespaces.get(netns));
-        touched.extend(gone.flat_map(|state| &state.links).filter_map(|link| link.peer.as_ref()?.netns.clone()));
-        for (netns, place) in &self.places {
-            let Some(state) = before.namespaces.get(netns) else { continue };
-            let devices = place.devices.keys().filter_map(|index| state.link_at(*index));
-            touched.extend(devices.filter_map(|link| link.peer.as_ref()?.netns.clone()));
+    /// The same of what was there before: where only devices change, those alone.
+    pub fn request_before(&self) -> ReadRequest {
+        let mut request = self.request();
+        for (netns, place) in self.places.iter().filter(|(_, place)| place.is_of_devices_alone()) {
+            request.devices.insert(netns.clone(), place.devices.keys().copied().collect());
         }
-        touched
+        request
+    }
+
+    /// What is not as it was in a reading made before the run: all that it changes anything of, and the other ends of its
+    /// devices.
+    pub fn touched(&self, before: &Snapshot) -> BTreeMap<Netns, Extent> {
+        let mut touched = Touched::default();
+        for netns in self.made.keys().chain(self.parked.keys()) {
+            touched.whole.insert(netns.clone());
+        }
+        let gone = self.parked.keys().filter_map(|netns| before.namespaces.get(netns));
+        gone.flat_map(|state| &state.links).for_each(|link| touched.add_peer(link));
+        for (netns, place) in &self.places {
+            let state = before.namespaces.get(netns);
+            if !place.is_of_devices_alone() {
+                touched.whole.insert(netns.clone());
+            }
+            for index in place.devices.keys().chain(place.made.keys()) {
+                touched.add(netns, *index);
+                state.and_then(|state| state.link_at(*index)).into_iter().for_each(|link| touched.add_peer(link));
+            }
+            touched.devices.entry(netns.clone()).or_default();
+        }
+        touched.extents(before)
     }
 
     /// Takes in what an older run may have changed.
@@ -278,6 +305,44 @@ impl Scope {
         if let Some(place) = self.place(netns) {
             place.sysctls.insert(key.to_owned(), address.clone());
         }
+    }
+}
+
+/// What a run touches, as it is found.
+#[derive(Default)]
+struct Touched {
+    whole: BTreeSet<Netns>,
+    devices: BTreeMap<Netns, BTreeSet<u32>>,
+}
+
+impl Touched {
+    /// In a namespace with no more devices than this, all are looked at: it takes no longer.
+    const FEW: usize = 32;
+
+    fn add(&mut self, netns: &Netns, index: u32) {
+        self.devices.entry(netns.clone()).or_default().insert(index);
+    }
+
+    fn add_peer(&mut self, link: &LinkState) {
+        if let Some(Peer { index, netns: Some(netns) }) = &link.peer {
+            self.add(netns, *index);
+        }
+    }
+
+    fn extents(self, before: &Snapshot) -> BTreeMap<Netns, Extent> {
+        let extent = |netns: &Netns, mut indexes: BTreeSet<u32>| {
+            let Some(state) = before.namespaces.get(netns) else { return Extent::Whole };
+            // A bridge takes its MTU and its hardware address from its ports.
+            indexes.extend(state.links.iter().filter(|link| link.bridge.is_some()).map(|link| link.index));
+            let are_few = state.links.len() <= Self::FEW || indexes.len() > state.links.len() / 2;
+            if are_few || self.whole.contains(netns) { Extent::Whole } else { Extent::Devices(indexes) }
+        };
+        let whole = self.whole.iter().map(|netns| (netns.clone(), Extent::Whole)).collect();
+        let devices = self.devices.into_iter().map(|(netns, indexes)| (netns.clone(), extent(&netns, indexes)));
+        devices.fold(whole, |mut all: BTreeMap<_, _>, one| {
+            all.extend([one]);
+            all
+        })
     }
 }
 

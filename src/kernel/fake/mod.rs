@@ -281,6 +281,13 @@ impl Kernel for Fake {
             if !request.whole {
                 state.hide_parked();
             }
+            if let Some(indexes) = request.devices.get(netns) {
+                state.links.retain(|link| indexes.contains(&link.index));
+                state.parked.retain(|link| indexes.contains(&link.index));
+                state.addresses.retain(|address| indexes.contains(&address.link));
+                (state.sysctls, state.firewall) = Default::default();
+                continue;
+            }
             state.firewall.wanted = request.firewalls.get(netns).cloned().unwrap_or_default();
             if !state.firewall.is_empty() {
                 state.firewall.default_variant = Some(Variant::Nft);

@@ -47,6 +47,9 @@ pub struct ReadRequest {
     /// Namespaces of which every sysctl that is asked for is wanted. In others it is left out whether new devices speak IPv6
     /// where all that are there do: it stands in a file alone, and reading that is an eighth of reading a namespace.
     pub exact: BTreeSet<Netns>,
+    /// Of these namespaces, where they are wanted as a whole, only the devices with these indexes, with their addresses and
+    /// the routes by them.
+    pub devices: BTreeMap<Netns, BTreeSet<u32>>,
     /// The namespaces that are wanted beside the host, and how far; all that have a name, and all of them, where it is
     /// `None`.
     pub places: Option<BTreeMap<Netns, Depth>>,
@@ -77,6 +80,15 @@ pub enum Depth {
     Links,
     /// All that is asked for.
     Whole,
+}
+
+/// How much of a namespace is read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// The devices with these indexes, with their addresses and the routes by them: see [`ReadRequest::devices`].
+    Devices(BTreeSet<u32>),
 }
 
 /// One reading of the kernel.
@@ -216,9 +228,17 @@ impl NetnsState {
                 *value = None;
             }
         }
-        // A port of a bridge that goes is none.
+        self.free_ports();
+    }
+
+    /// A port of a bridge that goes is none.
+    fn free_ports(&mut self) {
+        if self.parked.is_empty() {
+            return;
+        }
+        let hidden: HashSet<u32> = self.parked.iter().map(|link| link.index).collect();
         for link in &mut self.links {
-            if link.master.is_some_and(|master| !is_there(&master)) {
+            if link.master.is_some_and(|master| hidden.contains(&master)) {
                 (link.master, link.port) = (None, None);
             }
         }
