@@ -27,6 +27,7 @@ mod delete;
 mod descriptors;
 mod devices;
 mod dying;
+mod fresh;
 mod gone;
 mod group;
 mod link;
@@ -108,6 +109,7 @@ pub struct Live {
     directory_ready: bool,
     dying: dying::Dying,
     nursery: Option<nursery::Nursery>,
+    fresh: fresh::Fresh,
 }
 
 impl Live {
@@ -115,11 +117,11 @@ impl Live {
     pub fn new() -> Result<Self, KernelError> {
         descriptors::raise();
         let host = netns::own().map_err(|error| KernelError::io("cannot open this process's namespace", error))?;
-        Ok(Self::of(host))
+        Ok(Self::of(host, fresh::Fresh::default()))
     }
 
-    fn of(host: OwnedFd) -> Self {
-        Self { host, directory_ready: false, dying: dying::Dying::default(), nursery: None }
+    fn of(host: OwnedFd, fresh: fresh::Fresh) -> Self {
+        Self { host, directory_ready: false, dying: dying::Dying::default(), nursery: None, fresh }
     }
 
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
@@ -170,11 +172,11 @@ impl Live {
 
 impl Kernel for Live {
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError> {
-        read::snapshot(&self.host, request)
+        read::snapshot(&self.host, &self.fresh, request)
     }
 
     fn another(&self) -> Option<Box<dyn Kernel + Send>> {
-        Some(Box::new(Self::of(self.host.try_clone().ok()?)))
+        Some(Box::new(Self::of(self.host.try_clone().ok()?, self.fresh.clone())))
     }
 
     fn expect(&mut self, batches: &[Batch]) {
@@ -186,6 +188,9 @@ impl Kernel for Live {
     }
 
     fn run_together(&mut self, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
+        for batch in batches {
+            drop(self.fresh.take(batch.netns.as_str()));
+        }
         // Each holds a descriptor until all are done.
         let many = descriptors::AT_ONCE.min(descriptors::limit() / 2).max(1);
         let done: Vec<_> = batches.chunks(many).flat_map(|batches| together::run(&self.host, batches)).collect();

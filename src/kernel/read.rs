@@ -10,8 +10,13 @@ use std::{
     thread,
 };
 
+use rtnetlink::packet_core::DecodeError;
+
 use super::{
-    KernelError, address, borrow, devices, firewall, link, machine,
+    KernelError, address, borrow, devices, firewall,
+    fresh::{Filled, Fresh},
+    link::{self, Seen},
+    machine,
     netlink::RouteSocket,
     netns::{self, Opened},
     nsid,
@@ -40,12 +45,12 @@ enum Found {
 }
 
 /// Reads everything that the request asks for.
-pub fn snapshot(host: &OwnedFd, request: &ReadRequest) -> Result<Snapshot, KernelError> {
+pub fn snapshot(host: &OwnedFd, fresh: &Fresh, request: &ReadRequest) -> Result<Snapshot, KernelError> {
     let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
     let request = &with_borrowed(request, &snapshot);
     let places = places(request)?;
     let (mut present, mut readings) = (Vec::new(), Vec::new());
-    for (place, found) in places.iter().zip(read_all(host, &places, request)?) {
+    for (place, found) in places.iter().zip(read_all((host, fresh), &places, request)?) {
         match (place, found) {
             (_, Found::Namespace(reading)) => {
                 present.push(place.clone());
@@ -140,7 +145,8 @@ pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns,
         None => places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into()))),
     }
     let links = places.iter().map(|netns| (netns.clone(), Depth::Links)).collect();
-    let found = read_all(host, &places, &ReadRequest { places: Some(links), ..ReadRequest::default() })?;
+    let found =
+        read_all((host, &Fresh::default()), &places, &ReadRequest { places: Some(links), ..ReadRequest::default() })?;
     let (mut present, mut readings): (Vec<_>, Vec<_>) = places
         .into_iter()
         .zip(found)
@@ -155,7 +161,11 @@ pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns,
 }
 
 /// Reads every place, in their order, on a few threads.
-fn read_all(host: &OwnedFd, places: &[Netns], request: &ReadRequest) -> Result<Vec<Found>, KernelError> {
+fn read_all(
+    (host, fresh): (&OwnedFd, &Fresh),
+    places: &[Netns],
+    request: &ReadRequest,
+) -> Result<Vec<Found>, KernelError> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Result<Found, KernelError>)>> = Mutex::new(Vec::with_capacity(places.len()));
     let work = || {
@@ -164,7 +174,7 @@ fn read_all(host: &OwnedFd, places: &[Netns], request: &ReadRequest) -> Result<V
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(place) = places.get(at) else { break };
-            let found = read_place(host, place, request, &mut sysctls).map_err(|error| error.in_netns(place));
+            let found = read_place((host, fresh), place, request, &mut sysctls).map_err(|error| error.in_netns(place));
             let failed = found.is_err();
             own.push((at, found));
             if failed {
@@ -190,7 +200,7 @@ fn read_all(host: &OwnedFd, places: &[Netns], request: &ReadRequest) -> Result<V
 
 /// Runs on a thread of its own, which it moves.
 fn read_place(
-    host: &OwnedFd,
+    (host, fresh): (&OwnedFd, &Fresh),
     place: &Netns,
     request: &ReadRequest,
     sysctls: &mut sysctl::Reader,
@@ -217,13 +227,15 @@ fn read_place(
         Err(error) if error.is(nix::errno::Errno::EINVAL) => return Ok(Found::Stale),
         entered => entered?,
     }
-    let mut socket = netns::open_socket()?;
+    let inode = netns::inode(fd)?;
+    let (mut socket, links) = socket(fresh, place, inode)?;
     let some = request.devices.get(place);
-    let mut reading = match some {
-        Some(indexes) => devices::read(&mut socket, indexes, request.whole)?,
-        None => read_links(&mut socket, request.whole)?,
+    let mut reading = match (some, links) {
+        (Some(indexes), _) => devices::read(&mut socket, indexes, request.whole)?,
+        (None, Some(links)) if !request.whole => Reading::new(links),
+        (None, _) => read_links(&mut socket, request.whole)?,
     };
-    reading.state.inode = netns::inode(fd)?;
+    reading.state.inode = inode;
     reading.state.cookie = socket.netns_cookie();
     if *place != Netns::Host && reading.veths.iter().any(|veth| veth.nsid.is_some()) {
         let numbers = nsid::of(&mut socket, &[host]).map_err(|error| error.into_error("cannot find the host"))?;
@@ -235,12 +247,31 @@ fn read_place(
     Ok(Found::Namespace(reading))
 }
 
+/// A socket in the calling thread's namespace, and its links where they have been read already.
+fn socket(fresh: &Fresh, place: &Netns, inode: u64) -> Result<(RouteSocket, Option<Vec<Seen>>), KernelError> {
+    match fresh.take(place.as_str()) {
+        // Whatever has that name now is what is read.
+        Some(Filled { fd, socket, links }) if netns::inode(&fd)? == inode => Ok((socket, links)),
+        Some(_) | None => Ok((netns::open_socket()?, None)),
+    }
+}
+
+/// The links of a socket's namespace, as they are without what a way back needs.
+pub fn links_by(socket: &mut RouteSocket) -> Result<Vec<Seen>, KernelError> {
+    dump_links(socket, link::decode)
+}
+
 fn read_links(socket: &mut RouteSocket, whole: bool) -> Result<Reading, KernelError> {
     let decode = if whole { link::decode_whole } else { link::decode };
-    let seen = socket
-        .dump(&link::dump(), |payload| decode(payload).map(Some))
-        .map_err(|error| error.into_error("cannot read the links"))?;
-    Ok(Reading::new(seen))
+    Ok(Reading::new(dump_links(socket, decode)?))
+}
+
+fn dump_links(
+    socket: &mut RouteSocket,
+    decode: fn(&[u8]) -> Result<Seen, DecodeError>,
+) -> Result<Vec<Seen>, KernelError> {
+    let seen = socket.dump(&link::dump(), |payload| decode(payload).map(Some));
+    seen.map_err(|error| error.into_error("cannot read the links"))
 }
 
 fn read_rest(

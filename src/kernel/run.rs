@@ -11,13 +11,14 @@ use super::{
     BatchError, KernelError, Live, StepFailure, address,
     borrow::Records,
     delete, dying, firewall,
+    fresh::Filled,
     gone::is_gone,
     group::{self, Piece},
     link, netconf,
     netlink::{Request, RouteSocket, TransportError},
     netns::{self, Opened},
     nursery::Unnamed,
-    park, replay,
+    park, read, replay,
     reply::Refusal,
     route, sysctl, words,
 };
@@ -35,6 +36,8 @@ pub struct Run<'a> {
     socket: Option<RouteSocket>,
     /// Whether the batch has made the namespace.
     is_new: bool,
+    /// Whether this run has.
+    is_fresh: bool,
     failures: Vec<StepFailure>,
     attempted: usize,
 }
@@ -42,7 +45,10 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// Gets ready; nothing is touched yet.
     pub fn new(live: &'a mut Live, batch: &'a Batch) -> Self {
-        Self { live, batch, place: None, socket: None, is_new: false, failures: Vec::new(), attempted: 0 }
+        let fresh = live.fresh.take(batch.netns.as_str());
+        let is_fresh = fresh.is_some();
+        let (place, socket) = fresh.map(|Filled { fd, socket, links: _ }| (fd, socket)).unzip();
+        Self { live, batch, place, socket, is_new: false, is_fresh, failures: Vec::new(), attempted: 0 }
     }
 
     /// Runs piece after piece until one fails.
@@ -63,10 +69,23 @@ impl<'a> Run<'a> {
             }
         }
         if self.failures.is_empty() {
+            self.leave();
             return Ok(());
         }
         self.failures.sort_by_key(|failure| failure.index);
         Err(BatchError { netns: self.batch.netns.clone(), attempted: self.attempted, failures: self.failures })
+    }
+
+    /// Leaves a namespace that the run has made for what comes after this batch.
+    fn leave(self) {
+        let Self { live, batch, place, socket, is_new, is_fresh, .. } = self;
+        if let (true, Some(fd), Some(mut socket)) = (is_new || is_fresh, place, socket)
+            && live.fresh.is_shared()
+        {
+            let is_filled = batch.steps.iter().any(|step| matches!(step.op, Op::VethCreate { .. }));
+            let links = if is_filled { read::links_by(&mut socket).ok() } else { None };
+            live.fresh.leave(batch.netns.as_str(), Filled { fd, socket, links });
+        }
     }
 
     fn fail(&mut self, index: usize, error: KernelError, partly: bool) {
@@ -172,6 +191,7 @@ impl<'a> Run<'a> {
     /// The descriptor of a peer's namespace, which stays open until the message has been sent.
     fn peer(&self, netns: &Netns, peers: &mut HashMap<Netns, OwnedFd>) -> Result<i32, KernelError> {
         let Netns::Named(name) = netns else { return Ok(self.live.host.as_raw_fd()) };
+        self.live.fresh.forget_links(name);
         if let Some(fd) = peers.get(netns) {
             return Ok(fd.as_raw_fd());
         }
