@@ -81,6 +81,17 @@ pub struct RouteOp {
     pub nexthops: Vec<Nexthop>,
 }
 
+/// The end of a veth that goes because the other one's namespace does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FarEnd {
+    /// Its index.
+    pub index: u32,
+    /// That of the other one, in the namespace that goes.
+    pub peer: u32,
+    /// Whether it is on the host.
+    pub on_host: bool,
+}
+
 /// One operation in the batch's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -110,6 +121,8 @@ pub enum Op {
         topology: TopologyName,
         /// The namespace's inode.
         inode: u64,
+        /// What goes with it elsewhere; where nobody has looked, that is done before it goes.
+        ends: Option<Vec<FarEnd>>,
     },
     /// Removes the batch's namespace at once.
     NetnsDelete,

@@ -184,7 +184,7 @@ fn park(dice: &mut Dice, live: &Live, kept: &BTreeMap<Netns, Kept>) -> Option<(N
     let topology = || "lab".parse().unwrap();
     let op = match kept.get(&netns) {
         Some(Kept { live: inode, .. }) if kept.len() == 1 && dice.chance(4) => {
-            Op::NetnsDrop { topology: topology(), inode: *inode }
+            Op::NetnsDrop { topology: topology(), inode: *inode, ends: None }
         }
         Some(Kept { live: inode, .. }) => Op::NetnsUnpark { topology: topology(), inode: *inode },
         None => {
@@ -329,7 +329,7 @@ fn compare(seed: u64, steps: usize) -> usize {
         let _ = live.run(&batch);
     }
     for (netns, Kept { live: inode, .. }) in kept {
-        let op = Op::NetnsDrop { topology: "lab".parse().unwrap(), inode };
+        let op = Op::NetnsDrop { topology: "lab".parse().unwrap(), inode, ends: None };
         live.run(&Batch { netns, steps: vec![Step { address: "link.x".parse().unwrap(), op }] }).unwrap();
     }
     live.settle().unwrap();

@@ -7,14 +7,14 @@ use std::{
 
 use ipnet::IpNet;
 use rtnetlink::{
-    packet_core::{DecodeError, NLM_F_CREATE, NLM_F_REPLACE, NlasIterator, parse_u32},
+    packet_core::{DecodeError, NLM_F_CREATE, NLM_F_REPLACE, parse_u32},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
         address::{AddressAttribute, AddressFlags, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope},
     },
 };
 
-use super::netlink::Request;
+use super::{attributes::attributes, netlink::Request};
 use crate::model::{Raw, snapshot::AddressState};
 
 const IFA_ADDRESS: u16 = 1;
@@ -86,7 +86,7 @@ pub fn decode(payload: &[u8]) -> Result<Option<AddressState>, DecodeError> {
     }
     let (mut local, mut address, mut protocol) = (None, None, 0);
     let mut flags = AddressFlags::from_bits_retain(header.flags.bits().into());
-    for attribute in NlasIterator::new(&payload[HEADER..]) {
+    for attribute in attributes(&payload[HEADER..]) {
         let attribute = attribute?;
         match attribute.kind() {
             IFA_LOCAL => local = Some(parse_ip(attribute.value())?),
@@ -118,7 +118,7 @@ pub fn decode_whole(payload: &[u8]) -> Result<Option<AddressState>, DecodeError>
 }
 
 fn label(payload: &[u8]) -> Option<String> {
-    let label = NlasIterator::new(payload.get(HEADER..)?).flatten().find(|attribute| attribute.kind() == IFA_LABEL)?;
+    let label = attributes(payload.get(HEADER..)?).flatten().find(|attribute| attribute.kind() == IFA_LABEL)?;
     let text = CStr::from_bytes_until_nul(label.value()).ok()?;
     Some(text.to_string_lossy().into_owned())
 }

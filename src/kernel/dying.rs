@@ -10,11 +10,8 @@ use std::{
 
 use super::{KernelError, delete, descriptors, link, netlink::RouteSocket, netns, nsid, read};
 use crate::{
-    model::{
-        Netns,
-        snapshot::{LinkState, NetnsState},
-    },
-    op::LinkRef,
+    model::{Netns, snapshot::NetnsState},
+    op::{FarEnd, LinkRef},
 };
 
 /// How long to wait for the kernel. It needs less than a second; a process that lives inside holds it for ever.
@@ -28,9 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(40);
 /// The end of a veth that goes because its peer's namespace goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Orphan {
-    index: u32,
-    peer: u32,
-    on_host: bool,
+    end: FarEnd,
     netns: String,
 }
 
@@ -48,11 +43,8 @@ impl Dying {
     }
 
     /// Takes in a namespace that has just lost its name.
-    pub fn add(&mut self, fd: OwnedFd, name: &str, ends: Vec<(LinkState, bool)>) {
-        self.orphans.extend(ends.into_iter().filter_map(|(link, on_host)| {
-            let index = link.peer?.index;
-            Some(Orphan { index, peer: link.index, on_host, netns: name.to_owned() })
-        }));
+    pub fn add(&mut self, fd: OwnedFd, name: &str, ends: Vec<FarEnd>) {
+        self.orphans.extend(ends.into_iter().map(|end| Orphan { end, netns: name.to_owned() }));
         self.held.push(fd);
         // Let go together, the kernel cleans them up in one go; while it does, whoever looks at a device waits.
         if self.held.len() >= descriptors::AT_ONCE.min(descriptors::limit() / 2) {
@@ -96,7 +88,7 @@ fn delete_ends(host: &OwnedFd, ends: &[(Netns, Orphan)]) -> Result<(), KernelErr
         let Some(fd) = read::open_place(host, place)? else { continue };
         let here = ends.iter().filter(|(other, _)| other == place);
         let links: Vec<LinkRef> =
-            here.map(|(_, orphan)| LinkRef { index: orphan.index, name: orphan.netns.clone() }).collect();
+            here.map(|(_, orphan)| LinkRef { index: orphan.end.index, name: orphan.netns.clone() }).collect();
         let mut socket = netns::socket_in(&fd)?;
         // One that went in the meantime is refused, and that is well.
         delete::links(&mut socket, &links.iter().collect::<Vec<_>>()).map_err(|error| {
@@ -106,8 +98,8 @@ fn delete_ends(host: &OwnedFd, ends: &[(Netns, Orphan)]) -> Result<(), KernelErr
     Ok(())
 }
 
-/// The veth ends of a socket's namespace whose peers are elsewhere, and whether that is on the host.
-pub fn ends(socket: &mut RouteSocket, host: &OwnedFd) -> Result<Vec<(LinkState, bool)>, KernelError> {
+/// The ends of veths elsewhere whose peers are in a socket's namespace.
+pub fn ends(socket: &mut RouteSocket, host: &OwnedFd) -> Result<Vec<FarEnd>, KernelError> {
     let what = "cannot read the links of a namespace before its deletion";
     let seen = socket.dump(&link::dump(), |payload| link::decode(payload).map(Some)).map_err(|e| e.into_error(what))?;
     let outward: Vec<_> =
@@ -117,7 +109,11 @@ pub fn ends(socket: &mut RouteSocket, host: &OwnedFd) -> Result<Vec<(LinkState, 
     }
     let numbers = nsid::of(socket, &[host]).map_err(|error| error.into_error(what))?;
     let host_nsid = numbers.into_iter().next().flatten();
-    Ok(outward.into_iter().map(|link| (link.state, link.peer_nsid == host_nsid)).collect())
+    let end = |link: link::Seen| {
+        let (index, peer) = (link.state.peer?.index, link.state.index);
+        Some(FarEnd { index, peer, on_host: link.peer_nsid == host_nsid })
+    };
+    Ok(outward.into_iter().filter_map(end).collect())
 }
 
 /// Those of the ends that are still somewhere, and where.
@@ -125,7 +121,7 @@ fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<(Netns, Orpha
     if orphans.is_empty() {
         return Ok(Vec::new());
     }
-    let places = if orphans.iter().all(|orphan| orphan.on_host) {
+    let places = if orphans.iter().all(|orphan| orphan.end.on_host) {
         let mut socket = netns::socket_in(host)?;
         let links = socket
             .dump(&link::dump(), |payload| link::decode(payload).map(|seen| Some(seen.state)))
@@ -136,14 +132,14 @@ fn still_there(host: &OwnedFd, orphans: Vec<Orphan>) -> Result<Vec<(Netns, Orpha
     };
     let place_of = |orphan: &Orphan| {
         // Of another pair on the host, such as a container's, the numbers may be the same.
-        let mut possible = places.iter().filter(|(place, _)| orphan.on_host == (*place == Netns::Host));
-        possible.find(|(_, state)| is_orphan(state, orphan)).map(|(place, _)| place.clone())
+        let mut possible = places.iter().filter(|(place, _)| orphan.end.on_host == (*place == Netns::Host));
+        possible.find(|(_, state)| is_orphan(state, orphan.end)).map(|(place, _)| place.clone())
     };
     Ok(orphans.into_iter().filter_map(|orphan| place_of(&orphan).map(|place| (place, orphan))).collect())
 }
 
 /// Whether this namespace holds the end: one with its indexes, whose peer is in no namespace that has a name.
-fn is_orphan(state: &NetnsState, orphan: &Orphan) -> bool {
-    let peer = state.link_at(orphan.index).and_then(|link| link.peer.as_ref());
-    peer.is_some_and(|peer| peer.index == orphan.peer && peer.netns.is_none())
+fn is_orphan(state: &NetnsState, end: FarEnd) -> bool {
+    let peer = state.link_at(end.index).and_then(|link| link.peer.as_ref());
+    peer.is_some_and(|peer| peer.index == end.peer && peer.netns.is_none())
 }

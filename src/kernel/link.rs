@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, os::fd::RawFd};
 
 use rtnetlink::{
-    packet_core::{DecodeError, DefaultNla, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_i32, parse_u32},
+    packet_core::{DecodeError, DefaultNla, NLM_F_CREATE, NLM_F_EXCL, parse_i32, parse_u32},
     packet_route::{
         RouteNetlinkMessage,
         link::{
@@ -13,7 +13,7 @@ use rtnetlink::{
     },
 };
 
-use super::{netlink::Request, reply::text};
+use super::{attributes::attributes, netlink::Request, reply::text};
 use crate::{
     model::{
         Mac,
@@ -254,7 +254,7 @@ pub fn decode(payload: &[u8]) -> Result<Seen, DecodeError> {
         ..LinkState::default()
     };
     let (mut link, mut peer_nsid) = (None, None);
-    for attribute in NlasIterator::new(&payload[HEADER..]) {
+    for attribute in attributes(&payload[HEADER..]) {
         let attribute = attribute?;
         let value = attribute.value();
         match attribute.kind() {
@@ -298,15 +298,15 @@ pub fn decode_whole(payload: &[u8]) -> Result<Seen, DecodeError> {
 /// The attributes that a link has as a bridge's port.
 fn port_options(payload: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, DecodeError> {
     let mut options = Vec::new();
-    for attribute in NlasIterator::new(&payload[HEADER..]) {
+    for attribute in attributes(&payload[HEADER..]) {
         let attribute = attribute?;
         if attribute.kind() != IFLA_LINKINFO {
             continue;
         }
-        for info in NlasIterator::new(attribute.value()) {
+        for info in attributes(attribute.value()) {
             let info = info?;
             if info.kind() == IFLA_INFO_PORT_DATA {
-                for option in NlasIterator::new(info.value()) {
+                for option in attributes(info.value()) {
                     let option = option?;
                     options.push((option.kind(), option.value().to_vec()));
                 }
@@ -318,9 +318,9 @@ fn port_options(payload: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, DecodeError> {
 
 /// The device's own values of `net.ipv4.conf.*` and `net.ipv6.conf.*`, which come with every dump.
 fn decode_conf(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
-    for family in NlasIterator::new(value) {
+    for family in attributes(value) {
         let family = family?;
-        for attribute in NlasIterator::new(family.value()) {
+        for attribute in attributes(family.value()) {
             let attribute = attribute?;
             let is_on = |place: usize| Some(parse_u32(attribute.value().chunks_exact(4).nth(place)?).ok()? != 0);
             match (i32::from(family.kind()), attribute.kind()) {
@@ -341,7 +341,7 @@ fn decode_conf(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
 
 fn decode_altnames(value: &[u8]) -> Result<Vec<String>, DecodeError> {
     let mut names = Vec::new();
-    for property in NlasIterator::new(value) {
+    for property in attributes(value) {
         let property = property?;
         if property.kind() == IFLA_ALT_IFNAME {
             names.push(text(property.value()));
@@ -352,13 +352,13 @@ fn decode_altnames(value: &[u8]) -> Result<Vec<String>, DecodeError> {
 
 fn decode_info(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
     let mut port_kind = String::new();
-    for attribute in NlasIterator::new(value) {
+    for attribute in attributes(value) {
         let attribute = attribute?;
         match attribute.kind() {
             IFLA_INFO_KIND => state.kind = Some(text(attribute.value())),
             IFLA_INFO_DATA if state.kind.as_deref() == Some("bridge") => {
                 let mut bridge = BridgeState::default();
-                for option in NlasIterator::new(attribute.value()) {
+                for option in attributes(attribute.value()) {
                     let option = option?;
                     match option.kind() {
                         IFLA_BR_AGEING_TIME => bridge.ageing_time = parse_u32(option.value())?,
@@ -371,7 +371,7 @@ fn decode_info(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
             IFLA_INFO_PORT_KIND => port_kind = text(attribute.value()),
             IFLA_INFO_PORT_DATA if port_kind == "bridge" => {
                 let mut port = PortState::default();
-                for option in NlasIterator::new(attribute.value()) {
+                for option in attributes(attribute.value()) {
                     let option = option?;
                     if option.kind() == IFLA_BRPORT_MODE {
                         port.hairpin = option.value().first().is_some_and(|&mode| mode != 0);
@@ -387,7 +387,7 @@ fn decode_info(value: &[u8], state: &mut LinkState) -> Result<(), DecodeError> {
 
 /// What a bridge's port does by the spanning tree; no attribute of the link, as it changes by itself.
 pub fn port_state(payload: &[u8]) -> Result<Option<u8>, DecodeError> {
-    for attribute in NlasIterator::new(&payload[HEADER..]) {
+    for attribute in attributes(&payload[HEADER..]) {
         let attribute = attribute?;
         if attribute.kind() == IFLA_LINKINFO {
             return port_state_of(attribute.value());
@@ -398,12 +398,12 @@ pub fn port_state(payload: &[u8]) -> Result<Option<u8>, DecodeError> {
 
 fn port_state_of(info: &[u8]) -> Result<Option<u8>, DecodeError> {
     let (mut is_bridges, mut state) = (false, None);
-    for attribute in NlasIterator::new(info) {
+    for attribute in attributes(info) {
         let attribute = attribute?;
         match attribute.kind() {
             IFLA_INFO_PORT_KIND => is_bridges = text(attribute.value()) == "bridge",
             IFLA_INFO_PORT_DATA => {
-                for option in NlasIterator::new(attribute.value()) {
+                for option in attributes(attribute.value()) {
                     let option = option?;
                     if option.kind() == IFLA_BRPORT_STATE {
                         state = option.value().first().copied();

@@ -9,7 +9,7 @@ use crate::{
         mark::{MARK_GROUP, PARK_GROUP},
         snapshot::{LinkState, ReadRequest, Snapshot},
     },
-    op::{Batch, LinkRef, table_of_key},
+    op::{Batch, FarEnd, LinkRef, table_of_key},
 };
 
 pub mod error;
@@ -20,6 +20,7 @@ pub mod netns;
 pub mod stp;
 
 mod address;
+mod attributes;
 mod borrow;
 mod buffer;
 mod cookie;
@@ -153,9 +154,18 @@ impl Live {
         Ok(())
     }
 
-    fn drop_netns(&mut self, topology: &TopologyName, inode: u64, name: &str) -> Result<(), KernelError> {
+    fn drop_netns(
+        &mut self,
+        topology: &TopologyName,
+        inode: u64,
+        name: &str,
+        ends: Option<&[FarEnd]>,
+    ) -> Result<(), KernelError> {
         if let Some(fd) = park::drop(topology, inode)? {
-            let ends = dying::ends(&mut netns::socket_in(&fd)?, &self.host)?;
+            let ends = match ends {
+                Some(ends) => ends.to_vec(),
+                None => dying::ends(&mut netns::socket_in(&fd)?, &self.host)?,
+            };
             self.dying.add(fd, name, ends);
         }
         Ok(())
@@ -209,7 +219,7 @@ impl Kernel for Live {
     fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
         self.delete_links(places, |link| link.group == PARK_GROUP && link.is_of(topology))?;
         for inode in park::kept(topology)? {
-            self.drop_netns(topology, inode, topology.as_str())?;
+            self.drop_netns(topology, inode, topology.as_str(), None)?;
         }
         Ok(())
     }

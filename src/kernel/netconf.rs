@@ -1,8 +1,11 @@
 //! Whether a namespace forwards, by netlink: a tenth of what its files below `/proc/sys` cost.
 
-use rtnetlink::packet_core::{DecodeError, NlasIterator};
+use rtnetlink::packet_core::DecodeError;
 
-use super::netlink::{Request, RouteSocket, TransportError};
+use super::{
+    attributes::attributes,
+    netlink::{Request, RouteSocket, TransportError},
+};
 
 const RTM_GETNETCONF: u16 = 82;
 const NETCONFA_IFINDEX: u16 = 1;
@@ -41,7 +44,7 @@ fn request(family: i32, index: i32) -> Request {
 }
 
 fn decode(payload: &[u8]) -> Result<Option<i32>, DecodeError> {
-    for attribute in NlasIterator::new(payload.get(HEADER..).ok_or("a namespace's configuration without a header")?) {
+    for attribute in attributes(payload.get(HEADER..).ok_or("a namespace's configuration without a header")?) {
         let attribute = attribute?;
         if attribute.kind() == NETCONFA_FORWARDING {
             return Ok(Some(rtnetlink::packet_core::parse_i32(attribute.value())?));

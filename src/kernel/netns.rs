@@ -279,6 +279,11 @@ pub fn bind(source: &Path, path: &Path, mark: &str) -> io::Result<()> {
         }
         made => made?,
     }
+    bind_over(source, path)
+}
+
+/// Binds a namespace to a file that is there, which goes where that fails.
+pub fn bind_over(source: &Path, path: &Path) -> io::Result<()> {
     let none = None::<&str>;
     mount(Some(source), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
         let _ = fs::remove_file(path);

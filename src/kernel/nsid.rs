@@ -3,14 +3,17 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use rtnetlink::{
-    packet_core::{DecodeError, NlasIterator, parse_i32},
+    packet_core::{DecodeError, parse_i32},
     packet_route::{
         RouteNetlinkMessage,
         nsid::{NsidAttribute, NsidMessage},
     },
 };
 
-use super::netlink::{Request, RouteSocket, TransportError};
+use super::{
+    attributes::attributes,
+    netlink::{Request, RouteSocket, TransportError},
+};
 
 const NETNSA_NSID: u16 = 1;
 const HEADER: usize = 4;
@@ -29,7 +32,7 @@ fn request(other: impl AsFd) -> Request {
 }
 
 fn decode(payload: &[u8]) -> Result<Option<i32>, DecodeError> {
-    for attribute in NlasIterator::new(payload.get(HEADER..).ok_or("a namespace's number without a header")?) {
+    for attribute in attributes(payload.get(HEADER..).ok_or("a namespace's number without a header")?) {
         let attribute = attribute?;
         if attribute.kind() == NETNSA_NSID {
             // -1 is "no number assigned".

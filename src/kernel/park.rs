@@ -2,8 +2,12 @@
 //! folder until the run is over. Whatever is inside lives on, and a run that fails, or was killed, gives them back whole.
 
 use std::{
-    fs, io,
-    os::{fd::OwnedFd, unix::fs::MetadataExt},
+    fs::{self, OpenOptions},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -47,11 +51,11 @@ impl Namespace<'_> {
         }
         let fail = |error| KernelError::io(what(), error);
         let kept = self.kept();
-        match bind(&netns::path(self.name)?, &kept, self.mark) {
+        match keep(&netns::path(self.name)?, &kept) {
             // The first one makes the folder.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_folder(&self.mark.topology).map_err(fail)?;
-                bind(&netns::path(self.name)?, &kept, self.mark).map_err(fail)?;
+                keep(&netns::path(self.name)?, &kept).map_err(fail)?;
             }
             bound => bound.map_err(fail)?,
         }
@@ -104,7 +108,21 @@ fn folder(topology: &TopologyName) -> PathBuf {
     Path::new(ROOT).join(topology.as_str()).join(KEPT)
 }
 
-/// Binds a namespace to another place as well. A place that has it already, since a run was killed just then, will do.
+/// Binds a namespace to a file in the topology's own folder, which says whose it is; one that a killed run has left there will
+/// do.
+fn keep(from: &Path, to: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o444).open(to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match is_same(from, to)? {
+            true => return Ok(()),
+            false if to.symlink_metadata()?.is_file() => {}
+            false => return Err(error),
+        },
+        made => _ = made?,
+    }
+    netns::bind_over(from, to)
+}
+
+/// Binds a namespace to its name again. A place that has it already, since a run was killed just then, will do.
 fn bind(from: &Path, to: &Path, mark: &Mark) -> io::Result<()> {
     match netns::bind(from, to, &mark.to_string()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same(from, to)? => Ok(()),

@@ -1,8 +1,8 @@
 //! Addresses and routes that go back to the kernel as a dump told them, with all that nothing here knows of them.
 
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator};
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 
-use super::{address, netlink::Request};
+use super::{address, attributes::attributes, netlink::Request};
 use crate::model::snapshot::{AddressState, RouteState};
 
 const RTM_NEWADDR: u16 = nix::libc::RTM_NEWADDR;
@@ -34,13 +34,13 @@ pub fn route(told: &RouteState) -> Request {
 /// What a dump told of a route, without what only the kernel says: whether next hops are dead, and what a next hop object
 /// stands for.
 fn as_asked(told: &[u8]) -> Vec<u8> {
-    let Some((header, attributes)) = told.split_at_checked(ROUTE_HEADER) else { return told.to_vec() };
+    let Some((header, rest)) = told.split_at_checked(ROUTE_HEADER) else { return told.to_vec() };
     let mut asked = header.to_vec();
     if let Some((_, flags)) = asked.split_at_mut_checked(ROUTE_FLAGS) {
         let told = <[u8; 4]>::try_from(&*flags).map_or(0, u32::from_ne_bytes);
         flags.copy_from_slice(&(told & u32::from(RTNH_F_ONLINK)).to_ne_bytes());
     }
-    let all: Vec<_> = NlasIterator::new(attributes).flatten().collect();
+    let all: Vec<_> = attributes(rest).flatten().collect();
     let by_object = all.iter().any(|attribute| attribute.kind() == RTA_NH_ID);
     for attribute in all {
         let mut value = attribute.value().to_vec();

@@ -3,10 +3,10 @@
 use std::io;
 
 use rtnetlink::packet_core::{
-    DecodeError, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NetlinkBuffer, NlasIterator, parse_i32, parse_u32,
+    DecodeError, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NetlinkBuffer, parse_i32, parse_u32,
 };
 
-use super::KernelError;
+use super::{KernelError, attributes::attributes};
 
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const NLMSGERR_ATTR_OFFS: u16 = 2;
@@ -55,7 +55,7 @@ pub fn refusal(reply: &Reply<'_>) -> Result<Option<Refusal>, DecodeError> {
     }
     let mut refusal = Refusal { errno: code.wrapping_abs(), text: None, offset: None };
     if reply.flags & NLM_F_ACK_TLVS != 0 {
-        let attributes = match reply.kind {
+        let after = match reply.kind {
             NLMSG_DONE => rest,
             _ => {
                 // The request's header comes first, and where it was not capped the rest of it.
@@ -68,7 +68,7 @@ pub fn refusal(reply: &Reply<'_>) -> Result<Option<Refusal>, DecodeError> {
                 rest.get(length..).unwrap_or_default()
             }
         };
-        for attribute in NlasIterator::new(attributes) {
+        for attribute in attributes(after) {
             let attribute = attribute?;
             match attribute.kind() {
                 NLMSGERR_ATTR_MSG => refusal.text = Some(text(attribute.value())),

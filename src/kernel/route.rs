@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use rtnetlink::{
-    packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, parse_u32},
+    packet_core::{DecodeError, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, parse_u32},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
         route::{
@@ -16,6 +16,7 @@ use rtnetlink::{
 
 use super::{
     address::{family, parse_ip},
+    attributes::attributes,
     netlink::Request,
 };
 use crate::{
@@ -161,7 +162,7 @@ pub fn decode(payload: &[u8]) -> Result<Option<RouteState>, DecodeError> {
         nexthops: Vec::new(),
         raw: Raw::default(),
     };
-    for attribute in NlasIterator::new(&payload[HEADER..]) {
+    for attribute in attributes(&payload[HEADER..]) {
         let attribute = attribute?;
         let value = attribute.value();
         match attribute.kind() {
@@ -213,7 +214,7 @@ fn kind(header: &RouteHeader) -> Option<RouteType> {
 }
 
 fn decode_mtu(value: &[u8]) -> Result<Option<u32>, DecodeError> {
-    for metric in NlasIterator::new(value) {
+    for metric in attributes(value) {
         let metric = metric?;
         if metric.kind() == RTAX_MTU {
             return parse_u32(metric.value()).map(Some);
@@ -245,7 +246,7 @@ fn decode_nexthops(mut bytes: &[u8]) -> Result<Vec<Nexthop>, DecodeError> {
             weight: u16::from(hop[3]) + 1,
             onlink: RouteNextHopFlags::from_bits_retain(hop[2]).contains(RouteNextHopFlags::Onlink),
         };
-        for attribute in NlasIterator::new(&hop[NEXTHOP_HEADER..]) {
+        for attribute in attributes(&hop[NEXTHOP_HEADER..]) {
             let attribute = attribute?;
             match attribute.kind() {
                 RTA_GATEWAY => next.via = Some(parse_ip(attribute.value())?),

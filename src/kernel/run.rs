@@ -277,9 +277,9 @@ impl<'a> Run<'a> {
                 let mark = Mark::new(topology, &step.address);
                 park::Namespace { name: self.name()?, mark: &mark, inode: *inode }.unpark()
             }
-            Op::NetnsDrop { topology, inode } => {
+            Op::NetnsDrop { topology, inode, ends } => {
                 let name = self.name()?;
-                self.live.drop_netns(topology, *inode, name)
+                self.live.drop_netns(topology, *inode, name, ends.as_deref())
             }
             Op::SysctlBorrow { key, value, before, along, user } => {
                 // The record first: a value that was changed without one could never be given back.

@@ -12,8 +12,8 @@ use std::{
 
 use super::{BatchError, KernelError, StepFailure, dying, netns, park, words};
 use crate::{
-    model::{Mark, Netns, snapshot::LinkState},
-    op::{Batch, Op, Step},
+    model::{Mark, Netns},
+    op::{Batch, FarEnd, Op, Step},
 };
 
 /// More share no wait any more.
@@ -25,8 +25,8 @@ pub struct Let {
     pub fd: OwnedFd,
     /// Its name.
     pub name: String,
-    /// Ends that go with it, and whether they are on the host.
-    pub ends: Vec<(LinkState, bool)>,
+    /// What goes with it elsewhere.
+    pub ends: Vec<FarEnd>,
 }
 
 /// Does all of them, whatever becomes of the others; one answer each, in their order.
@@ -73,10 +73,15 @@ fn step_alone(host: &OwnedFd, netns: &Netns, step: &Step) -> Result<Option<Let>,
             let mark = Mark::new(topology, &step.address);
             park::Namespace { name, mark: &mark, inode: *inode }.park().map(|()| None)
         }
-        Op::NetnsDrop { topology, inode } => {
+        Op::NetnsDrop { topology, inode, ends } => {
             let Some(fd) = park::drop(topology, *inode)? else { return Ok(None) };
-            netns::enter(&fd)?;
-            let ends = dying::ends(&mut netns::open_socket()?, host)?;
+            let ends = match ends {
+                Some(ends) => ends.clone(),
+                None => {
+                    netns::enter(&fd)?;
+                    dying::ends(&mut netns::open_socket()?, host)?
+                }
+            };
             Ok(Some(Let { fd, name: name.to_string(), ends }))
         }
         _ => Err(out_of_place()),

@@ -14,9 +14,9 @@ use crate::{
         Address, Mark, Netns, Snapshot, TopologyName,
         address::KindName,
         change::{Comparison, Value},
-        snapshot::NetnsState,
+        snapshot::{NetnsState, Peer},
     },
-    op::{LinkChange, LinkRef, Op},
+    op::{FarEnd, LinkChange, LinkRef, Op},
 };
 
 /// The index of `lo` in every namespace.
@@ -160,12 +160,26 @@ impl Namespace {
 
     /// Ops that remove it.
     pub fn lower_away(&self, steps: &mut Steps<'_>) {
-        let inode = steps.snapshot.namespaces.get(&self.netns).map_or(0, |state| state.inode);
+        let state = steps.snapshot.namespaces.get(&self.netns);
+        let inode = state.map_or(0, |state| state.inode);
+        let ends = state.map(|state| far_ends(&self.netns, state));
         let topology = steps.topology.clone();
         let park = Op::NetnsPark { topology: topology.clone(), inode };
         steps.push(Stage::NetnsPark, &self.netns, &self.address(), park);
-        steps.push(Stage::DropNetns, &self.netns, &self.address(), Op::NetnsDrop { topology, inode });
+        steps.push(Stage::DropNetns, &self.netns, &self.address(), Op::NetnsDrop { topology, inode, ends });
     }
+}
+
+/// The ends of veths that lead into a namespace from elsewhere.
+fn far_ends(netns: &Netns, state: &NetnsState) -> Vec<FarEnd> {
+    let all = state.links.iter().chain(&state.parked).filter_map(|link| Some((link.index, link.peer.as_ref()?)));
+    let outward = all.filter(|(_, peer)| peer.netns.as_ref() != Some(netns));
+    let end = |(index, peer): (u32, &Peer)| FarEnd {
+        index: peer.index,
+        peer: index,
+        on_host: peer.netns == Some(Netns::Host),
+    };
+    outward.map(end).collect()
 }
 
 fn is_forwarding(path: &str) -> bool {

@@ -86,13 +86,11 @@ impl Baseline {
 /// What the scope is about, out of a reading.
 fn prune(seen: &Snapshot, scope: &Scope) -> Snapshot {
     let mut before = Snapshot::default();
-    for (netns, state) in &seen.namespaces {
-        let kept = match scope.places.get(netns) {
-            Some(place) => part(state, place),
-            None if scope.parked.contains_key(netns) => NetnsState { inode: state.inode, ..NetnsState::default() },
-            None => continue,
-        };
-        before.namespaces.insert(netns.clone(), kept);
+    for (netns, (_, inode)) in &scope.parked {
+        before.namespaces.insert(netns.clone(), NetnsState { inode: *inode, ..NetnsState::default() });
+    }
+    for (netns, place) in &scope.places {
+        before.namespaces.extend(seen.namespaces.get(netns).map(|state| (netns.clone(), part(state, place))));
     }
     let records = seen.borrowed.iter().filter(|(key, _)| scope.records.contains_key(*key));
     before.borrowed = records.map(|(key, record)| (key.clone(), record.clone())).collect();

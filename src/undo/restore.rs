@@ -125,7 +125,7 @@ fn namespaces<'a>(baseline: &'a Baseline, now: &Snapshot, ops: &mut Ops) -> BTre
             going.insert(netns);
         }
     }
-    for (netns, address) in &baseline.scope.parked {
+    for (netns, (address, _)) in &baseline.scope.parked {
         let Some(before) = baseline.before.namespaces.get(netns) else { continue };
         let name_is_free = going.contains(netns) || !now.namespaces.contains_key(netns);
         if name_is_free && inode(now, netns) != Some(before.inode) {

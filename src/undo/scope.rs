@@ -20,8 +20,8 @@ use crate::{
 pub struct Scope {
     /// Namespaces that it makes.
     pub made: BTreeMap<Netns, Address>,
-    /// Namespaces that it sets aside.
-    pub parked: BTreeMap<Netns, Address>,
+    /// Namespaces that it sets aside, with their inodes.
+    pub parked: BTreeMap<Netns, (Address, u64)>,
     /// What it changes in namespaces that are there before.
     pub places: BTreeMap<Netns, Place>,
     /// Records of borrowed values.
@@ -184,9 +184,12 @@ impl Scope {
         request
     }
 
-    /// The same of what was there before: where only devices change, those alone.
+    /// The same of what was there before: where only devices change, those alone, and nothing of what comes or goes as a whole.
     pub fn request_before(&self) -> ReadRequest {
         let mut request = self.request();
+        if let Some(places) = &mut request.places {
+            places.retain(|netns, _| self.places.contains_key(netns));
+        }
         for (netns, place) in self.places.iter().filter(|(_, place)| place.is_of_devices_alone()) {
             request.devices.insert(netns.clone(), place.devices.keys().copied().collect());
         }
@@ -234,7 +237,7 @@ impl Scope {
     fn add(&mut self, netns: &Netns, Step { address, op }: &Step) {
         match op {
             Op::NetnsCreate { .. } => _ = self.made.insert(netns.clone(), address.clone()),
-            Op::NetnsPark { .. } => _ = self.parked.insert(netns.clone(), address.clone()),
+            Op::NetnsPark { inode, .. } => _ = self.parked.insert(netns.clone(), (address.clone(), *inode)),
             Op::VethCreate { end, peer, peer_netns, .. } => {
                 self.makes(netns, end.index, address);
                 self.makes(peer_netns, peer.index, address);
