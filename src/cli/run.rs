@@ -1,9 +1,5 @@
 //! Carrying out a plan: as a whole, or not at all.
 
-use std::collections::BTreeSet;
-
-use foldhash::HashSet;
-
 use super::{Failure, apply::Job, out, part::Part, session::Session};
 use crate::{
     diff::Choices,
@@ -12,8 +8,8 @@ use crate::{
         rollback::Undone,
         transaction::{EndError, Transaction},
     },
-    model::{Address, Diagnostic, Netns, Severity, Snapshot, event::Event, snapshot::LinkState},
-    op::{Batch, Op},
+    model::{Address, Diagnostic, Severity, Snapshot, event::Event},
+    op::Batch,
     plan::{Prepared, TARGET_UNKNOWN},
     report::{
         json::Lines,
@@ -131,7 +127,7 @@ impl Run<'_> {
         let parts = self.run(prepared)?;
         let (ends, there, seen) = self.complete(transaction, prepared, parts)?;
         let next = self.job.next(self.session, there);
-        transaction.end(self.session.kernel(), &ends, next, Some(&aside(&ends, &seen)))?;
+        transaction.end(self.session.kernel(), &ends, next, Some(&seen))?;
         Ok(())
     }
 
@@ -235,22 +231,6 @@ impl Run<'_> {
     }
 }
 
-/// The namespaces that the end of a run deletes something in, and others in which runs have set devices aside: but not
-/// where all of those are the other ends of veths that it deletes.
-fn aside(ends: &[Batch], seen: &Snapshot) -> BTreeSet<Netns> {
-    let mut goes: HashSet<(&Netns, u32)> = HashSet::default();
-    for Batch { netns, steps } in ends {
-        let deleted = |op: &Op| if let Op::LinkDelete { link } = op { Some((netns, link.index)) } else { None };
-        goes.extend(steps.iter().filter_map(|step| deleted(&step.op)));
-    }
-    let goes_along = |link: &LinkState| {
-        let peer = link.peer.as_ref().and_then(|peer| Some((peer.netns.as_ref()?, peer.index)));
-        peer.is_some_and(|peer| goes.contains(&peer))
-    };
-    let stays = seen.namespaces.iter().filter(|(_, state)| !state.parked.iter().all(goes_along));
-    ends.iter().map(|batch| &batch.netns).chain(stays.map(|(netns, _)| netns)).cloned().collect()
-}
-
 fn note(severity: Severity, code: &'static str, message: String) -> Event {
     let note = match severity {
         Severity::Error => Diagnostic::error(code, message),
@@ -275,34 +255,4 @@ fn mismatch(left: &Prepared) -> Stop {
         names.join(", ")
     );
     Stop::failed(why)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        model::snapshot::{NetnsState, Peer},
-        op::{LinkRef, Step},
-    };
-
-    #[test]
-    fn where_all_that_was_set_aside_goes_with_its_peer_nothing_is_looked_for() {
-        let netns = |name: &str| Netns::Named(name.into());
-        let parked = |index: u32, peer: u32, there: Netns| NetnsState {
-            parked: vec![LinkState {
-                index,
-                peer: Some(Peer { index: peer, netns: Some(there) }),
-                ..Default::default()
-            }],
-            ..NetnsState::default()
-        };
-        let mut seen = Snapshot::default();
-        seen.namespaces.insert(netns("goes"), parked(2, 5, Netns::Host));
-        seen.namespaces.insert(netns("older"), parked(2, 6, Netns::Host));
-        seen.namespaces.insert(netns("nothing"), NetnsState::default());
-        let link = LinkRef { index: 5, name: "p5".into() };
-        let step = Step { address: "link.goes:eth0".parse().unwrap(), op: Op::LinkDelete { link } };
-        let ends = [Batch { netns: Netns::Host, steps: vec![step] }];
-        assert_eq!(aside(&ends, &seen), [Netns::Host, netns("older")].into());
-    }
 }

@@ -9,6 +9,8 @@
 
 use std::collections::BTreeSet;
 
+use foldhash::HashSet;
+
 use super::{
     journal::{Journal, JournalError, Next, Phase},
     memo,
@@ -17,8 +19,8 @@ use super::{
 };
 use crate::{
     kernel::{BatchError, Kernel, KernelError, Outcome},
-    model::{Netns, TopologyName},
-    op::Batch,
+    model::{Netns, Snapshot, TopologyName, snapshot::LinkState},
+    op::{Batch, Op},
     undo::{Baseline, Scope},
 };
 
@@ -98,15 +100,16 @@ impl Transaction {
         &self.journal.baseline.topology
     }
 
-    /// Lets go of what was set aside, and remembers.
-    /// Where it is known in which namespaces something was set aside, by this run or older ones, others are not looked at.
+    /// Lets go of what was set aside, and remembers. Where it was `seen` in which namespaces that is, by this run or older ones,
+    /// others are not looked at.
     pub fn end(
         &mut self,
         kernel: &mut dyn Kernel,
         ends: &[Batch],
         next: Next,
-        aside: Option<&BTreeSet<Netns>>,
+        seen: Option<&Snapshot>,
     ) -> Result<(), EndError> {
+        let aside = seen.map(|seen| aside(ends, seen));
         self.turn(Phase::Ending, next).map_err(EndError::Journal)?;
         let mut gone = false;
         let mut rest = ends;
@@ -125,7 +128,7 @@ impl Transaction {
             }
             rest = later;
         }
-        self.finish(kernel, aside)
+        self.finish(kernel, aside.as_ref())
     }
 
     /// The way forward: whatever has been set aside goes, by whichever run. There being no way back, it is tried again
@@ -217,5 +220,51 @@ pub fn remember(kernel: &mut dyn Kernel, name: &TopologyName, next: &Next) -> Re
             kernel.forget(name).map_err(|error| error.to_string())?;
             memo::forget(name).map_err(fail)
         }
+    }
+}
+
+/// The namespaces that the end of a run deletes something in, and others in which runs have set devices aside: but not
+/// where all of those are the other ends of veths that it deletes.
+fn aside(ends: &[Batch], seen: &Snapshot) -> BTreeSet<Netns> {
+    let mut goes: HashSet<(&Netns, u32)> = HashSet::default();
+    for Batch { netns, steps } in ends {
+        let deleted = |op: &Op| if let Op::LinkDelete { link } = op { Some((netns, link.index)) } else { None };
+        goes.extend(steps.iter().filter_map(|step| deleted(&step.op)));
+    }
+    let goes_along = |link: &LinkState| {
+        let peer = link.peer.as_ref().and_then(|peer| Some((peer.netns.as_ref()?, peer.index)));
+        peer.is_some_and(|peer| goes.contains(&peer))
+    };
+    let stays = seen.namespaces.iter().filter(|(_, state)| !state.parked.iter().all(goes_along));
+    ends.iter().map(|batch| &batch.netns).chain(stays.map(|(netns, _)| netns)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::snapshot::{NetnsState, Peer},
+        op::{LinkRef, Step},
+    };
+
+    #[test]
+    fn where_all_that_was_set_aside_goes_with_its_peer_nothing_is_looked_for() {
+        let netns = |name: &str| Netns::Named(name.into());
+        let parked = |index: u32, peer: u32, there: Netns| NetnsState {
+            parked: vec![LinkState {
+                index,
+                peer: Some(Peer { index: peer, netns: Some(there) }),
+                ..Default::default()
+            }],
+            ..NetnsState::default()
+        };
+        let mut seen = Snapshot::default();
+        seen.namespaces.insert(netns("goes"), parked(2, 5, Netns::Host));
+        seen.namespaces.insert(netns("older"), parked(2, 6, Netns::Host));
+        seen.namespaces.insert(netns("nothing"), NetnsState::default());
+        let link = LinkRef { index: 5, name: "p5".into() };
+        let step = Step { address: "link.goes:eth0".parse().unwrap(), op: Op::LinkDelete { link } };
+        let ends = [Batch { netns: Netns::Host, steps: vec![step] }];
+        assert_eq!(aside(&ends, &seen), [Netns::Host, netns("older")].into());
     }
 }
