@@ -111,6 +111,8 @@ pub struct Live {
     dying: dying::Dying,
     nursery: Option<nursery::Nursery>,
     fresh: fresh::Fresh,
+    /// What the sysctls of new namespaces are written by, from the first one on.
+    procfs: Option<procfs::Procfs>,
 }
 
 impl Live {
@@ -122,7 +124,7 @@ impl Live {
     }
 
     fn of(host: OwnedFd, fresh: fresh::Fresh) -> Self {
-        Self { host, directory_ready: false, dying: dying::Dying::default(), nursery: None, fresh }
+        Self { host, directory_ready: false, dying: dying::Dying::default(), nursery: None, fresh, procfs: None }
     }
 
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
@@ -169,6 +171,13 @@ impl Live {
             self.dying.add(fd, name, ends);
         }
         Ok(())
+    }
+
+    /// A `/proc` for a namespace that has just been made.
+    fn procfs_of_new(&mut self) -> Result<procfs::Procfs, KernelError> {
+        let next = |mut procfs: procfs::Procfs| procfs.next().map(|()| procfs);
+        let procfs = self.procfs.take().map_or_else(procfs::Procfs::new, next);
+        procfs.map_err(|error| KernelError::io("cannot open /proc", error))
     }
 
     fn prepare_directory(&mut self) -> Result<(), KernelError> {

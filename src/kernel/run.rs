@@ -27,6 +27,9 @@ use crate::{
     op::{Batch, LinkChange, LinkRef, Op, Step, port_key, table_key},
 };
 
+/// How a sysctl is written.
+type Write<'a> = dyn Fn(&str, &str) -> Result<(), KernelError> + Sync + 'a;
+
 /// A batch on its way.
 pub struct Run<'a> {
     live: &'a mut Live,
@@ -223,21 +226,47 @@ impl<'a> Run<'a> {
     }
 
     fn sysctls(&mut self, start: usize, end: usize) {
-        let batch = self.batch;
         let start = self.first_to_write(start, end);
         if start == end {
             self.attempted = end;
             return;
         }
-        let outcome = self.inside(|| {
+        // Of the common one each look takes longer the more namespaces there are: milliseconds with 10,000.
+        if self.is_new || self.is_fresh {
+            match self.live.procfs_of_new() {
+                Ok(procfs) => {
+                    let outcome = self.write(start, end, &|key, value| sysctl::write_in(&procfs, key, value));
+                    self.live.procfs = Some(procfs);
+                    self.written(start, end, outcome);
+                }
+                Err(error) => self.written(start, end, Err(error)),
+            }
+        } else {
+            let outcome = self.write(start, end, &sysctl::write);
+            self.written(start, end, outcome);
+        }
+    }
+
+    /// Writes one after the other, and yields the first that cannot be.
+    fn write(
+        &mut self,
+        start: usize,
+        end: usize,
+        write: &Write<'_>,
+    ) -> Result<Option<(usize, KernelError)>, KernelError> {
+        let batch = self.batch;
+        self.inside(|| {
             for (index, step) in batch.steps.iter().enumerate().take(end).skip(start) {
                 let Op::SysctlSet { key, value } = &step.op else { continue };
-                if let Err(error) = sysctl::write(key, value) {
+                if let Err(error) = write(key, value) {
                     return Ok(Some((index, error)));
                 }
             }
             Ok(None)
-        });
+        })
+    }
+
+    fn written(&mut self, start: usize, end: usize, outcome: Result<Option<(usize, KernelError)>, KernelError>) {
         match outcome {
             Ok(None) => self.attempted = end,
             Ok(Some((index, error))) => {

@@ -140,12 +140,17 @@ pub fn normal(value: &str) -> String {
 
 /// Writes a value in the calling thread's namespace.
 pub fn write(key: &str, value: &str) -> Result<(), KernelError> {
-    let path = path(key)?;
     // Never creates: below /proc/sys that is refused with an errno that says nothing.
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .open(path)
-        .and_then(|mut file| io::Write::write_all(&mut file, value.as_bytes()));
+    write_to(fs::OpenOptions::new().write(true).open(path(key)?), key, value)
+}
+
+/// The same by way of a `/proc` of our own.
+pub fn write_in(procfs: &Procfs, key: &str, value: &str) -> Result<(), KernelError> {
+    write_to(procfs.open(&below(key)?, OFlag::O_WRONLY).map(File::from), key, value)
+}
+
+fn write_to(file: io::Result<File>, key: &str, value: &str) -> Result<(), KernelError> {
+    let written = file.and_then(|mut file| io::Write::write_all(&mut file, value.as_bytes()));
     written.map_err(|error| {
         let hint = match error.raw_os_error() {
             Some(nix::libc::ENOENT) => Some("this kernel has no such sysctl in this namespace"),
