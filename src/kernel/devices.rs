@@ -54,8 +54,16 @@ fn links(socket: &mut RouteSocket, indexes: &BTreeSet<u32>, whole: bool) -> Resu
 }
 
 fn addresses(socket: &mut RouteSocket, indexes: &BTreeSet<u32>, whole: bool) -> Result<Vec<AddressState>, KernelError> {
+    const WHAT: &str = "cannot read the addresses";
     let decode = if whole { address::decode_whole } else { address::decode };
-    let mut found = by_device(socket, indexes, address::dump, decode, "cannot read the addresses")?;
+    let mut found = Vec::new();
+    if indexes.len() > FEW {
+        found = dumps(socket, None, address::dump, decode, WHAT)?;
+    } else {
+        for index in indexes {
+            found.extend(dumps(socket, Some(*index), address::dump, decode, WHAT)?);
+        }
+    }
     // Kernels before 4.20 do not heed what is asked for.
     found.retain(|it| indexes.contains(&it.link));
     Ok(found)
@@ -71,43 +79,25 @@ fn routes(
     let decode = if whole { route::decode_whole } else { route::decode };
     let is_others =
         |route: &RouteState| route.nexthops.iter().any(|hop| !hop.link.is_some_and(|it| indexes.contains(&it)));
+    if all || indexes.len() > FEW {
+        return dumps(socket, None, route::dump, decode, WHAT);
+    }
     let mut found = Vec::new();
-    if !all {
-        found = by_device(socket, indexes, route::dump, decode, WHAT)?;
-    }
-    // One of several next hops may lead to where another route leads.
-    if all || found.iter().any(is_others) {
-        found = dumps(socket, None, route::dump, decode, WHAT)?;
-    }
-    let mut once: Vec<RouteState> = Vec::with_capacity(found.len());
-    for route in found {
-        if indexes.len() > FEW || !once.contains(&route) {
-            once.push(route);
+    for index in indexes {
+        let told = dumps(socket, Some(*index), route::dump, decode, WHAT)?;
+        // One of several next hops may lead to where another route leads.
+        if told.iter().any(is_others) {
+            return dumps(socket, None, route::dump, decode, WHAT);
         }
+        // One with several next hops is told for each of their devices.
+        let is_first = |route: &RouteState| route.nexthops.iter().filter_map(|hop| hop.link).min() == Some(*index);
+        found.extend(told.into_iter().filter(is_first));
     }
-    Ok(once)
+    Ok(found)
 }
 
 type Dump = fn(AddressFamily, Option<u32>) -> RouteNetlinkMessage;
 type Decode<T> = fn(&[u8]) -> Result<Option<T>, DecodeError>;
-
-/// What there is by each of the devices, or at all where they are many.
-fn by_device<T>(
-    socket: &mut RouteSocket,
-    indexes: &BTreeSet<u32>,
-    dump: Dump,
-    decode: Decode<T>,
-    what: &str,
-) -> Result<Vec<T>, KernelError> {
-    if indexes.len() > FEW {
-        return dumps(socket, None, dump, decode, what);
-    }
-    let mut found = Vec::new();
-    for index in indexes {
-        found.extend(dumps(socket, Some(*index), dump, decode, what)?);
-    }
-    Ok(found)
-}
 
 /// Dumps one family after the other: where they are asked for together, the kernel takes the lock of all its networking.
 pub fn dumps<T>(
