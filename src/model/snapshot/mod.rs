@@ -462,23 +462,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_a_run_has_set_aside_is_out_of_sight_and_nobody_elses_is() {
-        let ours = link(7, "br0", Some("netwright:lab/bridge.br0"));
-        let mut port = LinkState { group: 0, master: Some(7), ..link(8, "eth0", None) };
-        port.port = Some(PortState::default());
-        let sysctls = [("net/ipv4/conf/br0/rp_filter", "1"), ("net/ipv4/conf/eth0/rp_filter", "2")];
-        let route = |link| RouteState {
-            to: "10.9.0.0/16".parse().unwrap(),
+    /// A static route to what a device leads to.
+    pub(super) fn route_by(to: &str, link: u32) -> RouteState {
+        RouteState {
+            to: to.parse().unwrap(),
             table: TABLE_MAIN,
-            metric: link,
+            metric: 0,
             protocol: 4,
             kind: Some(RouteType::Unicast),
             src: None,
             mtu: None,
             nexthops: vec![Nexthop { via: None, link: Some(link), weight: 1, onlink: false }],
             raw: Raw::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_a_run_has_set_aside_is_out_of_sight_and_nobody_elses_is() {
+        let ours = link(7, "br0", Some("netwright:lab/bridge.br0"));
+        let mut port = LinkState { group: 0, master: Some(7), ..link(8, "eth0", None) };
+        port.port = Some(PortState::default());
+        let sysctls = [("net/ipv4/conf/br0/rp_filter", "1"), ("net/ipv4/conf/eth0/rp_filter", "2")];
+        let route = |link| route_by("10.9.0.0/16", link);
         let mut state = NetnsState {
             links: vec![ours.clone(), port, link(9, "theirs", Some("uplink"))].into(),
             routes: vec![route(7), route(8)],

@@ -126,10 +126,9 @@ impl NetnsState {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{LinkState, NetnsState, Nexthop, Peer, RouteType, TABLE_MAIN},
+        super::{LinkState, NetnsState, Peer, tests::route_by},
         *,
     };
-    use crate::model::Raw;
 
     fn named(name: &str) -> Netns {
         Netns::Named(name.into())
@@ -150,28 +149,17 @@ mod tests {
     #[test]
     fn devices_that_were_read_again_take_the_place_of_what_they_were_and_all_else_stays() {
         let (host, a) = (Netns::Host, named("a"));
-        let route = |to: &str, link: u32| RouteState {
-            to: to.parse().unwrap(),
-            table: TABLE_MAIN,
-            metric: 0,
-            protocol: 4,
-            kind: Some(RouteType::Unicast),
-            src: None,
-            mtu: None,
-            nexthops: vec![Nexthop { via: None, link: Some(link), weight: 1, onlink: false }],
-            raw: Raw::default(),
-        };
         let mut first = of(vec![
             (host.clone(), vec![veth(10, 2, Some(a.clone())), veth(11, 3, Some(a.clone())), veth(12, 13, None)]),
             (a.clone(), vec![veth(2, 10, Some(host.clone())), veth(3, 11, Some(host.clone()))]),
         ]);
         let state = first.namespaces.get_mut(&host).unwrap();
-        state.routes = vec![route("10.0.0.0/8", 10), route("11.0.0.0/8", 11)];
+        state.routes = vec![route_by("10.0.0.0/8", 10), route_by("11.0.0.0/8", 11)];
         state.links[2].master = Some(10);
         // Of the three that were asked for one has gone, and one is new and set aside.
         let mut later = of(vec![(host.clone(), vec![LinkState { mtu: 1400, ..veth(11, 3, None) }])]);
         let state = later.namespaces.get_mut(&host).unwrap();
-        state.routes = vec![route("12.0.0.0/8", 11), route("13.0.0.0/8", 12)];
+        state.routes = vec![route_by("12.0.0.0/8", 11), route_by("13.0.0.0/8", 12)];
         state.parked = vec![veth(14, 15, None)];
         let now = first.renewed(&[(host.clone(), Extent::Devices([10, 11, 14].into()))].into(), later);
         let state = &now.namespaces[&host];
