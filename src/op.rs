@@ -160,6 +160,13 @@ pub enum Op {
         /// What.
         change: LinkChange,
     },
+    /// Raises a bridge of this run's making for the first time, with all ports that it has by then. Its multicast snooping
+    /// is off meanwhile, and on again, as every new bridge has it, in the next message of the same `sendmsg`: with it the
+    /// kernel goes through all ports for each port, and arms and disarms timers.
+    BridgeUp {
+        /// Which.
+        link: LinkRef,
+    },
     /// Makes a bridge's port what it was.
     PortPutBack {
         /// The port.
@@ -326,6 +333,7 @@ impl Op {
         match self {
             Self::LinkSet { link, change } => [Some(link.index), change.master].into_iter().flatten().collect(),
             Self::LinkDelete { link }
+            | Self::BridgeUp { link }
             | Self::PortPutBack { link, .. }
             | Self::AddressAdd { link, .. }
             | Self::AddressDelete { link, .. }

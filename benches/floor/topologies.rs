@@ -14,6 +14,7 @@ const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_NUM_TX_QUEUES: u16 = 31;
 const IFLA_NUM_RX_QUEUES: u16 = 32;
 const IFLA_GROUP: u16 = 27;
+const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 const VETH_INFO_PEER: u16 = 1;
 const LO: u32 = 1;
 /// Indexes of devices that are made, well above what the kernel gives by itself.
@@ -74,7 +75,7 @@ pub fn star(count: u32, queues: u32) -> io::Result<()> {
         }
     }
     for bridge in 0..bridges {
-        up(&mut batch, FIRST + bridge);
+        raise_bridge(&mut batch, FIRST + bridge);
     }
     batch.send(socket)
 }
@@ -188,6 +189,24 @@ pub fn unplug(count: u32) -> io::Result<()> {
 fn up(batch: &mut Batch, index: u32) {
     batch.message(libc::RTM_NEWLINK, REQUEST);
     batch.link(index, UP, UP);
+}
+
+/// Without multicast snooping meanwhile: with it the kernel goes through all ports for each, and arms timers.
+fn raise_bridge(batch: &mut Batch, index: u32) {
+    set_snooping(batch, index, false);
+    up(batch, index);
+    set_snooping(batch, index, true);
+}
+
+fn set_snooping(batch: &mut Batch, index: u32, on: bool) {
+    batch.message(libc::RTM_NEWLINK, REQUEST);
+    batch.link(index, 0, 0);
+    let info = batch.nest(libc::IFLA_LINKINFO);
+    batch.attribute(libc::IFLA_INFO_KIND, b"bridge");
+    let data = batch.nest(libc::IFLA_INFO_DATA);
+    batch.attribute(IFLA_BR_MCAST_SNOOPING, &[on.into()]);
+    batch.end(data);
+    batch.end(info);
 }
 
 fn new_bridge(batch: &mut Batch, index: u32, name: &str) {

@@ -26,6 +26,7 @@ pub fn is_gone(op: &Op, errno: Errno) -> bool {
         | Op::BridgeCreate { .. }
         | Op::VethCreate { .. }
         | Op::LinkSet { .. }
+        | Op::BridgeUp { .. }
         | Op::AddressAdd { .. }
         | Op::RouteAdd { .. }
         | Op::SysctlSet { .. }

@@ -60,6 +60,10 @@ fn messages(netns: &Netns, steps: &[Step], is_new: bool) -> usize {
         if at > 0 && is_delete(&step.op) && steps.get(at + 1).is_some_and(|next| is_delete(&next.op)) {
             return at;
         }
+        // Whoever is killed between two of its messages must not leave a bridge half way.
+        if at > 0 && matches!(step.op, Op::BridgeUp { .. }) {
+            return at;
+        }
         if !is_new {
             made.extend(step.op.makes(netns));
         }
@@ -71,6 +75,7 @@ fn messages(netns: &Netns, steps: &[Step], is_new: bool) -> usize {
 pub fn is_message(op: &Op) -> bool {
     match op {
         Op::BridgeCreate { .. }
+        | Op::BridgeUp { .. }
         | Op::VethCreate { .. }
         | Op::LinkSet { .. }
         | Op::PortPutBack { .. }
@@ -183,6 +188,13 @@ mod tests {
             (Piece::Messages, 1),
         ];
         assert_eq!(pieces(ops), expected);
+    }
+
+    #[test]
+    fn a_bridge_is_raised_by_messages_that_nothing_cuts() {
+        let mut ops: Vec<Op> = (1..=199).map(up).collect();
+        ops.extend([Op::BridgeUp { link: link(200) }, Op::BridgeUp { link: link(201) }, up(202)]);
+        assert_eq!(pieces(ops), [(Piece::Messages, 199), (Piece::Messages, 1), (Piece::Messages, 2)]);
     }
 
     #[test]

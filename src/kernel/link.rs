@@ -190,6 +190,17 @@ pub fn set(index: u32, change: &LinkChange) -> Vec<Request> {
     requests
 }
 
+/// Raises a bridge that is new, which means that its multicast snooping is on, without it.
+pub fn raise_bridge(index: u32) -> Vec<Request> {
+    let snooping = |on: bool| {
+        let data = InfoData::Bridge(vec![InfoBridge::MulticastSnooping(on)]);
+        let mut message = at(index);
+        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(data)]));
+        modify(message)
+    };
+    vec![snooping(false), modify(with_up(at(index), true)), snooping(true)]
+}
+
 /// Gives a bridge's port attributes that it had.
 pub fn put_port_back(index: u32, attributes: &BTreeMap<u16, Vec<u8>>) -> Request {
     let attributes =

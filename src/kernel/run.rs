@@ -179,6 +179,7 @@ impl<'a> Run<'a> {
                 link::create_bridge(*index, name.as_str(), *mac, *mtu, *stp, *ageing_time)
             }
             Op::LinkSet { link, change } => link::set(link.index, change),
+            Op::BridgeUp { link } => link::raise_bridge(link.index),
             Op::PortPutBack { link, attributes } => vec![link::put_port_back(link.index, attributes)],
             Op::LinkDelete { link } => vec![link::delete(link.index)],
             Op::AddressAdd { link, address, protocol } => vec![address::add(link.index, *address, *protocol)],
@@ -350,6 +351,7 @@ impl<'a> Run<'a> {
             Op::BridgeCreate { .. }
             | Op::VethCreate { .. }
             | Op::LinkSet { .. }
+            | Op::BridgeUp { .. }
             | Op::PortPutBack { .. }
             | Op::LinkDelete { .. }
             | Op::AddressAdd { .. }

@@ -21,6 +21,7 @@ pub fn words(op: &Op, netns: &Netns) -> String {
         Op::NetnsDrop { .. } => format!("delete namespace `{netns}`"),
         Op::LinkSet { link, .. } if op.parks() => format!("set {} aside", link.name),
         Op::LinkSet { link, change } => format!("set {} of {}", change_words(change), link.name),
+        Op::BridgeUp { link } => format!("set state up of {}", link.name),
         Op::PortPutBack { link, .. } => format!("make the bridge port {} what it was", link.name),
         Op::LinkDelete { link } => format!("delete {}", link.name),
         Op::AddressAdd { link, address, .. } => format!("add address {address} to {}", link.name),
@@ -114,7 +115,7 @@ pub fn hint(op: &Op, errno: Errno) -> Option<String> {
         }
         (Op::RouteAdd { .. }, Errno::ENETUNREACH) => Some("its next hop is on no network of the namespace".into()),
         (Op::RouteAdd { .. }, Errno::ENETDOWN) => Some("its device is down".into()),
-        (Op::LinkSet { link, .. } | Op::AddressAdd { link, .. }, Errno::ENODEV) => Some(gone(link)),
+        (Op::LinkSet { link, .. } | Op::BridgeUp { link } | Op::AddressAdd { link, .. }, Errno::ENODEV) => Some(gone(link)),
         (_, Errno::EPERM) => Some("this needs CAP_NET_ADMIN in the namespace".into()),
         _ => None,
     }

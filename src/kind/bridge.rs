@@ -209,8 +209,7 @@ impl Bridge {
         let marked = LinkChange { alias: Some(mark), group: Some(0), ..LinkChange::default() };
         steps.push(Stage::Bridge, &self.netns, &address, Op::LinkSet { link: link.clone(), change: marked });
         if self.up {
-            let up = LinkChange { up: Some(true), ..LinkChange::default() };
-            steps.push(Stage::BridgeUp, &self.netns, &address, Op::LinkSet { link: link.clone(), change: up });
+            steps.push(Stage::BridgeUp, &self.netns, &address, Op::BridgeUp { link: link.clone() });
         }
     }
 

@@ -245,7 +245,11 @@ impl<'a> Steps<'a> {
 /// Whether an op brings something that what goes could be in the way of.
 fn comes(op: &Op) -> bool {
     match op {
-        Op::BridgeCreate { .. } | Op::VethCreate { .. } | Op::AddressAdd { .. } | Op::RouteAdd { .. } => true,
+        Op::BridgeCreate { .. }
+        | Op::BridgeUp { .. }
+        | Op::VethCreate { .. }
+        | Op::AddressAdd { .. }
+        | Op::RouteAdd { .. } => true,
         Op::LinkSet { change, .. } => change.rename.is_some() || change.up == Some(true),
         _ => false,
     }

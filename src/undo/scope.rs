@@ -243,7 +243,7 @@ impl Scope {
                 self.makes(peer_netns, peer.index, address);
             }
             Op::BridgeCreate { index, .. } => self.makes(netns, *index, address),
-            Op::LinkSet { link, .. } => self.changes(netns, link.index, address),
+            Op::LinkSet { link, .. } | Op::BridgeUp { link } => self.changes(netns, link.index, address),
             Op::AddressAdd { link, address: given, .. } | Op::AddressDelete { link, address: given } => {
                 self.changes(netns, link.index, address);
                 if let Some(place) = self.place(netns) {

@@ -129,6 +129,7 @@ pub fn words(op: &Op) -> String {
             part(&mut text, "queues", queues);
             text
         }
+        Op::BridgeUp { link } => format!("raise {}", at(link)),
         Op::LinkSet { link, change } => {
             let mut text = format!("set {}{}", at(link), if op.parks() { " aside" } else { "" });
             part(&mut text, "name", &change.rename);

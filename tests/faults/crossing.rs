@@ -38,6 +38,7 @@ impl Crossing {
             Op::BridgeCreate { name, .. } => Some(Self::makes_device(&ip, name.as_str())),
             Op::VethCreate { end, .. } => Some(Self::makes_device(&ip, end.name.as_str())),
             Op::LinkSet { link, .. }
+            | Op::BridgeUp { link }
             | Op::PortPutBack { link, .. }
             | Op::LinkDelete { link }
             | Op::PortGiveBack { link, .. } => Self::removes_device(&ip, link),

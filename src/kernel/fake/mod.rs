@@ -115,6 +115,10 @@ impl Fake {
                 links::create_veth(&mut self.state, netns, end, peer, peer_netns, *queues)?;
             }
             Op::LinkSet { link, change } => links::set(self.namespace(netns)?, link.index, change)?,
+            Op::BridgeUp { link } => {
+                let change = LinkChange { up: Some(true), ..LinkChange::default() };
+                links::set(self.namespace(netns)?, link.index, &change)?;
+            }
             Op::PortPutBack { link, attributes } => {
                 let port = find(self.namespace(netns)?, link.index)?.port.as_mut().ok_or(Errno::EOPNOTSUPP)?;
                 port.rest.extend(attributes.clone());

@@ -117,7 +117,7 @@ impl Seen<'_> {
     fn op(&mut self, by: &Address, netns: &Netns, op: &Op) {
         let at = |index: u32| move |link: &LinkState| link.index == index;
         match op {
-            Op::NetnsCreate { .. } | Op::BridgeCreate { .. } => {}
+            Op::NetnsCreate { .. } | Op::BridgeCreate { .. } | Op::BridgeUp { .. } => {}
             Op::NetnsPark { .. } | Op::NetnsDelete => self.goes(by, netns),
             Op::LinkSet { link, .. } if op.parks() => self.deleted(by, netns, link.index),
             Op::VethCreate { peer_netns, .. } => self.netns(by, peer_netns),
