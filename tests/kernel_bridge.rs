@@ -83,7 +83,9 @@ fn members_of_a_group_are_learned_by_one_that_was_raised_so() {
             ip link add p$i type veth peer eth0 netns $i; ip link set p$i master br0 up; ip -n $i link set eth0 up; done");
         run(&mut kernel, Op::BridgeUp { link: LinkRef { index: 700, name: "br0".into() } });
         sh("sleep 1; ip -n a address add 239.1.2.3/32 dev eth0 autojoin");
-        sh("timeout 10 sh -c 'until bridge mdb show dev br0 | grep 239.1.2.3 | grep -q \"port pa\"; do sleep 0.1; done'");
+        sh(
+            "timeout 10 sh -c 'until bridge mdb show dev br0 | grep 239.1.2.3 | grep -q \"port pa\"; do sleep 0.1; done'",
+        );
         let groups = sh("bridge mdb show dev br0");
         assert!(!groups.lines().any(|line| line.contains("239.1.2.3") && line.contains("port pb")), "{groups}");
     });

@@ -1,11 +1,11 @@
 //! The packet filter of the namespace that the calling thread is in, through the tools that the machine's other
 //! programs use too, so that everybody sees the same tables.
 
-use std::thread;
+use std::{collections::HashSet, thread};
 
 use crate::{
     model::{
-        iptables::parse_save,
+        iptables::{is_builtin, parse_save},
         snapshot::{Family, FirewallState, Table, TableName, Unusable, Variant},
     },
     op::FlowMatch,
@@ -20,6 +20,7 @@ mod empty;
 mod hooks;
 mod in_use;
 mod netfilter;
+pub mod sample;
 mod tools;
 
 pub use empty::delete_if_empty;
@@ -38,10 +39,28 @@ pub fn read(wanted: &[Table]) -> Result<FirewallState, KernelError> {
     let (live, printed) = match (wanted, default_variant) {
         ([], _) => (live()?, Vec::new()),
         (_, None) => return live().and(Err(tools::missing())),
-        (wanted, Some(variant)) => beside(live, || canonical::print(wanted, variant))?,
+        (wanted, Some(variant)) => {
+            let (live, printed) = beside(live, || canonical::print(wanted, variant))?;
+            let told = printed.is_whole || is_one_sided(&live, variant, &printed.tables);
+            let printed = if told { printed } else { canonical::print_whole(wanted, variant)? };
+            (live, printed.tables)
+        }
     };
     let dropping = if wanted.is_empty() { Vec::new() } else { hooks::dropping()? };
     Ok(FirewallState { default_variant, live, wanted: printed, dropping, unusable: None })
+}
+
+/// Whether rules are only to come, or only to go, in each of the chains. Were one of them wrongly taken to be printed
+/// otherwise, it would both come and go.
+fn is_one_sided(live: &[(Variant, Table)], variant: Variant, wanted: &[Table]) -> bool {
+    let chains = wanted.iter().flat_map(|table| table.chains.iter().map(move |chain| (table, chain)));
+    chains.filter(|(_, chain)| !is_builtin(&chain.name)).all(|(table, chain)| {
+        let is_it = |it: &Table| it.family == table.family && it.name == table.name;
+        let there = live.iter().find(|(it, there)| *it == variant && is_it(there));
+        let Some(there) = there.and_then(|(_, there)| there.chain(&chain.name)) else { return true };
+        let rules: [HashSet<&String>; 2] = [there, chain].map(|chain| chain.rules.iter().collect());
+        rules[0].is_subset(&rules[1]) || rules[1].is_subset(&rules[0])
+    })
 }
 
 /// Does two things at a time, the second one on a thread: each waits for a tool most of the time.
@@ -79,7 +98,7 @@ fn unusable(error: KernelError) -> FirewallState {
 /// What there is to know of the packet filter of a namespace that is not there yet.
 fn of_new(wanted: &[Table]) -> Result<FirewallState, KernelError> {
     let Some(variant) = tools::default_variant()? else { return Err(tools::missing()) };
-    let wanted = canonical::print(wanted, variant)?;
+    let wanted = canonical::print(wanted, variant)?.tables;
     Ok(FirewallState { default_variant: Some(variant), wanted, ..FirewallState::default() })
 }
 

@@ -75,7 +75,7 @@ impl fmt::Display for Unsafe {
                 )?;
                 write!(f, "find out who made it, then remove it: rm {path}")
             }
-            Fault::Owner(NOBODY) if !is_first_user_namespace() => write!(
+            Fault::Owner(NOBODY) if !privilege::is_first_user_namespace() => write!(
                 f,
                 "{path} belongs to a user outside of this user namespace; give it a /run of its own, as \
                  `netwright sandbox` does"
@@ -95,11 +95,6 @@ impl fmt::Display for Unsafe {
 }
 
 impl std::error::Error for Unsafe {}
-
-/// Whether users are who they are on the machine.
-fn is_first_user_namespace() -> bool {
-    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
-}
 
 impl Folder {
     /// A folder that is there; `None` where there is none. `path` must lead through folders that are trusted.

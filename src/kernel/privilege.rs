@@ -27,6 +27,11 @@ pub fn check() -> Result<(), KernelError> {
         .map_err(|error| KernelError::io("cannot use what is remembered of topologies", error))
 }
 
+/// Whether users are who they are on the machine.
+pub fn is_first_user_namespace() -> bool {
+    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
 /// Why a file of somebody else's is closed to this process: a fragment after the kernel's words, empty where it does not
 /// lack the right to open all.
 pub fn why_closed() -> &'static str {

@@ -115,7 +115,9 @@ pub fn hint(op: &Op, errno: Errno) -> Option<String> {
         }
         (Op::RouteAdd { .. }, Errno::ENETUNREACH) => Some("its next hop is on no network of the namespace".into()),
         (Op::RouteAdd { .. }, Errno::ENETDOWN) => Some("its device is down".into()),
-        (Op::LinkSet { link, .. } | Op::BridgeUp { link } | Op::AddressAdd { link, .. }, Errno::ENODEV) => Some(gone(link)),
+        (Op::LinkSet { link, .. } | Op::BridgeUp { link } | Op::AddressAdd { link, .. }, Errno::ENODEV) => {
+            Some(gone(link))
+        }
         (_, Errno::EPERM) => Some("this needs CAP_NET_ADMIN in the namespace".into()),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Reading, comparing, repairing and removing.
 
 use netwright::{
-    kernel::firewall::{load, read},
+    kernel::firewall::{load, read, sample::Sample},
     kind::firewall::{Composed, DriftKind, Presence, Protocol, compose, scripts, topologies_in},
     model::snapshot::{Chain, Family, Table, TableName, Variant},
 };
@@ -258,6 +258,41 @@ fn hundreds_of_forwards_are_one_load_and_read_back_the_same() {
             drifting,
             ["port_forward.host:tcp:10010", "port_forward.host:tcp:10150", "port_forward.host:tcp:10290"]
         );
+    });
+}
+
+/// As many rules as tell it apart from printing them all.
+#[test]
+fn one_rule_of_each_sort_tells_how_the_tools_print_the_others() {
+    sandbox("drift::one_rule_of_each_sort_tells_how_the_tools_print_the_others", || {
+        let mut many = input();
+        let forwards = |n: u16| {
+            let (port, there) = (10_000 + n, 20_000 + 3 * n);
+            [
+                forward(None, Protocol::Tcp, (port, port), "192.168.0.2", (there, there)),
+                forward(None, Protocol::Udp, (port, port), "192.168.0.2", (port, port)),
+                forward(Some("203.0.113.5"), Protocol::Tcp, (port, port), "192.168.0.3", (there, there)),
+                forward(Some("fd00:9::5"), Protocol::Tcp, (port, port), "fd00:10::3", (there, there)),
+                forward(None, Protocol::Udp, (30_000 + 2 * n, 30_001 + 2 * n), "192.168.0.3", (40_000, 40_001)),
+            ]
+        };
+        many.forwards = (0..30).flat_map(forwards).collect();
+        let tables = compose(&many).tables;
+        let sample = Sample::of(&tables).expect("many of one sort");
+        assert!(sample.of <= 256, "outside the first user namespace more are printed whole: {}", sample.of);
+        let told = read(&tables).unwrap().wanted;
+        for (table, told) in tables.iter().zip(&told) {
+            for (chain, told) in table.chains.iter().map(|chain| (chain, told.chain(&chain.name).unwrap())) {
+                let mut printed: Vec<String> = Vec::new();
+                for rules in chain.rules.chunks(20) {
+                    let with = |it: &Chain| if it.name == chain.name { rules.to_vec() } else { Vec::new() };
+                    let chains = table.chains.iter().map(|it| Chain { rules: with(it), ..it.clone() }).collect();
+                    let whole = read(&[Table { chains, ..*table }]).unwrap().wanted;
+                    printed.extend(whole[0].chain(&chain.name).unwrap().rules.iter().cloned());
+                }
+                assert_eq!(printed, told.rules);
+            }
+        }
     });
 }
 

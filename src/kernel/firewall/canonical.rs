@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    super::{KernelError, netns},
+    super::{KernelError, netns, privilege},
     family_name,
+    sample::Sample,
     tools::{self, Action, Refusal, Tool},
 };
 use crate::model::{
@@ -16,24 +17,65 @@ use crate::model::{
     snapshot::{Chain, Family, Table, Variant},
 };
 
+/// So many rules go into one load everywhere. Outside the first user namespace there is a limit (some hundreds), and whether
+/// it is kept only a load of all of them tells.
+const FEW: usize = 256;
+
 /// What has been printed once is not printed otherwise as long as this process lives: a run looks at it again.
 static PRINTED: Mutex<Vec<Printed>> = Mutex::new(Vec::new());
 
 struct Printed {
     variant: Variant,
     wanted: Vec<Table>,
-    printed: Vec<Table>,
+    canonical: Canonical,
 }
 
-/// The wanted tables, in their order, as the tools of that packet filter print them.
-pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, KernelError> {
+/// Wanted tables, in their order, as tools print them.
+#[derive(Debug, Clone)]
+pub(super) struct Canonical {
+    /// The tables.
+    pub tables: Vec<Table>,
+    /// Whether each rule of them has been printed, and not only one of each sort.
+    pub is_whole: bool,
+}
+
+/// The wanted tables as the tools of that packet filter print them: all rules, or one of each sort, which takes a tenth of the
+/// time with a thousand port forwards. That goes by what is believed of how ports are printed, and whoever finds that the
+/// kernel has something else has all of them printed.
+pub(super) fn print(wanted: &[Table], variant: Variant) -> Result<Canonical, KernelError> {
+    let print = || {
+        let fits = |sample: &Sample| sample.of <= FEW || privilege::is_first_user_namespace();
+        if let Some(sample) = Sample::of(wanted).filter(fits)
+            && let Ok(printed) = print_anew(&sample.tables, variant)
+            && let Some(tables) = sample.grow(wanted, printed)
+        {
+            return Ok(Canonical { tables, is_whole: false });
+        }
+        print_anew(wanted, variant).map(|tables| Canonical { tables, is_whole: true })
+    };
+    recall(wanted, variant, |_| true, print)
+}
+
+/// The same with each rule printed.
+pub(super) fn print_whole(wanted: &[Table], variant: Variant) -> Result<Canonical, KernelError> {
+    let print = || print_anew(wanted, variant).map(|tables| Canonical { tables, is_whole: true });
+    recall(wanted, variant, |canonical| canonical.is_whole, print)
+}
+
+fn recall(
+    wanted: &[Table],
+    variant: Variant,
+    suffices: fn(&Canonical) -> bool,
+    print: impl FnOnce() -> Result<Canonical, KernelError>,
+) -> Result<Canonical, KernelError> {
     let known = || PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(it) = known().iter().find(|it| it.variant == variant && it.wanted == wanted) {
-        return Ok(it.printed.clone());
+    let is_it = |it: &&Printed| it.variant == variant && suffices(&it.canonical) && it.wanted == wanted;
+    if let Some(it) = known().iter().rev().find(is_it) {
+        return Ok(it.canonical.clone());
     }
-    let printed = print_anew(wanted, variant)?;
-    known().push(Printed { variant, wanted: wanted.to_vec(), printed: printed.clone() });
-    Ok(printed)
+    let canonical = print()?;
+    known().push(Printed { variant, wanted: wanted.to_vec(), canonical: canonical.clone() });
+    Ok(canonical)
 }
 
 fn print_anew(wanted: &[Table], variant: Variant) -> Result<Vec<Table>, KernelError> {
