@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Exit, Failure, args, load, out, session::Session};
+use super::{
+    Exit, Failure, args, load, out,
+    session::{Session, live},
+};
 use crate::{
     diff::Choices,
     exec::memo,
@@ -34,7 +37,7 @@ pub fn run(args: &args::List) -> Result<Exit, Failure> {
 
 /// What a topology has on this host, with the plan that would remove it.
 pub fn summary(name: &TopologyName, snapshot: &Snapshot) -> Result<(Summary, Prepared), Failure> {
-    let session = Session::open(name.clone())?;
+    let session = Session::open(live()?, name.clone())?;
     let everything = session.plan_of(None, &Choices::default(), snapshot);
     let mut counts = BTreeMap::new();
     // What is borrowed of the host's settings makes the host no namespace of the topology.

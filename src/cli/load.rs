@@ -73,7 +73,17 @@ pub fn bytes(file: Option<&Path>, format: Option<Format>) -> Result<(Vec<u8>, Pa
 
 /// Reads and resolves FILE, and says nothing yet.
 pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
+    file_beside(file, reading, || ()).map(|(loaded, ())| loaded)
+}
+
+/// The same with something that is begun once the text is there: at a pipe that may take as long as it likes.
+pub fn file_beside<T>(
+    file: Option<&Path>,
+    reading: &Reading,
+    begin: impl FnOnce() -> T,
+) -> Result<(Loaded, T), Failure> {
     let (bytes, path, format) = bytes(file, reading.format)?;
+    let begun = begin();
     let mut given = BTreeMap::new();
     for (name, text) in inherited::variables(VAR) {
         if let Ok(text) = text.into_string() {
@@ -84,7 +94,7 @@ pub fn file(file: Option<&Path>, reading: &Reading) -> Result<Loaded, Failure> {
         given.insert(name.clone(), Given { text: value.clone(), must: true });
     }
     let surroundings = Surroundings { name: reading.name.as_ref(), given, fetch: &mut fetch };
-    Ok(read(&bytes, &path, format, surroundings))
+    Ok((read(&bytes, &path, format, surroundings), begun))
 }
 
 /// Reads an included file: a plain one, so that nobody waits for a pipe or a device.

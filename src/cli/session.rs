@@ -48,9 +48,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// This host's kernel, with what other runs have left of the topology.
-    pub fn open(name: TopologyName) -> Result<Self, Failure> {
-        let mut session = Self::with(live()?, name);
+    /// Some kernel, with what other runs have left of the topology.
+    pub fn open(kernel: Box<dyn Kernel>, name: TopologyName) -> Result<Self, Failure> {
+        let mut session = Self::with(kernel, name);
         session.recall()?;
         Ok(session)
     }
@@ -264,6 +264,15 @@ impl Session {
         let reader = self.kernel.another();
         part::read_beside(reader, &request, |look| exec::run(&mut *self.kernel, prepared, &is_stopped, tell, look))
     }
+}
+
+/// The kernel of this host, where this process may use it, with a reading under way. Where it may not, there is time to say
+/// so when it is needed.
+pub fn live_ahead() -> Option<Box<dyn Kernel>> {
+    Live::check().ok()?;
+    let mut kernel = Live::new().ok()?;
+    kernel.read_ahead();
+    Some(Box::new(kernel))
 }
 
 /// The kernel of this host, after a look at what this process may do.

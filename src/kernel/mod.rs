@@ -1,7 +1,11 @@
 //! Everything that talks to the Linux kernel. The rest of the program sees [`Kernel`]: it reads a [`Snapshot`] and
 //! runs [`Batch`]es. [`Live`] is the machine, [`fake::Fake`] a value that behaves like one.
 
-use std::{collections::BTreeSet, os::fd::OwnedFd};
+use std::{
+    collections::BTreeSet,
+    os::fd::OwnedFd,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::{
     model::{
@@ -20,6 +24,7 @@ pub mod netns;
 pub mod stp;
 
 mod address;
+mod ahead;
 mod attributes;
 mod borrow;
 mod buffer;
@@ -111,6 +116,8 @@ pub struct Live {
     dying: dying::Dying,
     nursery: Option<nursery::Nursery>,
     fresh: fresh::Fresh,
+    /// What has been begun to be read before anything was changed.
+    ahead: Mutex<Option<ahead::Ahead>>,
     /// What the sysctls of new namespaces are written by, from the first one on.
     procfs: Option<procfs::Procfs>,
 }
@@ -124,12 +131,24 @@ impl Live {
     }
 
     fn of(host: OwnedFd, fresh: fresh::Fresh) -> Self {
-        Self { host, directory_ready: false, dying: dying::Dying::default(), nursery: None, fresh, procfs: None }
+        let (dying, ahead) = (dying::Dying::default(), Mutex::default());
+        Self { host, directory_ready: false, dying, nursery: None, fresh, ahead, procfs: None }
     }
 
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
     pub fn check() -> Result<(), KernelError> {
         privilege::check()
+    }
+
+    /// Begins to read what the next reading will need whatever it is for: that one tells of now, unless something is
+    /// changed before.
+    pub fn read_ahead(&mut self) {
+        self.ahead = Mutex::new(self.host.try_clone().ok().and_then(ahead::Ahead::begin));
+    }
+
+    /// What is about to be changed is not as it was read.
+    fn forget_ahead(&mut self) {
+        self.ahead = Mutex::default();
     }
 
     /// Deletes the devices that `goes` says so of, wherever they are, or in these namespaces.
@@ -191,7 +210,8 @@ impl Live {
 
 impl Kernel for Live {
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError> {
-        read::snapshot(&self.host, &self.fresh, request)
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        read::snapshot(&self.host, &self.fresh, ahead, request)
     }
 
     fn another(&self) -> Option<Box<dyn Kernel + Send>> {
@@ -203,10 +223,12 @@ impl Kernel for Live {
     }
 
     fn run(&mut self, batch: &Batch) -> Result<(), BatchError> {
+        self.forget_ahead();
         run::Run::new(self, batch).run()
     }
 
     fn run_together(&mut self, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
+        self.forget_ahead();
         for batch in batches {
             drop(self.fresh.take(batch.netns.as_str()));
         }
@@ -222,10 +244,12 @@ impl Kernel for Live {
     }
 
     fn settle(&mut self) -> Result<(), KernelError> {
+        self.forget_ahead();
         self.dying.settle(&self.host)
     }
 
     fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
+        self.forget_ahead();
         self.delete_links(places, |link| link.group == PARK_GROUP && link.is_of(topology))?;
         for inode in park::kept(topology)? {
             self.drop_netns(topology, inode, topology.as_str(), None)?;
@@ -234,10 +258,12 @@ impl Kernel for Live {
     }
 
     fn sweep(&mut self) -> Result<(), KernelError> {
+        self.forget_ahead();
         self.delete_links(None, |link| link.group == MARK_GROUP && link.alias.is_none())
     }
 
     fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
+        self.forget_ahead();
         netns::sweep(topology)?;
         if borrow::all()?.values().any(|record| record.users.contains(topology)) {
             // A run that was killed between the two has removed its rules, and not the table that was made for them.

@@ -22,6 +22,11 @@ const KEYS: [(&str, i32, i32); 3] = [
     ("net/ipv6/conf/all/forwarding", nix::libc::AF_INET6, ALL),
 ];
 
+/// Their names.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|(key, ..)| *key)
+}
+
 /// The values of those of the keys that netlink tells in the socket's namespace.
 pub fn read<'k>(
     socket: &mut RouteSocket,

@@ -3,17 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::{AsFd, OwnedFd},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     thread,
 };
 
 use rtnetlink::packet_core::DecodeError;
 
 use super::{
-    KernelError, address, borrow, devices, firewall,
+    KernelError, address,
+    ahead::{self, Ahead, Places},
+    borrow, devices, firewall,
     fresh::{Filled, Fresh},
     link::{self, Seen},
     machine,
@@ -37,27 +36,35 @@ const WORTH_A_THREAD: usize = 16;
 const OPEN_AT_ONCE: usize = 200;
 
 /// What became of one name.
+#[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are namespaces, so that a box would only cost")]
-enum Found {
+pub enum Found {
+    /// It is a namespace.
     Namespace(Reading),
+    /// It is a file, or a namespace of another sort.
     Stale,
+    /// It went meanwhile.
     Gone,
 }
 
-/// Reads everything that the request asks for.
-pub fn snapshot(host: &OwnedFd, fresh: &Fresh, request: &ReadRequest) -> Result<Snapshot, KernelError> {
+/// Reads everything that the request asks for, what has been read ahead of it no more.
+pub fn snapshot(
+    host: &OwnedFd,
+    fresh: &Fresh,
+    ahead: Option<Ahead>,
+    request: &ReadRequest,
+) -> Result<Snapshot, KernelError> {
     let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
     let request = &with_borrowed(request, &snapshot);
-    let places = places(request)?;
     let (mut present, mut readings) = (Vec::new(), Vec::new());
-    for (place, found) in places.iter().zip(read_all((host, fresh), &places, request)?) {
+    for (place, found) in places((host, fresh), ahead, request)? {
         match (place, found) {
-            (_, Found::Namespace(reading)) => {
-                present.push(place.clone());
+            (place, Found::Namespace(reading)) => {
+                present.push(place);
                 readings.push(reading);
             }
             // What a killed run of ours left behind stands in nobody's way.
-            (Netns::Named(name), Found::Stale) if netns::is_left_behind(name) => {}
+            (Netns::Named(name), Found::Stale) if netns::is_left_behind(&name) => {}
             (Netns::Named(name), Found::Stale) => snapshot.stale_netns.push(name.to_string()),
             (_, Found::Stale | Found::Gone) => {}
         }
@@ -92,13 +99,31 @@ pub fn snapshot(host: &OwnedFd, fresh: &Fresh, request: &ReadRequest) -> Result<
     Ok(snapshot)
 }
 
-/// The namespaces that are asked for, the host before all.
-fn places(request: &ReadRequest) -> Result<Vec<Netns>, KernelError> {
-    let mut places = vec![Netns::Host];
-    match &request.places {
-        Some(wanted) => places.extend(wanted.keys().filter(|netns| **netns != Netns::Host).cloned()),
-        None => places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into()))),
+/// The namespaces that are asked for, the host before all, with what was found there.
+fn places(
+    (host, fresh): (&OwnedFd, &Fresh),
+    ahead: Option<Ahead>,
+    request: &ReadRequest,
+) -> Result<Places, KernelError> {
+    let is_plain = request.places.is_none() && !request.whole && request.devices.is_empty();
+    if let Some(places) = ahead.filter(|_| is_plain).and_then(Ahead::end) {
+        return ahead::complete((host, fresh), places, request);
     }
+    let places = match &request.places {
+        Some(wanted) => {
+            let named = wanted.keys().filter(|netns| **netns != Netns::Host).cloned();
+            std::iter::once(Netns::Host).chain(named).collect()
+        }
+        None => all_places()?,
+    };
+    let found = read_all((host, fresh), places.iter().collect(), request)?;
+    Ok(places.into_iter().zip(found).collect())
+}
+
+/// All namespaces that there are names for, the host before all.
+pub fn all_places() -> Result<Vec<Netns>, KernelError> {
+    let mut places = vec![Netns::Host];
+    places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into())));
     Ok(places)
 }
 
@@ -145,8 +170,8 @@ pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns,
         None => places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into()))),
     }
     let links = places.iter().map(|netns| (netns.clone(), Depth::Links)).collect();
-    let found =
-        read_all((host, &Fresh::default()), &places, &ReadRequest { places: Some(links), ..ReadRequest::default() })?;
+    let request = ReadRequest { places: Some(links), ..ReadRequest::default() };
+    let found = read_all((host, &Fresh::default()), places.iter().collect(), &request)?;
     let (mut present, mut readings): (Vec<_>, Vec<_>) = places
         .into_iter()
         .zip(found)
@@ -160,31 +185,41 @@ pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns,
     Ok(present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect())
 }
 
-/// Reads every place, in their order, on a few threads.
-fn read_all(
+/// Reads every place, in their order.
+pub fn read_all(
     (host, fresh): (&OwnedFd, &Fresh),
-    places: &[Netns],
+    places: Vec<&Netns>,
     request: &ReadRequest,
 ) -> Result<Vec<Found>, KernelError> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Result<Found, KernelError>)>> = Mutex::new(Vec::with_capacity(places.len()));
+    on_threads(places, |place, sysctls| {
+        read_place((host, fresh), place, request, sysctls).map_err(|error| error.in_netns(place))
+    })
+}
+
+/// Does something with each of many, on a few threads that it moves, until the first that fails; what came of them is in their
+/// order.
+pub fn on_threads<T: Send, R: Send>(
+    all: Vec<T>,
+    work: impl Fn(T, &mut sysctl::Reader) -> Result<R, KernelError> + Sync,
+) -> Result<Vec<R>, KernelError> {
+    let threads = if all.len() < WORTH_A_THREAD { 1 } else { THREADS };
+    let results: Mutex<Vec<(usize, Result<R, KernelError>)>> = Mutex::new(Vec::with_capacity(all.len()));
+    let rest = Mutex::new(Some(all.into_iter().enumerate()));
+    let rest = || rest.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = || rest().as_mut()?.next();
     let work = || {
         let mut own = Vec::new();
         let mut sysctls = sysctl::Reader::default();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(place) = places.get(at) else { break };
-            let found = read_place((host, fresh), place, request, &mut sysctls).map_err(|error| error.in_netns(place));
-            let failed = found.is_err();
-            own.push((at, found));
-            if failed {
-                next.store(places.len(), Ordering::Relaxed);
+        while let Some((at, one)) = next() {
+            let done = work(one, &mut sysctls);
+            if done.is_err() {
+                *rest() = None;
             }
+            own.push((at, done));
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
     };
     thread::scope(|scope| {
-        let threads = if places.len() < WORTH_A_THREAD { 1 } else { THREADS };
         for _ in 0..threads {
             thread::Builder::new()
                 .name("read".into())
@@ -199,7 +234,7 @@ fn read_all(
 }
 
 /// Runs on a thread of its own, which it moves.
-fn read_place(
+pub fn read_place(
     (host, fresh): (&OwnedFd, &Fresh),
     place: &Netns,
     request: &ReadRequest,
@@ -242,7 +277,8 @@ fn read_place(
         reading.host_nsid = numbers.into_iter().next().flatten();
     }
     if depth == Some(Depth::Whole) && some.is_none() {
-        read_rest(&mut socket, place, fd, request, sysctls, &mut reading.state)?;
+        read_networks(&mut socket, request.whole, &mut reading.state)?;
+        read_asked(&mut socket, place, fd, request, sysctls, &mut reading.state)?;
     }
     Ok(Found::Namespace(reading))
 }
@@ -274,7 +310,22 @@ fn dump_links(
     seen.map_err(|error| error.into_error("cannot read the links"))
 }
 
-fn read_rest(
+/// What every plan needs beside links.
+fn read_networks(socket: &mut RouteSocket, whole: bool, state: &mut NetnsState) -> Result<(), KernelError> {
+    let decode = if whole { address::decode_whole } else { address::decode };
+    state.addresses = devices::dumps(socket, None, address::dump, decode, "cannot read the addresses")?.into();
+    let decode = if whole { route::decode_whole } else { route::decode };
+    state.routes = devices::dumps(socket, None, route::dump, decode, "cannot read the routes")?;
+    Ok(())
+}
+
+/// Whether its packet filter is wanted.
+pub fn has_filter(request: &ReadRequest, place: &Netns) -> bool {
+    request.filters.as_ref().is_none_or(|filters| filters.contains(place))
+}
+
+/// What this plan asks for.
+pub fn read_asked(
     socket: &mut RouteSocket,
     place: &Netns,
     fd: &OwnedFd,
@@ -282,10 +333,6 @@ fn read_rest(
     sysctls: &mut sysctl::Reader,
     state: &mut NetnsState,
 ) -> Result<(), KernelError> {
-    let decode = if request.whole { address::decode_whole } else { address::decode };
-    state.addresses = devices::dumps(socket, None, address::dump, decode, "cannot read the addresses")?.into();
-    let decode = if request.whole { route::decode_whole } else { route::decode };
-    state.routes = devices::dumps(socket, None, route::dump, decode, "cannot read the routes")?;
     if let Some(ports) = request.ports.get(place).filter(|ports| !ports.is_empty()) {
         state.listeners = sockets::listeners(ports)?;
     }
@@ -295,9 +342,7 @@ fn read_rest(
     state.firewall = match request.firewalls.get(place) {
         // On a thread of its own: trying rules out makes namespaces.
         Some(wanted) if !wanted.is_empty() => netns::in_netns(fd, || Ok(firewall::read_or_why(wanted)))?,
-        Some(_) | None if request.filters.as_ref().is_none_or(|filters| filters.contains(place)) => {
-            firewall::read(&[])?
-        }
+        Some(_) | None if has_filter(request, place) => firewall::read(&[])?,
         Some(_) | None => FirewallState::default(),
     };
     Ok(())

@@ -13,7 +13,7 @@ use super::{KernelError, netconf, netlink::RouteSocket, procfs::Procfs};
 use crate::model::snapshot::LinkState;
 
 /// Whether a namespace has IPv6 off: written for all, it is off on each device.
-const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
+pub const IPV6_OFF: &str = "net/ipv6/conf/all/disable_ipv6";
 /// Whether it is off on devices that come.
 const IPV6_OFF_FOR_NEW: &str = "net/ipv6/conf/default/disable_ipv6";
 
@@ -62,12 +62,10 @@ impl Reader {
             .map_err(|error| error.into_error("cannot read what is forwarded"))?;
         values.extend(told.into_iter().map(|(key, value)| (key.to_owned(), Some(value))));
         // On again for each device, it says nothing.
-        let all_speak_ipv6 = links.iter().all(|link| link.ipv6 == Some(true));
-        if keys.contains(IPV6_OFF) && all_speak_ipv6 {
+        if keys.contains(IPV6_OFF) && all_speak_ipv6(links) {
             values.insert(IPV6_OFF.to_owned(), Some("0".to_owned()));
         }
-        let may_wait = |key: &str| key == IPV6_OFF_FOR_NEW && all_speak_ipv6 && !is_exact;
-        let left: Vec<&String> = keys.iter().filter(|key| !values.contains_key(*key) && !may_wait(key)).collect();
+        let left = left(keys, &values, is_exact, links);
         if left.is_empty() {
             return Ok(values);
         }
@@ -91,6 +89,21 @@ impl Reader {
         };
         Ok(self.procfs.insert(procfs))
     }
+}
+
+/// Of the keys that are asked for, those that have to be read beside what is known already.
+pub fn left<'k>(
+    keys: &'k BTreeSet<String>,
+    known: &BTreeMap<String, Option<String>>,
+    is_exact: bool,
+    links: &[LinkState],
+) -> Vec<&'k String> {
+    let may_wait = |key: &str| key == IPV6_OFF_FOR_NEW && all_speak_ipv6(links) && !is_exact;
+    keys.iter().filter(|key| !known.contains_key(*key) && !may_wait(key)).collect()
+}
+
+fn all_speak_ipv6(links: &[LinkState]) -> bool {
+    links.iter().all(|link| link.ipv6 == Some(true))
 }
 
 /// The value in the calling thread's namespace; `None` where this kernel has no such key. Columns are one space apart.
