@@ -16,6 +16,7 @@ use std::{
 };
 
 use dump::Dump;
+use netwright::exec::lock::{Lock, Waiting};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -373,5 +374,31 @@ fn others_that_come_and_go_at_that_moment_are_no_hindrance() {
             churn.end();
             clean.assert_restored(script);
         }
+    });
+}
+
+/// What was read before a run has its turn counts where nobody else had one since, and not as soon as somebody may have.
+#[test]
+fn a_turn_tells_whether_another_run_came_in_between() {
+    sandbox::run(|| {
+        let turn = || Lock::turn(Waiting { tell: &mut |_| (), is_stopped: &|| false }).unwrap();
+        let path = file("lab.yaml", LAB);
+        let never = Lock::last().expect("nobody ever had it");
+        apply(&path);
+        let once = Lock::last().expect("that run is over");
+        let mine = turn();
+        assert!(mine.follows(&once) && !mine.follows(&never));
+        assert!(Lock::last().is_none(), "this process has it");
+        drop(mine);
+        assert!(Lock::last().is_none(), "this process may have it again");
+        expect(&["destroy", "lab", "-auto-approve"], 0, &[]);
+        let later = Lock::last().expect("that run is over too");
+        assert!(!turn().follows(&once));
+        expect(&["destroy", "lab", "-auto-approve"], 0, &[]);
+        let latest = Lock::last().expect("and that one");
+        let mine = turn();
+        assert!(mine.follows(&latest) && !mine.follows(&later));
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        assert!(!mine.follows(&latest), "others may have changed something since");
     });
 }

@@ -9,13 +9,14 @@ use super::{
     interrupt::Watch,
     load, out, plan,
     run::Run,
-    session::{Session, is_stopped, live},
+    session::{Ahead, Session, is_stopped, live},
 };
 use crate::{
     diff::Choices,
     exec::{
         self,
         journal::Next,
+        lock::Last,
         memo::{Memo, Stored},
     },
     kernel::Kernel,
@@ -43,7 +44,10 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
             args::Plan { file: args.file.clone(), planning: args.planning.clone(), reading: args.reading.clone() };
         return plan::run(&plan);
     }
-    let (topology, stored) = load::file(args.file.as_deref(), &args.reading)?.topology(args.planning.json)?;
+    // Before the kernel's threads are.
+    let begin = || if is_stopped() { None } else { Ahead::begin() };
+    let (loaded, ahead) = load::file_beside(args.file.as_deref(), &args.reading, begin)?;
+    let (topology, stored) = loaded.topology(args.planning.json)?;
     let job = Job {
         name: topology.name.clone(),
         operation: if args.planning.destroy { Operation::Destroy } else { Operation::Apply },
@@ -53,7 +57,7 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
         json: args.planning.json,
         approved: None,
     };
-    let done = job.run(&args.running)?;
+    let done = job.run(ahead, &args.running)?;
     Ok(if args.planning.detailed_exitcode && done == Done::Changed { Exit::Differs } else { Exit::Done })
 }
 
@@ -91,7 +95,7 @@ fn apply_saved(args: &args::Apply, saved: SavedPlan) -> Result<Exit, Failure> {
         json: planning.json,
         approved: Some(saved),
     };
-    let done = job.run(&args.running)?;
+    let done = job.run(None, &args.running)?;
     Ok(if planning.detailed_exitcode && done == Done::Changed { Exit::Differs } else { Exit::Done })
 }
 
@@ -123,24 +127,30 @@ pub enum Done {
 }
 
 impl Job {
-    /// Plans, asks, runs and verifies, on this machine's kernel.
-    pub fn run(&self, running: &Running) -> Result<Done, Failure> {
+    /// Plans, asks, runs and verifies, on this machine's kernel, which may be read already.
+    pub fn run(&self, ahead: Option<Ahead>, running: &Running) -> Result<Done, Failure> {
         // Before the kernel's threads are.
         if is_stopped() {
             return Err(Failure::new(crate::exec::RunError::Interrupted));
         }
-        self.run_on(live()?, running)
+        match ahead {
+            Some(Ahead { kernel, last }) => self.run_in(Session::with(kernel, self.name.clone()), last, running),
+            None => self.run_on(live()?, running),
+        }
     }
 
     /// The same on any kernel.
     pub fn run_on(&self, kernel: Box<dyn Kernel>, running: &Running) -> Result<Done, Failure> {
-        self.run_in(Session::with(kernel, self.name.clone()), running)
+        self.run_in(Session::with(kernel, self.name.clone()), None, running)
     }
 
-    fn run_in(&self, mut session: Session, running: &Running) -> Result<Done, Failure> {
+    fn run_in(&self, mut session: Session, last: Option<Last>, running: &Running) -> Result<Done, Failure> {
         let timeout = running.lock_timeout(inherited::variable(args::LOCK_TIMEOUT).as_deref()).map_err(Failure::new)?;
         let _lock = session.lock(timeout)?;
         let mut turn = session.turn()?;
+        if !last.is_some_and(|last| turn.follows(&last)) {
+            session.kernel().read_anew();
+        }
         session.recover()?;
         let (mut prepared, mut seen) = session.look(self.topology.as_ref(), &self.choices)?;
         if let Some(saved) = &self.approved {

@@ -30,7 +30,7 @@ pub fn run(args: &args::Destroy) -> Result<Exit, Failure> {
             json: args.json,
             approved: None,
         };
-        job.run(&args.running)?;
+        job.run(None, &args.running)?;
     }
     Ok(Exit::Done)
 }

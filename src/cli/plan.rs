@@ -6,7 +6,7 @@ use super::{
     Exit, Failure,
     args::{self, Planning},
     load, out,
-    session::{self, Session},
+    session::{Ahead, Session, live},
 };
 use crate::{
     diff::Choices,
@@ -26,9 +26,9 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
             "-out saves what is to be done, and -refresh-only does nothing; leave one of them out",
         ));
     }
-    let (loaded, ahead) = load::file_beside(args.file.as_deref(), &args.reading, session::live_ahead)?;
+    let (loaded, ahead) = load::file_beside(args.file.as_deref(), &args.reading, Ahead::begin)?;
     let (topology, stored) = loaded.topology(args.planning.json)?;
-    let kernel = ahead.map_or_else(session::live, Ok)?;
+    let kernel = ahead.map_or_else(live, |ahead| Ok(ahead.kernel))?;
     let session = Session::open(kernel, topology.name.clone())?;
     if args.planning.refresh_only {
         return refresh_only(&session, &topology, &args.planning);

@@ -13,7 +13,7 @@ use crate::{
     exec::{
         self,
         journal::{Journal, Next, Phase},
-        lock::{Lock, Waiting},
+        lock::{Last, Lock, Waiting},
         memo::{self, Memo},
         rollback::Undone,
         transaction::Transaction,
@@ -266,13 +266,23 @@ impl Session {
     }
 }
 
-/// The kernel of this host, where this process may use it, with a reading under way. Where it may not, there is time to say
-/// so when it is needed.
-pub fn live_ahead() -> Option<Box<dyn Kernel>> {
-    Live::check().ok()?;
-    let mut kernel = Live::new().ok()?;
-    kernel.read_ahead();
-    Some(Box::new(kernel))
+/// The kernel of this host with a reading under way.
+pub struct Ahead {
+    /// The kernel.
+    pub kernel: Box<dyn Kernel>,
+    /// Who had changed the network last when it was begun; `None` where somebody was at it.
+    pub last: Option<Last>,
+}
+
+impl Ahead {
+    /// Begins to read, where this process may do that. Where it may not, there is time to say so when it is needed.
+    pub fn begin() -> Option<Self> {
+        Live::check().ok()?;
+        let last = Lock::last();
+        let mut kernel = Live::new().ok()?;
+        kernel.read_ahead();
+        Some(Self { kernel: Box::new(kernel), last })
+    }
 }
 
 /// The kernel of this host, after a look at what this process may do.

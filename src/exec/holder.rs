@@ -62,6 +62,12 @@ impl Holder {
         if whole { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
+    /// Whether there is no such process any more, so that it surely holds nothing.
+    pub(super) fn is_gone(&self) -> bool {
+        let is_seen_from_here = self.pids.is_none() || self.pids == process_namespace();
+        is_seen_from_here && matches!(fs::exists(format!("/proc/{}", self.pid)), Ok(false))
+    }
+
     /// Whether it is on its way out, so that its lock is about to end.
     pub(super) fn is_ending(&self) -> bool {
         self.state() == State::Ending

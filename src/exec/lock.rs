@@ -20,6 +20,9 @@ const INTERVAL: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(10);
 const INTRODUCTION: Duration = Duration::from_millis(200);
 
+/// What was seen so long ago is still as it was, as far as others than runs of ours change it.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// How long a run waits for its turn on the host: others' runs take seconds, with a thousand namespaces.
 const TURN: Duration = Duration::from_secs(600);
 
@@ -36,6 +39,16 @@ pub struct Waiting<'a> {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// What the file said before.
+    before: Option<Vec<u8>>,
+}
+
+/// Who had the host's lock last, at a moment when nobody had it.
+#[derive(Debug)]
+pub struct Last {
+    /// What the file said; `None` where nobody ever had it.
+    said: Option<Vec<u8>>,
+    then: Instant,
 }
 
 /// Why there is no lock.
@@ -84,9 +97,29 @@ impl Lock {
     /// The lock of the host. Topologies share its settings, its firewall's tables and the indexes of its devices, so that
     /// from the plan that is to run to its end they take turns; each of them takes its own lock before.
     pub fn turn(waiting: Waiting<'_>) -> Result<Self, LockError> {
-        wait(&Place { topology: None, file: ".lock" }, "the network of this host", TURN, waiting)
+        wait(&HOST, "the network of this host", TURN, waiting)
+    }
+
+    /// Who has changed the host's network last; `None` where somebody may be at it.
+    pub fn last() -> Option<Last> {
+        let then = Instant::now();
+        let folder = Folder::find(Path::new(memo::DIRECTORY)).ok()?;
+        let said = folder.map_or(Ok(None), |folder| folder.read(HOST.file)).ok()?;
+        let is_over = said.as_deref().is_none_or(|said| {
+            let holder = Holder::parse(&String::from_utf8_lossy(said));
+            holder.is_some_and(|holder| holder.is_gone())
+        });
+        is_over.then_some(Last { said, then })
+    }
+
+    /// Whether nobody else has had this one since `last`, which was a moment ago.
+    pub fn follows(&self, last: &Last) -> bool {
+        self.before == last.said && last.then.elapsed() < MOMENT
     }
 }
+
+/// The host's lock.
+const HOST: Place<'static> = Place { topology: None, file: ".lock" };
 
 /// Where a lock is.
 struct Place<'a> {
@@ -126,8 +159,13 @@ impl Place<'_> {
         matches!((open, named), (Ok(open), Ok(named)) if open == named)
     }
 
+    /// What the file says.
+    fn said(&self) -> Option<Vec<u8>> {
+        self.folder().ok()?.read(self.file).ok()?
+    }
+
     fn holder(&self) -> Option<Holder> {
-        Holder::parse(&String::from_utf8_lossy(&self.folder().ok()?.read(self.file).ok()??))
+        Holder::parse(&String::from_utf8_lossy(&self.said()?))
     }
 }
 
@@ -167,11 +205,12 @@ fn wait(place: &Place<'_>, what: &str, timeout: Duration, waiting: Waiting<'_>) 
         }
         thread::sleep(INTERVAL);
     }
+    let before = place.said();
     // One that cannot say who it is, on a file system that is full, holds the lock all the same.
     if let Err(error) = Holder::this_process().sign(&file) {
         tracing::debug!(%error, "the lock of {what} is not signed");
     }
-    Ok(Lock { _file: file })
+    Ok(Lock { _file: file, before })
 }
 
 fn held(what: &str, holder: Option<Holder>, timeout: Duration) -> LockError {

@@ -67,6 +67,9 @@ pub trait Kernel {
     /// Reads the host and every named namespace.
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError>;
 
+    /// Is told that what may have been read ahead may not be so any more.
+    fn read_anew(&mut self) {}
+
     /// The same once more, to be read while a run is under way; `None` where that cannot be.
     fn another(&self) -> Option<Box<dyn Kernel + Send>> {
         None
@@ -146,11 +149,6 @@ impl Live {
         self.ahead = Mutex::new(self.host.try_clone().ok().and_then(ahead::Ahead::begin));
     }
 
-    /// What is about to be changed is not as it was read.
-    fn forget_ahead(&mut self) {
-        self.ahead = Mutex::default();
-    }
-
     /// Deletes the devices that `goes` says so of, wherever they are, or in these namespaces.
     fn delete_links(
         &mut self,
@@ -214,6 +212,10 @@ impl Kernel for Live {
         read::snapshot(&self.host, &self.fresh, ahead, request)
     }
 
+    fn read_anew(&mut self) {
+        self.ahead = Mutex::default();
+    }
+
     fn another(&self) -> Option<Box<dyn Kernel + Send>> {
         Some(Box::new(Self::of(self.host.try_clone().ok()?, self.fresh.clone())))
     }
@@ -223,12 +225,12 @@ impl Kernel for Live {
     }
 
     fn run(&mut self, batch: &Batch) -> Result<(), BatchError> {
-        self.forget_ahead();
+        self.read_anew();
         run::Run::new(self, batch).run()
     }
 
     fn run_together(&mut self, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
-        self.forget_ahead();
+        self.read_anew();
         for batch in batches {
             drop(self.fresh.take(batch.netns.as_str()));
         }
@@ -244,12 +246,12 @@ impl Kernel for Live {
     }
 
     fn settle(&mut self) -> Result<(), KernelError> {
-        self.forget_ahead();
+        self.read_anew();
         self.dying.settle(&self.host)
     }
 
     fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
-        self.forget_ahead();
+        self.read_anew();
         self.delete_links(places, |link| link.group == PARK_GROUP && link.is_of(topology))?;
         for inode in park::kept(topology)? {
             self.drop_netns(topology, inode, topology.as_str(), None)?;
@@ -258,12 +260,12 @@ impl Kernel for Live {
     }
 
     fn sweep(&mut self) -> Result<(), KernelError> {
-        self.forget_ahead();
+        self.read_anew();
         self.delete_links(None, |link| link.group == MARK_GROUP && link.alias.is_none())
     }
 
     fn forget(&mut self, topology: &TopologyName) -> Result<(), KernelError> {
-        self.forget_ahead();
+        self.read_anew();
         netns::sweep(topology)?;
         if borrow::all()?.values().any(|record| record.users.contains(topology)) {
             // A run that was killed between the two has removed its rules, and not the table that was made for them.
