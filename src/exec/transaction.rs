@@ -109,7 +109,7 @@ impl Transaction {
         next: Next,
         seen: Option<&Snapshot>,
     ) -> Result<(), EndError> {
-        let aside = seen.map(|seen| aside(ends, seen));
+        let mut aside = seen.map(|seen| aside(ends, seen));
         self.turn(Phase::Ending, next).map_err(EndError::Journal)?;
         let mut gone = false;
         let mut rest = ends;
@@ -123,8 +123,11 @@ impl Transaction {
                     self.turn(Phase::Running, next).map_err(EndError::Journal)?;
                     return Err(EndError::Batch(Box::new(error)));
                 }
-                // What is left of it is looked for below.
                 tracing::debug!(%error, "end");
+                // What is left of it is looked for below.
+                if let Some(aside) = &mut aside {
+                    aside.extend(now.iter().map(|batch| batch.netns.clone()));
+                }
             }
             rest = later;
         }
@@ -223,20 +226,20 @@ pub fn remember(kernel: &mut dyn Kernel, name: &TopologyName, next: &Next) -> Re
     }
 }
 
-/// The namespaces that the end of a run deletes something in, and others in which runs have set devices aside: but not
-/// where all of those are the other ends of veths that it deletes.
+/// The namespaces in which runs have set devices aside that the end of this one does not delete, with their peers or by
+/// themselves.
 fn aside(ends: &[Batch], seen: &Snapshot) -> BTreeSet<Netns> {
     let mut goes: HashSet<(&Netns, u32)> = HashSet::default();
     for Batch { netns, steps } in ends {
         let deleted = |op: &Op| if let Op::LinkDelete { link } = op { Some((netns, link.index)) } else { None };
         goes.extend(steps.iter().filter_map(|step| deleted(&step.op)));
     }
-    let goes_along = |link: &LinkState| {
+    let does_go = |netns: &Netns, link: &LinkState| {
         let peer = link.peer.as_ref().and_then(|peer| Some((peer.netns.as_ref()?, peer.index)));
-        peer.is_some_and(|peer| goes.contains(&peer))
+        goes.contains(&(netns, link.index)) || peer.is_some_and(|peer| goes.contains(&peer))
     };
-    let stays = seen.namespaces.iter().filter(|(_, state)| !state.parked.iter().all(goes_along));
-    ends.iter().map(|batch| &batch.netns).chain(stays.map(|(netns, _)| netns)).cloned().collect()
+    let stays = seen.namespaces.iter().filter(|(netns, state)| !state.parked.iter().all(|link| does_go(netns, link)));
+    stays.map(|(netns, _)| netns.clone()).collect()
 }
 
 #[cfg(test)]
@@ -248,23 +251,25 @@ mod tests {
     };
 
     #[test]
-    fn where_all_that_was_set_aside_goes_with_its_peer_nothing_is_looked_for() {
+    fn where_all_that_was_set_aside_goes_nothing_is_looked_for() {
         let netns = |name: &str| Netns::Named(name.into());
-        let parked = |index: u32, peer: u32, there: Netns| NetnsState {
-            parked: vec![LinkState {
-                index,
-                peer: Some(Peer { index: peer, netns: Some(there) }),
-                ..Default::default()
-            }],
-            ..NetnsState::default()
+        let parked = |ends: &[(u32, u32, Netns)]| {
+            let link = |(index, peer, there): &(u32, u32, Netns)| {
+                let peer = Some(Peer { index: *peer, netns: Some(there.clone()) });
+                LinkState { index: *index, peer, ..Default::default() }
+            };
+            NetnsState { parked: ends.iter().map(link).collect(), ..NetnsState::default() }
         };
         let mut seen = Snapshot::default();
-        seen.namespaces.insert(netns("goes"), parked(2, 5, Netns::Host));
-        seen.namespaces.insert(netns("older"), parked(2, 6, Netns::Host));
+        seen.namespaces.insert(Netns::Host, parked(&[(5, 2, netns("goes"))]));
+        seen.namespaces.insert(netns("goes"), parked(&[(2, 5, Netns::Host)]));
+        seen.namespaces.insert(netns("older"), parked(&[(2, 6, Netns::Host)]));
         seen.namespaces.insert(netns("nothing"), NetnsState::default());
         let link = LinkRef { index: 5, name: "p5".into() };
         let step = Step { address: "link.goes:eth0".parse().unwrap(), op: Op::LinkDelete { link } };
         let ends = [Batch { netns: Netns::Host, steps: vec![step] }];
+        assert_eq!(aside(&ends, &seen), [netns("older")].into());
+        seen.namespaces.insert(Netns::Host, parked(&[(5, 2, netns("goes")), (7, 3, netns("older"))]));
         assert_eq!(aside(&ends, &seen), [Netns::Host, netns("older")].into());
     }
 }
