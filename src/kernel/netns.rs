@@ -188,7 +188,8 @@ pub fn open_socket() -> Result<RouteSocket, KernelError> {
     RouteSocket::open().map_err(|error| KernelError::io("cannot open a netlink socket", error))
 }
 
-fn on_thread<T: Send>(work: impl FnOnce() -> Result<T, KernelError> + Send) -> Result<T, KernelError> {
+/// Runs `work` on a thread of its own.
+pub fn on_thread<T: Send>(work: impl FnOnce() -> Result<T, KernelError> + Send) -> Result<T, KernelError> {
     thread::scope(|scope| {
         let handle = thread::Builder::new()
             .name("netns".into())

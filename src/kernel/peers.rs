@@ -5,7 +5,7 @@
 //! being a peer is mutual, which gives the host's ends for nothing; and what is left between named namespaces is asked
 //! for among those that hold a veth with the mirrored pair of indexes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{KernelError, link::Seen};
 use crate::model::snapshot::NetnsState;
@@ -51,14 +51,17 @@ pub const HOST: usize = 0;
 /// An end: the place of its namespace, and its index there.
 type End = (usize, u32);
 
+/// One whose peer is yet to be found: its place and index, its peer's index, and the number of the peer's namespace.
+type Open = (usize, u32, u32, Option<i32>);
+
 /// Finds for every veth the place of its peer's namespace; those of which it cannot be said are left out.
-/// `ask` yields the numbers that a namespace has for others.
+/// `ask` yields the numbers that a namespace has for others; each is asked once at most.
 pub fn resolve(
     readings: &[Reading],
     mut ask: impl FnMut(usize, &[usize]) -> Result<Vec<Option<i32>>, KernelError>,
 ) -> Result<HashMap<End, usize>, KernelError> {
     let mut found: HashMap<End, usize> = HashMap::new();
-    let mut open = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
     let mut claims: HashMap<End, End> = HashMap::new();
     for (here, reading) in readings.iter().enumerate() {
         for veth in &reading.veths {
@@ -88,20 +91,21 @@ pub fn resolve(
     for &(here, index, peer, _) in &open {
         mirrored.entry((index, peer)).or_default().push(here);
     }
-    let mut known: HashMap<(usize, i32), usize> = HashMap::new();
-    for &(here, index, peer, nsid) in &open {
-        let Some(nsid) = nsid.filter(|&nsid| nsid >= 0) else { continue };
-        if !known.contains_key(&(here, nsid)) && !found.contains_key(&(here, index)) {
-            let others = mirrored.get(&(peer, index)).map(Vec::as_slice).unwrap_or_default();
-            let others: Vec<_> = others.iter().copied().filter(|&other| other != here).collect();
-            let numbers = if others.is_empty() { Vec::new() } else { ask(here, &others)? };
-            for (other, number) in others.into_iter().zip(numbers) {
-                known.extend(number.map(|number| ((here, number), other)));
+    for ends in open.chunk_by(|one, next| one.0 == next.0) {
+        let here = ends[0].0;
+        let unknown = |end: &&Open| end.3.is_some_and(|nsid| nsid >= 0) && !found.contains_key(&(here, end.1));
+        let ends: Vec<&Open> = ends.iter().filter(unknown).collect();
+        let mirrors = ends.iter().filter_map(|(_, index, peer, _)| mirrored.get(&(*peer, *index)));
+        let others: BTreeSet<usize> = mirrors.flatten().copied().filter(|&other| other != here).collect();
+        let others: Vec<usize> = others.into_iter().collect();
+        let numbers = if others.is_empty() { Vec::new() } else { ask(here, &others)? };
+        let numbered = others.into_iter().zip(numbers).filter_map(|(other, number)| Some((number?, other)));
+        let known: HashMap<i32, usize> = numbered.collect();
+        for &&(_, index, peer, nsid) in &ends {
+            if let Some(&there) = nsid.and_then(|nsid| known.get(&nsid)) {
+                found.insert((here, index), there);
+                found.entry((there, peer)).or_insert(here);
             }
-        }
-        if let Some(&there) = known.get(&(here, nsid)) {
-            found.insert((here, index), there);
-            found.entry((there, peer)).or_insert(here);
         }
     }
     Ok(found)
@@ -162,6 +166,33 @@ mod tests {
         .unwrap();
         assert_eq!(found, [((1, 2), 2), ((2, 2), 1), ((3, 2), 4), ((4, 2), 3)].into());
         assert_eq!(asked, 2, "the other ends follow");
+    }
+
+    #[test]
+    fn each_is_asked_once_whatever_the_links_between_them() {
+        // A ring of four with a link each way round: 1 ↔ 2 ↔ 3 ↔ 4 ↔ 1, twice.
+        let ends = |here: usize| {
+            let (next, last) = (here % 4 + 1, (here + 2) % 4 + 1);
+            let index = |from: usize, to: usize, of: u32| 100 * from as u32 + 10 * to as u32 + of;
+            let end = |other: usize, of: u32| (index(here, other, of), index(other, here, of), Some(other as i32));
+            [end(next, 1), end(next, 2), end(last, 1), end(last, 2)]
+        };
+        let readings = [
+            reading(None, &[]),
+            reading(None, &ends(1)),
+            reading(None, &ends(2)),
+            reading(None, &ends(3)),
+            reading(None, &ends(4)),
+        ];
+        let mut asked = Vec::new();
+        let found = resolve(&readings, |here, others| {
+            asked.push((here, others.to_vec()));
+            Ok(others.iter().map(|&other| Some(other as i32)).collect())
+        })
+        .unwrap();
+        assert_eq!(asked, [(1, vec![2, 4]), (2, vec![3]), (3, vec![4])], "the other ends follow");
+        assert_eq!(found.len(), 16);
+        assert!(found.iter().all(|(&(_, index), &there)| there == (index as usize / 10) % 10), "{found:?}");
     }
 
     #[test]

@@ -349,9 +349,12 @@ pub fn read_asked(
 }
 
 fn fill_peers(host: &OwnedFd, present: &[Netns], readings: &mut [Reading]) -> Result<(), KernelError> {
-    let found = peers::resolve(readings, |here, others| {
-        let others: Vec<_> = others.iter().map(|&other| &present[other]).collect();
-        numbers(host, &present[here], &others)
+    // On one thread, which goes from one to the other.
+    let found = netns::on_thread(|| {
+        peers::resolve(readings, |here, others| {
+            let others: Vec<_> = others.iter().map(|&other| &present[other]).collect();
+            numbers(host, &present[here], &others)
+        })
     })?;
     for (here, reading) in readings.iter_mut().enumerate() {
         for veth in &reading.veths {
@@ -365,10 +368,11 @@ fn fill_peers(host: &OwnedFd, present: &[Netns], readings: &mut [Reading]) -> Re
     Ok(())
 }
 
-/// The numbers that `here` has for others; `None` also for those that have vanished.
+/// The numbers that `here`, which the calling thread moves to, has for others; `None` also for those that have vanished.
 fn numbers(host: &OwnedFd, here: &Netns, others: &[&Netns]) -> Result<Vec<Option<i32>>, KernelError> {
     let Some(own) = open_place(host, here)? else { return Ok(vec![None; others.len()]) };
-    let mut socket = netns::socket_in(&own)?;
+    netns::enter(&own)?;
+    let mut socket = netns::open_socket()?;
     let mut numbers = Vec::with_capacity(others.len());
     for chunk in others.chunks(OPEN_AT_ONCE) {
         let fds = chunk.iter().map(|other| open_place(host, other)).collect::<Result<Vec<_>, _>>()?;
