@@ -45,6 +45,7 @@ mod nursery;
 mod park;
 mod patience;
 mod peers;
+mod porter;
 mod privilege;
 mod procfs;
 mod read;
@@ -118,6 +119,8 @@ pub struct Live {
     directory_ready: bool,
     dying: dying::Dying,
     nursery: Option<nursery::Nursery>,
+    /// Who opens sockets in namespaces, from the first one on.
+    porter: Option<porter::Porter>,
     fresh: fresh::Fresh,
     /// What has been begun to be read before anything was changed.
     ahead: Mutex<Option<ahead::Ahead>>,
@@ -135,7 +138,7 @@ impl Live {
 
     fn of(host: OwnedFd, fresh: fresh::Fresh) -> Self {
         let (dying, ahead) = (dying::Dying::default(), Mutex::default());
-        Self { host, directory_ready: false, dying, nursery: None, fresh, ahead, procfs: None }
+        Self { host, directory_ready: false, dying, nursery: None, porter: None, fresh, ahead, procfs: None }
     }
 
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
@@ -188,6 +191,18 @@ impl Live {
             self.dying.add(fd, name, ends);
         }
         Ok(())
+    }
+
+    /// A route socket that belongs to a namespace.
+    fn socket_in(&mut self, netns: &OwnedFd) -> Result<netlink::RouteSocket, KernelError> {
+        self.porter = self.porter.take().or_else(|| porter::Porter::begin(&self.host));
+        if let Some(porter) = &self.porter
+            && let Some(socket) = porter.socket_in(netns.try_clone().map_err(netns::not_held)?)
+        {
+            return socket;
+        }
+        self.porter = None;
+        netns::socket_in(netns)
     }
 
     /// A `/proc` for a namespace that has just been made.

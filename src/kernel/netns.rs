@@ -178,6 +178,11 @@ fn is_own(netns: impl AsFd) -> bool {
     own().is_ok_and(|own| identity(own.as_fd()).is_some_and(|own| Some(own) == identity(netns.as_fd())))
 }
 
+/// Why a namespace cannot be held on to.
+pub fn not_held(error: io::Error) -> KernelError {
+    KernelError::io("cannot hold on to a namespace", error)
+}
+
 /// A route socket that belongs to a namespace.
 pub fn socket_in(netns: impl AsFd) -> Result<RouteSocket, KernelError> {
     in_netns(netns, open_socket)

@@ -446,7 +446,8 @@ impl<'a> Run<'a> {
 
     fn connect(&mut self) -> Result<(), KernelError> {
         if self.socket.is_none() {
-            self.socket = Some(netns::socket_in(self.enter()?)?);
+            let netns = self.enter()?.try_clone().map_err(netns::not_held)?;
+            self.socket = Some(self.live.socket_in(&netns)?);
         }
         Ok(())
     }
