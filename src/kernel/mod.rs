@@ -228,7 +228,9 @@ impl Kernel for Live {
     }
 
     fn read_anew(&mut self) {
-        self.ahead = Mutex::default();
+        let ahead = self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // One that went on would hold on to namespaces that go.
+        drop(ahead.and_then(ahead::Ahead::end));
     }
 
     fn another(&self) -> Option<Box<dyn Kernel + Send>> {

@@ -106,7 +106,7 @@ fn places(
     request: &ReadRequest,
 ) -> Result<Places, KernelError> {
     let is_plain = request.places.is_none() && !request.whole && request.devices.is_empty();
-    if let Some(places) = ahead.filter(|_| is_plain).and_then(Ahead::end) {
+    if let Some(places) = ahead.and_then(Ahead::end).filter(|_| is_plain) {
         return ahead::complete((host, fresh), places, request);
     }
     let places = match &request.places {
