@@ -62,10 +62,12 @@ impl Holder {
         if whole { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Whether there is no such process any more, so that it surely holds nothing.
+    /// Whether there is no such process any more, so that it surely holds nothing. Of one that does not say in which process
+    /// namespace it is, that is not known.
     pub(super) fn is_gone(&self) -> bool {
-        let is_seen_from_here = self.pids.is_none() || self.pids == process_namespace();
-        is_seen_from_here && matches!(fs::exists(format!("/proc/{}", self.pid)), Ok(false))
+        self.pids.is_some()
+            && self.pids == process_namespace()
+            && matches!(fs::exists(format!("/proc/{}", self.pid)), Ok(false))
     }
 
     /// Whether it is on its way out, so that its lock is about to end.

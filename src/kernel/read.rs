@@ -110,10 +110,7 @@ fn places(
         return ahead::complete((host, fresh), places, request);
     }
     let places = match &request.places {
-        Some(wanted) => {
-            let named = wanted.keys().filter(|netns| **netns != Netns::Host).cloned();
-            std::iter::once(Netns::Host).chain(named).collect()
-        }
+        Some(wanted) => with_host(wanted.keys()),
         None => all_places()?,
     };
     let found = read_all((host, fresh), places.iter().collect(), request)?;
@@ -125,6 +122,12 @@ pub fn all_places() -> Result<Vec<Netns>, KernelError> {
     let mut places = vec![Netns::Host];
     places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into())));
     Ok(places)
+}
+
+/// These namespaces, and the host before all, which is always looked at.
+fn with_host<'a>(wanted: impl Iterator<Item = &'a Netns>) -> Vec<Netns> {
+    let named = wanted.filter(|netns| **netns != Netns::Host).cloned();
+    std::iter::once(Netns::Host).chain(named).collect()
 }
 
 /// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.
@@ -164,11 +167,10 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
 /// The links of the host and of these namespaces, peers found, and nothing else; of all named ones where it is not said
 /// of which.
 pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns, NetnsState)>, KernelError> {
-    let mut places = vec![Netns::Host];
-    match of {
-        Some(of) => places.extend(of.iter().filter(|netns| **netns != Netns::Host).cloned()),
-        None => places.extend(netns::names()?.into_iter().map(|name| Netns::Named(name.into()))),
-    }
+    let places = match of {
+        Some(of) => with_host(of.iter()),
+        None => all_places()?,
+    };
     let links = places.iter().map(|netns| (netns.clone(), Depth::Links)).collect();
     let request = ReadRequest { places: Some(links), ..ReadRequest::default() };
     let found = read_all((host, &Fresh::default()), places.iter().collect(), &request)?;
