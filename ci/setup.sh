@@ -26,6 +26,9 @@ package_of() {
     bird) echo bird2 ;;
     /usr/lib/frr/zebra) echo frr ;;
     /usr/lib/cni/bridge) echo containernetworking-plugins ;;
+    mn) echo mininet ;;
+    brctl) echo bridge-utils ;;
+    pipx) echo pipx ;;
     # Newer Debians have the client apart from the engine.
     docker) if apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; else echo docker.io; fi ;;
     esac
@@ -35,7 +38,7 @@ commands() {
     echo cc ip iptables unshare nsenter mount
     case $purpose in
     demo) ;;
-    bench) echo /usr/lib/cni/bridge ;;
+    bench) echo /usr/lib/cni/bridge mn brctl pipx ;;
     *) echo iptables-legacy nft conntrack sysctl setcap busybox dockerd runc docker bird /usr/lib/frr/zebra ;;
     esac
 }
@@ -109,6 +112,13 @@ rust() {
     done
 }
 
+# IfState is a Python program; nlink-lab is in no registry, and races where it is on the path.
+peers() {
+    folder=${CARGO_TARGET_DIR:-target}/peers
+    [ -x "$folder/bin/ifstatecli" ] || PIPX_HOME=$folder PIPX_BIN_DIR=$folder/bin pipx install ifstate >&2
+    command -v nlink-lab >/dev/null || echo "setup: nlink-lab is not on the path: the race goes without it" >&2
+}
+
 PATH=$PATH:/usr/sbin:/sbin
 rust
 if [ -n "$(missing)" ] && may_install; then
@@ -121,3 +131,4 @@ if [ -n "$(missing)" ]; then
     done
     exit 1
 fi
+[ "$purpose" != bench ] || peers

@@ -8,7 +8,7 @@ const ROUTERS: usize = 50;
 const LINKS: usize = 200;
 
 /// Bridges of a star, and how many namespaces each of them has.
-fn bridges_of(count: usize) -> (usize, usize) {
+pub fn bridges_of(count: usize) -> (usize, usize) {
     let bridges = if count <= PORTS { 1 } else { count / PORTS + 1 };
     (bridges, count.div_ceil(bridges))
 }
@@ -45,7 +45,8 @@ pub fn star(count: usize, edit: Edit) -> String {
     lab
 }
 
-fn address_in_star(at: usize, size: usize) -> String {
+/// The address of a namespace of a star.
+pub fn address_in_star(at: usize, size: usize) -> String {
     let place = at % size + 2;
     format!("10.{}.{}.{}", at / size, place >> 8, place & 255)
 }
@@ -92,27 +93,6 @@ pub fn star_by_commands(count: usize) -> String {
         );
     }
     (0..bridges).for_each(|bridge| _ = writeln!(script, "ip link set br{bridge} up"));
-    script
-}
-
-/// Nearly the same by the plugins that container engines use, which are started for each namespace and name the ports by
-/// themselves.
-pub fn star_by_plugins(count: usize, folder: &str) -> String {
-    let size = bridges_of(count).1;
-    let mut script = format!("set -e\nexport CNI_COMMAND=ADD CNI_IFNAME=eth0 CNI_PATH={folder}\n");
-    for at in 0..count {
-        let (bridge, address) = (at / size, address_in_star(at, size));
-        let addressing = format!(
-            r#"{{"type":"static","addresses":[{{"address":"{address}/16","gateway":"10.{bridge}.0.1"}}],"routes":[{{"dst":"0.0.0.0/0"}}]}}"#
-        );
-        _ = writeln!(
-            script,
-            r#"ip netns add n{at}
-CNI_CONTAINERID=n{at} CNI_NETNS=/run/netns/n{at} {folder}/bridge >/dev/null <<END
-{{"cniVersion":"0.4.0","name":"race","type":"bridge","bridge":"br{bridge}","isGateway":true,"ipam":{addressing}}}
-END"#
-        );
-    }
     script
 }
 

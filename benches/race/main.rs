@@ -4,6 +4,7 @@
 
 mod labs;
 mod measure;
+mod peers;
 mod works;
 
 use std::{
@@ -85,8 +86,8 @@ fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> 
         measure::run(&borrowed(before))?;
         thread::sleep(SETTLES);
     }
-    for _ in 0..rounds {
-        for (runner, runs) in work.runners.iter().zip(&mut runs) {
+    for round in 0..rounds {
+        for (runner, runs) in work.runners.iter().zip(&mut runs).filter(|(runner, _)| round == 0 || !runner.is_slow) {
             runs.push(once(work, runner, &mut network, tools)?);
         }
     }

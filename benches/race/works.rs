@@ -1,11 +1,9 @@
 //! What is raced for: each work with those who do it, and what has to come of it.
 
-use std::path::Path;
-
-use super::labs::{self, Edit};
-
-/// Where the plugins of container engines are.
-const PLUGINS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
+use super::{
+    labs::{self, Edit},
+    peers::{self, NlinkLab},
+};
 
 /// A command, by its words.
 pub type Words = Vec<String>;
@@ -21,6 +19,8 @@ pub struct Runner {
     pub after: Vec<Words>,
     /// Whether it gives the same names as the others.
     pub alike: bool,
+    /// Whether it takes so long that one round has to do.
+    pub is_slow: bool,
 }
 
 /// A work.
@@ -46,13 +46,14 @@ pub struct Tools {
 
 impl Tools {
     /// Writes a file and gives its path.
-    fn file(&self, name: &str, text: &str) -> std::io::Result<String> {
+    pub fn file(&self, name: &str, text: &str) -> std::io::Result<String> {
         let path = format!("{}/{name}", self.folder);
         std::fs::write(&path, text)?;
         Ok(path)
     }
 
-    fn floor(&self, words: &str) -> Words {
+    /// The floor, with its words.
+    pub fn floor(&self, words: &str) -> Words {
         std::iter::once(&*self.floor).chain(words.split(' ')).map(str::to_owned).collect()
     }
 
@@ -67,8 +68,8 @@ impl Tools {
 }
 
 /// A runner that nothing has to be done for.
-fn bare(name: &'static str, does: Words, after: Vec<Words>) -> Runner {
-    Runner { name, before: Vec::new(), does, after, alike: true }
+pub fn bare(name: &'static str, does: Words, after: Vec<Words>) -> Runner {
+    Runner { name, before: Vec::new(), does, after, alike: true, is_slow: false }
 }
 
 fn work(name: impl Into<String>, runners: Vec<Runner>) -> Work {
@@ -91,16 +92,18 @@ pub fn all(tools: &Tools) -> std::io::Result<Vec<Work>> {
     works.push(Work { around, ..work("plan without a change, star-1000", readers) });
     let destroy = tools.netwright("destroy", "race");
     let by_floor = vec![tools.floor("star 1000")];
-    works.push(Work {
-        watched: true,
-        ..work(
-            "destroy star-1000",
-            vec![
-                Runner { before: by_floor.clone(), ..bare("floor", tools.floor("gone"), Vec::new()) },
-                Runner { before: applied.clone(), ..bare("netwright", destroy, Vec::new()) },
-            ],
-        )
-    });
+    let mut destroyers = vec![
+        Runner { before: by_floor.clone(), ..bare("floor", tools.floor("gone"), Vec::new()) },
+        Runner { before: applied.clone(), ..bare("netwright", destroy, Vec::new()) },
+    ];
+    if let Some(nlink_lab) = NlinkLab::find(tools, 1000)? {
+        let around = Some((nlink_lab.deploys(), nlink_lab.destroys()));
+        let reader = bare("nlink-lab", nlink_lab.checks(), Vec::new());
+        works.push(Work { around, ..work("the same, a star of nlink-lab's", vec![reader]) });
+        let before = vec![nlink_lab.deploys()];
+        destroyers.push(Runner { before, ..bare("nlink-lab", nlink_lab.destroys(), Vec::new()) });
+    }
+    works.push(Work { watched: true, ..work("destroy star-1000", destroyers) });
     let edited = tools.file("edited.yaml", &labs::star(1000, Edit { mtu: Some(1400), ..Edit::default() }))?;
     let edit = tools.netwright("apply", &edited);
     works.push(work(
@@ -155,16 +158,10 @@ fn star(tools: &Tools, count: usize) -> std::io::Result<Work> {
     }
     if count == 100 {
         let script = tools.file("star-commands.sh", &labs::star_by_commands(count))?;
-        runners.push(bare("ip, one command at a time", vec!["sh".to_owned(), script], gone.clone()));
-        let plugins = PLUGINS.iter().find(|folder| Path::new(folder).join("bridge").exists());
-        if let Some(folder) = plugins {
-            let script = tools.file("star-plugins.sh", &labs::star_by_plugins(count, folder))?;
-            let does = vec!["sh".to_owned(), script];
-            // The plugin has the host forward, which namespaces that are made later would inherit.
-            let forget = ["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"].map(str::to_owned).to_vec();
-            let after = gone.into_iter().chain([forget]).collect();
-            runners.push(Runner { alike: false, ..bare("CNI's bridge plugin", does, after) });
-        }
+        runners.push(bare("ip, one command at a time", vec!["sh".to_owned(), script], gone));
+    }
+    if !takes_long {
+        runners.extend(peers::of_star(tools, count)?);
     }
     Ok(Work { compared: true, takes_long, ..work(format!("apply star-{count}"), runners) })
 }
