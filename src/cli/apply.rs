@@ -7,7 +7,7 @@ use super::{
     args::{self, Running},
     inherited,
     interrupt::Watch,
-    load, out, plan,
+    leave, load, out, plan,
     run::Run,
     session::{Ahead, Session, is_stopped, live},
 };
@@ -58,6 +58,7 @@ pub fn run(args: &args::Apply) -> Result<Exit, Failure> {
         approved: None,
     };
     let done = job.run(ahead, &args.running)?;
+    leave(job);
     Ok(if args.planning.detailed_exitcode && done == Done::Changed { Exit::Differs } else { Exit::Done })
 }
 
@@ -185,6 +186,7 @@ impl Job {
         }
         drop(turn);
         self.say_complete(&prepared).map_err(Failure::after_the_run)?;
+        leave(prepared);
         Ok(if empty { Done::Nothing } else { Done::Changed })
     }
 

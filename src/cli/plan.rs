@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Exit, Failure,
     args::{self, Planning},
-    load, out,
+    leave, load, out,
     session::{Ahead, Session, live},
 };
 use crate::{
@@ -51,7 +51,9 @@ pub fn run(args: &args::Plan) -> Result<Exit, Failure> {
     } else if !args.planning.json && !prepared.plan.is_empty() {
         out::line(format_args!("\n{}", words::NOT_SAVED))?;
     }
-    Ok(exit(&prepared.plan, args.planning.detailed_exitcode))
+    let exit = exit(&prepared.plan, args.planning.detailed_exitcode);
+    leave((prepared, snapshot, topology));
+    Ok(exit)
 }
 
 /// What the flags say of the plan.

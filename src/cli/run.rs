@@ -1,6 +1,6 @@
 //! Carrying out a plan: as a whole, or not at all.
 
-use super::{Failure, apply::Job, out, part::Part, session::Session};
+use super::{Failure, apply::Job, leave, out, part::Part, session::Session};
 use crate::{
     diff::Choices,
     exec::{
@@ -99,7 +99,10 @@ impl Run<'_> {
             let next = self.job.next(self.session, planned);
             let mut transaction = self.session.begin(prepared, next)?;
             let (events, why, transient, has_flushed) = match self.attempt(&mut transaction, prepared) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    leave(transaction);
+                    return Ok(());
+                }
                 Err(Stop::Left(what)) => return Err(left(&what)),
                 Err(Stop::Failed { events, why, transient, has_flushed }) => (events, why, transient, has_flushed),
             };
@@ -128,6 +131,7 @@ impl Run<'_> {
         let (ends, there, seen) = self.complete(transaction, prepared, parts)?;
         let next = self.job.next(self.session, there);
         transaction.end(self.session.kernel(), &ends, next, Some(&seen))?;
+        leave((ends, seen));
         Ok(())
     }
 

@@ -43,8 +43,8 @@ pub struct Session {
     memo: Option<Memo>,
     /// A run that did not come to its end, or has not yet.
     older: Option<Journal>,
-    /// What is there because of the last apply, or because of that run.
-    made: Made,
+    /// What is there because of the last apply or because of that run, where there is one.
+    made: Option<Made>,
 }
 
 impl Session {
@@ -57,21 +57,21 @@ impl Session {
 
     /// Some kernel, for whoever holds the locks before anything is recalled: see [`Session::recover`].
     pub fn with(kernel: Box<dyn Kernel>, name: TopologyName) -> Self {
-        Self { kernel, name, memo: None, older: None, made: Made::default() }
+        Self { kernel, name, memo: None, older: None, made: None }
     }
 
     /// Reads what other runs have left: it may have changed while their end was waited for.
     fn recall(&mut self) -> Result<(), Failure> {
         self.memo = memo::load(&self.name);
         self.older = Journal::load(&self.name).map_err(Failure::new)?;
-        let mut made = self.memo.as_ref().map_or(NOTHING.clone(), |memo| memo.made.clone());
+        self.made = None;
         if let Some(Journal { next: Next::Store(then), .. }) = &self.older {
+            let mut made = self.made().clone();
             made.addresses.extend(then.made.addresses.iter().cloned());
             made.addresses.sort();
             made.addresses.dedup();
-            made = made.beside(&then.made);
+            self.made = Some(made.beside(&then.made));
         }
-        self.made = made;
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Session {
 
     /// What the last apply made, as far as it is remembered.
     pub fn made(&self) -> &Made {
-        &self.made
+        self.made.as_ref().or(self.memo.as_ref().map(|memo| &memo.made)).unwrap_or(&NOTHING)
     }
 
     /// Reads the kernel and makes the plan.

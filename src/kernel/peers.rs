@@ -13,8 +13,9 @@ use crate::model::snapshot::NetnsState;
 /// One namespace as it was read.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// Its state; the peers' namespaces are filled in by [`resolve`].
-    pub state: NetnsState,
+    /// Its state; the peers' namespaces are filled in by [`resolve`]. In a box, since a reading is moved from list to list:
+    /// of a thousand namespaces those moves touched 5 MB.
+    pub state: Box<NetnsState>,
     /// Its veths.
     pub veths: Vec<Veth>,
     /// The number that it has for the host.
@@ -26,6 +27,7 @@ impl Reading {
     pub fn new(mut seen: Vec<Seen>) -> Self {
         seen.sort_unstable_by_key(|link| link.state.index);
         let mut reading = Self::default();
+        reading.state.links.reserve_exact(seen.len());
         for (place, link) in seen.into_iter().enumerate() {
             if link.state.peer.is_some() {
                 reading.veths.push(Veth { place, nsid: link.peer_nsid });
@@ -135,7 +137,7 @@ mod tests {
     fn reading(host_nsid: Option<i32>, ends: &[(u32, u32, Option<i32>)]) -> Reading {
         let links = ends.iter().map(|&(index, peer, _)| veth(index, peer)).collect();
         let veths = ends.iter().enumerate().map(|(place, &(.., nsid))| Veth { place, nsid }).collect();
-        Reading { state: NetnsState { links, ..Default::default() }, veths, host_nsid }
+        Reading { state: Box::new(NetnsState { links, ..Default::default() }), veths, host_nsid }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One reading of the kernel: the host and every named namespace.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::{AsFd, OwnedFd},
     sync::{Mutex, PoisonError},
@@ -37,7 +38,6 @@ const OPEN_AT_ONCE: usize = 200;
 
 /// What became of one name.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are namespaces, so that a box would only cost")]
 pub enum Found {
     /// It is a namespace.
     Namespace(Reading),
@@ -55,7 +55,7 @@ pub fn snapshot(
     request: &ReadRequest,
 ) -> Result<Snapshot, KernelError> {
     let mut snapshot = Snapshot { borrowed: borrow::all()?, ..Snapshot::default() };
-    let request = &with_borrowed(request, &snapshot);
+    let request = &*with_borrowed(request, &snapshot);
     let (mut present, mut readings) = (Vec::new(), Vec::new());
     for (place, found) in places((host, fresh), ahead, request)? {
         match (place, found) {
@@ -71,7 +71,7 @@ pub fn snapshot(
     }
     snapshot.aliases = set_aliases_aside(&mut present, &mut readings);
     fill_peers(host, &present, &mut readings)?;
-    snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect();
+    snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, *reading.state)).collect();
     if !request.whole {
         snapshot.namespaces.values_mut().for_each(NetnsState::hide_parked);
     }
@@ -131,10 +131,12 @@ fn with_host<'a>(wanted: impl Iterator<Item = &'a Netns>) -> Vec<Netns> {
 }
 
 /// What is asked for, and the live values of all that is borrowed, since those can be given back by their record alone.
-fn with_borrowed(request: &ReadRequest, snapshot: &Snapshot) -> ReadRequest {
-    let mut request = request.clone();
-    let borrowed = snapshot.borrowed.keys().filter(|key| key.starts_with("net/")).cloned();
-    request.sysctls.entry(Netns::Host).or_default().extend(borrowed);
+fn with_borrowed<'a>(request: &'a ReadRequest, snapshot: &Snapshot) -> Cow<'a, ReadRequest> {
+    let mut borrowed = snapshot.borrowed.keys().filter(|key| key.starts_with("net/")).cloned().peekable();
+    let mut request = Cow::Borrowed(request);
+    if borrowed.peek().is_some() {
+        request.to_mut().sysctls.entry(Netns::Host).or_default().extend(borrowed);
+    }
     request
 }
 
@@ -157,6 +159,9 @@ fn set_aliases_aside(present: &mut Vec<Netns>, readings: &mut Vec<Reading>) -> B
         let Some(first) = places.iter().rev().max_by_key(fits) else { continue };
         let others = places.iter().filter(|place| *place != first).map(|place| present[*place].to_string());
         aliases.extend(others.map(|name| (name, present[*first].clone())));
+    }
+    if aliases.is_empty() {
+        return aliases;
     }
     let is_alias = |netns: &Netns| matches!(netns, Netns::Named(name) if aliases.contains_key(name.as_str()));
     let both = std::mem::take(present).into_iter().zip(std::mem::take(readings));
@@ -184,7 +189,7 @@ pub fn links(host: &OwnedFd, of: Option<&BTreeSet<Netns>>) -> Result<Vec<(Netns,
         .unzip();
     set_aliases_aside(&mut present, &mut readings);
     fill_peers(host, &present, &mut readings)?;
-    Ok(present.into_iter().zip(readings).map(|(place, reading)| (place, reading.state)).collect())
+    Ok(present.into_iter().zip(readings).map(|(place, reading)| (place, *reading.state)).collect())
 }
 
 /// Reads every place, in their order.
@@ -257,7 +262,7 @@ pub fn read_place(
     let depth = request.depth(place);
     if depth <= Some(Depth::Inode) {
         let state = NetnsState { inode: netns::inode(fd)?, ..NetnsState::default() };
-        return Ok(Found::Namespace(Reading { state, ..Reading::default() }));
+        return Ok(Found::Namespace(Reading { state: Box::new(state), ..Reading::default() }));
     }
     match netns::enter(fd) {
         // A namespace of another kind, such as of processes.

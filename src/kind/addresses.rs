@@ -1,6 +1,6 @@
 //! The addresses of a device: which of them a file judges, what differs, and the ops that close the gap.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use ipnet::IpNet;
 
@@ -91,7 +91,7 @@ impl Addresses {
     pub fn compare<'a>(
         before: Option<&'a Self>,
         after: Option<&'a Self>,
-        name: impl Into<String>,
+        name: impl Into<Cow<'static, str>>,
         comparison: &mut Comparison,
     ) {
         let some = |nets: &'a BTreeSet<IpNet>| Some(nets).filter(|nets| !nets.is_empty());

@@ -1,6 +1,8 @@
 //! What `net.ipv4.conf.DEVICE` and `net.ipv6.conf.DEVICE` say of one device of ours. It dies with the device, so that
 //! nothing has to be given back; it comes with every dump of links, so that it costs nothing to read.
 
+use std::borrow::Cow;
+
 use super::{
     steps::{Stage, Steps},
     sysctl,
@@ -84,7 +86,7 @@ impl Conf {
     }
 
     /// What differs; `name` makes an attribute's name of what it is.
-    pub fn compare<N: Into<String>>(
+    pub fn compare<N: Into<Cow<'static, str>>>(
         has: Option<&Self>,
         wants: Option<&Self>,
         name: impl Fn(&'static str) -> N,

@@ -3,7 +3,10 @@
 
 mod gather;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::Hash,
+};
 
 use foldhash::HashMap;
 
@@ -12,7 +15,7 @@ use crate::{
     model::{Address, Mark, Netns, Snapshot, TopologyName, mark::PARK_GROUP},
     op::{Batch, LinkChange, LinkRef, Op, Step},
 };
-use gather::gather;
+use gather::Gathering;
 
 /// When an op runs. Deletes come first, so that names, subnets and ports are free for what is made; within a stage the
 /// order is that of the plan.
@@ -73,6 +76,9 @@ pub enum Stage {
     DropLink,
 }
 
+/// Ops of each stage, in the order of the plan, with where they run.
+type Staged = BTreeMap<Stage, Vec<(Netns, Step)>>;
+
 /// The ops of a plan while they are gathered.
 #[derive(Debug)]
 pub struct Steps<'a> {
@@ -80,7 +86,8 @@ pub struct Steps<'a> {
     pub topology: &'a TopologyName,
     /// What the kernel said.
     pub snapshot: &'a Snapshot,
-    staged: Vec<(Stage, Netns, Step)>,
+    /// Stage by stage, which is half of bringing them in order.
+    staged: Staged,
     /// The devices as they will be, by namespace and name.
     devices: HashMap<Netns, HashMap<String, u32>>,
     next_index: u32,
@@ -114,7 +121,7 @@ impl<'a> Steps<'a> {
             highest = state.links.iter().map(|link| link.index).fold(highest, u32::max);
             highest = state.parked.iter().map(|link| link.index).fold(highest, u32::max);
         }
-        let (staged, parting, missing) = (Vec::new(), Vec::new(), Vec::new());
+        let (staged, parting, missing) = (Staged::new(), Vec::new(), Vec::new());
         Self { topology, snapshot, staged, devices, next_index: highest + 1, parting, missing }
     }
 
@@ -163,7 +170,7 @@ impl<'a> Steps<'a> {
 
     /// Adds an op.
     pub fn push(&mut self, stage: Stage, netns: &Netns, address: &Address, op: Op) {
-        self.staged.push((stage, netns.clone(), Step { address: address.clone(), op }));
+        self.staged.entry(stage).or_default().push((netns.clone(), Step { address: address.clone(), op }));
     }
 
     /// Sets a device aside, for whatever comes in its place: a run that fails takes it up again as it is. It is deleted
@@ -230,16 +237,23 @@ impl<'a> Steps<'a> {
 
     /// The ops so far, with where they run.
     pub fn ops(&self) -> impl Iterator<Item = (&Netns, &Op)> {
-        self.staged.iter().map(|(_, netns, step)| (netns, &step.op))
+        self.staged.values().flatten().map(|(netns, step)| (netns, &step.op))
     }
 
     /// The ops in order, those of one stage and namespace together: those that make the change, and those that end it, of
     /// which none can be taken back.
     pub fn into_batches(self) -> (Vec<Batch>, Vec<Batch>) {
-        let (ends, makes): (Vec<_>, Vec<_>) =
-            self.staged.into_iter().partition(|(stage, ..)| *stage >= Stage::DropNetns);
-        (together(gather(makes)), together(ends))
+        let mut makes = self.staged;
+        let ends = makes.split_off(&Stage::DropNetns);
+        let gathering = Gathering::of(&makes);
+        let makes =
+            one_by_one(makes).map(|(stage, netns, step)| (gathering.stage(stage, &netns, &step.op), netns, step));
+        (together(makes), together(one_by_one(ends)))
     }
+}
+
+fn one_by_one(staged: Staged) -> impl Iterator<Item = (Stage, Netns, Step)> {
+    staged.into_iter().flat_map(|(stage, ops)| ops.into_iter().map(move |(netns, step)| (stage, netns, step)))
 }
 
 /// Whether an op brings something that what goes could be in the way of.
@@ -262,9 +276,9 @@ fn places<'a>(netns: &'a Netns, op: &'a Op) -> impl Iterator<Item = &'a Netns> {
 }
 
 /// The ops of each stage and namespace in one batch, stage after stage.
-pub fn together<S: Ord + Copy>(staged: Vec<(S, Netns, Step)>) -> Vec<Batch> {
+pub fn together<S: Ord + Hash + Copy>(staged: impl IntoIterator<Item = (S, Netns, Step)>) -> Vec<Batch> {
     let mut groups: BTreeMap<S, Vec<Batch>> = BTreeMap::new();
-    let mut places: BTreeMap<(S, Netns), usize> = BTreeMap::new();
+    let mut places: HashMap<(S, Netns), usize> = HashMap::default();
     for (stage, netns, step) in staged {
         let group = groups.entry(stage).or_default();
         let place = *places.entry((stage, netns.clone())).or_insert_with(|| {

@@ -1,5 +1,7 @@
 //! What differs between the file and the kernel, as data: the parts of a plan.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,7 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttributeChange {
     /// Its name, such as `mtu` or `web:eth0.addresses`.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// The value in the kernel; `None` where there is none.
     pub before: Option<Value>,
     /// The value in the file; `None` where it goes.
@@ -85,9 +87,9 @@ impl From<&Diagnostic> for Finding {
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'a>(pub &'a str, pub &'a str);
 
-impl From<Named<'_>> for String {
+impl From<Named<'_>> for Cow<'static, str> {
     fn from(Named(part, attribute): Named<'_>) -> Self {
-        format!("{part}.{attribute}")
+        format!("{part}.{attribute}").into()
     }
 }
 
@@ -132,14 +134,14 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares one attribute that the kernel can change in place.
-    pub fn attribute(&mut self, name: impl Into<String>, before: Option<Value>, after: Option<Value>) {
-        self.push(name.into(), before, after, false, None);
+    pub fn attribute(&mut self, name: impl Into<Cow<'static, str>>, before: Option<Value>, after: Option<Value>) {
+        self.push(name, before, after, false, None);
     }
 
     /// The same by what the attribute is in truth, of which a value is made where it differs.
     pub fn of<T: PartialEq>(
         &mut self,
-        name: impl Into<String>,
+        name: impl Into<Cow<'static, str>>,
         before: Option<T>,
         after: Option<T>,
         value: impl Fn(T) -> Value,
@@ -147,32 +149,32 @@ impl Comparison {
         if before == after {
             self.unchanged += usize::from(before.is_some());
         } else {
-            self.push(name.into(), before.map(&value), after.map(&value), false, None);
+            self.push(name, before.map(&value), after.map(&value), false, None);
         }
     }
 
     /// Compares one attribute whose change makes the thing anew.
-    pub fn forcing(&mut self, name: impl Into<String>, before: Option<Value>, after: Option<Value>) {
-        self.push(name.into(), before, after, true, None);
+    pub fn forcing(&mut self, name: impl Into<Cow<'static, str>>, before: Option<Value>, after: Option<Value>) {
+        self.push(name, before, after, true, None);
     }
 
     /// Compares what a resource is told by: shown only where it differs, since its address says it already.
     pub fn identity<T: PartialEq + Into<Value>>(
         &mut self,
-        name: impl Into<String>,
+        name: impl Into<Cow<'static, str>>,
         before: Option<T>,
         after: Option<T>,
         forces: bool,
     ) {
         if before.is_some() && after.is_some() && before != after {
-            self.push(name.into(), before.map(Into::into), after.map(Into::into), forces, None);
+            self.push(name, before.map(Into::into), after.map(Into::into), forces, None);
         }
     }
 
     /// Adds an attribute with a few words on it, whether or not it differs.
     pub fn noted(
         &mut self,
-        name: impl Into<String>,
+        name: impl Into<Cow<'static, str>>,
         before: Option<Value>,
         after: Option<Value>,
         note: impl Into<String>,
@@ -186,13 +188,20 @@ impl Comparison {
         });
     }
 
-    fn push(&mut self, name: String, before: Option<Value>, after: Option<Value>, forces: bool, note: Option<String>) {
+    fn push(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        before: Option<Value>,
+        after: Option<Value>,
+        forces: bool,
+        note: Option<String>,
+    ) {
         if before == after {
             self.unchanged += usize::from(before.is_some());
             return;
         }
         let forces_replacement = forces && before.is_some() && after.is_some();
-        self.changes.push(AttributeChange { name, before, after, forces_replacement, note });
+        self.changes.push(AttributeChange { name: name.into(), before, after, forces_replacement, note });
     }
 
     /// Whether the two states are alike.

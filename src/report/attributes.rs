@@ -1,10 +1,12 @@
 //! The inside of a block: one resource's attributes as they were, as they will be, or as both.
 
+use std::sync::LazyLock;
+
 use similar::{Algorithm, DiffOp, capture_diff_slices, group_diff_ops};
 
 use crate::{
     plan::{AttributeChange, Change, Value},
-    report::style::{DIM, GREEN, RED, YELLOW, clean, count, paint, quote},
+    report::style::{DIM, GREEN, RED, YELLOW, clean, count, paint, push_quoted},
 };
 
 /// How many unchanged elements of a list are shown on each side of a changed one.
@@ -25,29 +27,45 @@ pub fn block(change: &Change, out: &mut String) {
 
 /// One attribute: a line, or several for a list.
 fn line(attribute: &AttributeChange, width: usize, out: &mut String) {
-    let (symbol, value) = match (&attribute.before, &attribute.after) {
+    let symbol = match (&attribute.before, &attribute.after) {
         (None, None) => return,
-        (None, Some(after)) => (Some(Symbol::Plus), whole(after, Symbol::Plus)),
-        (Some(before), None) => (Some(Symbol::Minus), whole(before, Symbol::Minus)),
-        (Some(before), Some(after)) if before == after => (None, inline(after)),
-        (Some(Value::List(before)), Some(Value::List(after))) => (Some(Symbol::Tilde), difference(before, after)),
-        (Some(before), Some(after)) => {
-            let arrow = paint(YELLOW, "->");
-            (Some(Symbol::Tilde), format!("{} {arrow} {}", inline(before), inline(after)))
-        }
+        (None, Some(_)) => Symbol::Plus,
+        (Some(_), None) => Symbol::Minus,
+        (Some(before), Some(after)) if before == after => Symbol::None,
+        (Some(_), Some(_)) => Symbol::Tilde,
     };
-    let symbol = symbol.map_or_else(|| " ".to_owned(), Symbol::painted);
-    out.push_str(&format!("{INDENT}{symbol} {:width$} = {value}{}\n", clean(&attribute.name), comment(attribute)));
+    out.push_str(INDENT);
+    symbol.push_to(out);
+    let name = clean(&attribute.name);
+    out.extend([" ", &name]);
+    out.extend(std::iter::repeat_n(' ', width.saturating_sub(name.chars().count())));
+    out.push_str(" = ");
+    match (&attribute.before, &attribute.after) {
+        (None, Some(value)) | (Some(value), None) => whole(value, symbol, out),
+        (Some(before), Some(after)) if before == after => push_inline(after, out),
+        (Some(Value::List(before)), Some(Value::List(after))) => difference(before, after, out),
+        (Some(before), Some(after)) => {
+            push_inline(before, out);
+            out.push_str(&format!(" {} ", paint(YELLOW, "->")));
+            push_inline(after, out);
+        }
+        (None, None) => {}
+    }
+    comment(attribute, out);
+    out.push('\n');
 }
 
 /// What follows the value: why it matters.
-fn comment(attribute: &AttributeChange) -> String {
+fn comment(attribute: &AttributeChange, out: &mut String) {
     let note = attribute.note.as_deref().map(clean).unwrap_or_default().replace('\n', " ");
     match (attribute.forces_replacement, note.is_empty()) {
-        (false, true) => String::new(),
-        (false, false) => format!(" {}", paint(DIM, format_args!("# {note}"))),
-        (true, true) => format!(" {}", paint(RED, "# forces replacement")),
-        (true, false) => format!(" {}{}", paint(RED, "# forces replacement"), paint(DIM, format_args!("; {note}"))),
+        (false, true) => {}
+        (false, false) => out.push_str(&format!(" {}", paint(DIM, format_args!("# {note}")))),
+        (true, true) => out.push_str(&format!(" {}", paint(RED, "# forces replacement"))),
+        (true, false) => {
+            let note = paint(DIM, format_args!("; {note}")).to_string();
+            out.push_str(&format!(" {}{note}", paint(RED, "# forces replacement")));
+        }
     }
 }
 
@@ -57,41 +75,59 @@ enum Symbol {
     Plus,
     Tilde,
     Minus,
+    None,
 }
 
 impl Symbol {
-    fn painted(self) -> String {
-        match self {
-            Self::Plus => paint(GREEN, "+"),
-            Self::Tilde => paint(YELLOW, "~"),
-            Self::Minus => paint(RED, "-"),
-        }
+    fn push_to(self, out: &mut String) {
+        static PAINTED: LazyLock<[String; 3]> =
+            LazyLock::new(|| [(GREEN, "+"), (YELLOW, "~"), (RED, "-")].map(|(style, it)| paint(style, it).to_string()));
+        let [plus, tilde, minus] = &*PAINTED;
+        out.push_str(match self {
+            Self::Plus => plus,
+            Self::Tilde => tilde,
+            Self::Minus => minus,
+            Self::None => " ",
+        });
     }
 }
 
 /// A value on one line.
 pub fn inline(value: &Value) -> String {
+    let mut out = String::new();
+    push_inline(value, &mut out);
+    out
+}
+
+fn push_inline(value: &Value, out: &mut String) {
     match value {
-        Value::Bool(on) => on.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::Text(text) => quote(text),
-        Value::List(items) => format!("[{}]", items.iter().map(|i| quote(i)).collect::<Vec<_>>().join(", ")),
+        Value::Bool(on) => out.push_str(if *on { "true" } else { "false" }),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Text(text) => push_quoted(out, text),
+        Value::List(items) => {
+            out.push('[');
+            for (place, item) in items.iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                push_quoted(out, item);
+            }
+            out.push(']');
+        }
     }
 }
 
 /// A value that comes or goes whole.
-fn whole(value: &Value, symbol: Symbol) -> String {
+fn whole(value: &Value, symbol: Symbol, out: &mut String) {
     match value {
         Value::List(items) if !items.is_empty() => {
-            brackets(|out| items.iter().for_each(|item| element(Some(symbol), item, out)))
+            brackets(out, |out| items.iter().for_each(|item| element(symbol, item, out)));
         }
-        other => inline(other),
+        other => push_inline(other, out),
     }
 }
 
 /// Two lists as one, its elements marked.
-fn difference(before: &[String], after: &[String]) -> String {
-    brackets(|out| {
+fn difference(before: &[String], after: &[String], out: &mut String) {
+    brackets(out, |out| {
         let operations = capture_diff_slices(Algorithm::Myers, before, after);
         let mut shown = 0;
         for group in group_diff_ops(operations, CONTEXT) {
@@ -104,30 +140,32 @@ fn difference(before: &[String], after: &[String]) -> String {
             }
         }
         hidden(before.len() - shown, out);
-    })
+    });
 }
 
 /// The elements of one run of a diff: what goes before what comes.
 fn elements(operation: &DiffOp, before: &[String], after: &[String], out: &mut String) {
     let (old, new) = (&before[operation.old_range()], &after[operation.new_range()]);
     if let DiffOp::Equal { .. } = operation {
-        old.iter().for_each(|item| element(None, item, out));
+        old.iter().for_each(|item| element(Symbol::None, item, out));
         return;
     }
-    old.iter().for_each(|item| element(Some(Symbol::Minus), item, out));
-    new.iter().for_each(|item| element(Some(Symbol::Plus), item, out));
+    old.iter().for_each(|item| element(Symbol::Minus, item, out));
+    new.iter().for_each(|item| element(Symbol::Plus, item, out));
 }
 
-fn brackets(fill: impl FnOnce(&mut String)) -> String {
-    let mut out = String::from("[\n");
-    fill(&mut out);
-    out.push_str(&format!("{INDENT}  ]"));
-    out
+fn brackets(out: &mut String, fill: impl FnOnce(&mut String)) {
+    out.push_str("[\n");
+    fill(out);
+    out.extend([INDENT, "  ]"]);
 }
 
-fn element(symbol: Option<Symbol>, item: &str, out: &mut String) {
-    let symbol = symbol.map_or_else(|| " ".to_owned(), Symbol::painted);
-    out.push_str(&format!("{INDENT}    {symbol} {},\n", quote(item)));
+fn element(symbol: Symbol, item: &str, out: &mut String) {
+    out.extend([INDENT, "    "]);
+    symbol.push_to(out);
+    out.push(' ');
+    push_quoted(out, item);
+    out.push_str(",\n");
 }
 
 fn hidden(elements: usize, out: &mut String) {
@@ -152,7 +190,9 @@ mod tests {
         let mut after = before.clone();
         after[10] = "10.9.0.1/24".to_owned();
         after.push("10.0.20.1/24".to_owned());
-        insta::assert_snapshot!(plain(&difference(&before, &after)), @r#"
+        let mut shown = String::new();
+        difference(&before, &after, &mut shown);
+        insta::assert_snapshot!(plain(&shown), @r#"
         [
                     # (7 unchanged elements hidden)
                     "10.0.7.1/24",
@@ -175,7 +215,9 @@ mod tests {
     #[test]
     fn the_end_of_a_list_is_counted_too() {
         let before = texts(&["a", "b", "c", "d", "e", "f"]);
-        let shown = plain(&difference(&before, &before[1..]));
+        let mut shown = String::new();
+        difference(&before, &before[1..], &mut shown);
+        let shown = plain(&shown);
         assert!(shown.contains("- \"a\"") && shown.contains("# (2 unchanged elements hidden)"), "{shown}");
     }
 
@@ -185,6 +227,8 @@ mod tests {
         assert_eq!(inline(&Value::Number(1500)), "1500");
         assert_eq!(inline(&Value::Text("4096\t6".into())), r#""4096\t6""#);
         assert_eq!(inline(&Value::List(texts(&["a", "b"]))), r#"["a", "b"]"#);
-        assert_eq!(plain(&whole(&Value::List(Vec::new()), Symbol::Plus)), "[]");
+        let mut shown = String::new();
+        whole(&Value::List(Vec::new()), Symbol::Plus, &mut shown);
+        assert_eq!(shown, "[]");
     }
 }

@@ -144,8 +144,8 @@ enum Tense {
 
 /// One resource: its headline, why and at what price, and its block.
 fn resource(change: &Change, tense: Tense, out: &mut String) {
-    let name = paint(BOLD, format_args!("  # {}", words::name(&change.address)));
-    out.push_str(&format!("{name} {}\n", fate(change.action, tense)));
+    let name = words::name(&change.address);
+    out.push_str(&format!("{} {}\n", paint(BOLD, format_args!("  # {name}")), fate(change.action, tense)));
     if let Some(reason) = &change.reason {
         out.push_str(&format!("  # (because {})\n", one_line(reason)));
     }

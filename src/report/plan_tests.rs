@@ -19,7 +19,7 @@ pub(crate) fn change(address: &str, action: Action, attributes: Vec<AttributeCha
 }
 
 pub(crate) fn attribute(name: &str, before: Option<Value>, after: Option<Value>) -> AttributeChange {
-    AttributeChange { name: name.to_owned(), before, after, forces_replacement: false, note: None }
+    AttributeChange { name: name.to_owned().into(), before, after, forces_replacement: false, note: None }
 }
 
 pub(crate) fn text(text: &str) -> Option<Value> {

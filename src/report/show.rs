@@ -1,6 +1,6 @@
 //! What `list` and `show` say about the topologies on this host.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -66,7 +66,7 @@ pub struct Resource {
     /// Which.
     pub address: Address,
     /// What it is like.
-    pub attributes: IndexMap<String, Value>,
+    pub attributes: IndexMap<Cow<'static, str>, Value>,
 }
 
 impl Resource {
@@ -124,11 +124,12 @@ fn tint(state: &State) -> anstyle::Style {
 pub fn show(lab: &Lab) -> String {
     let summary = &lab.summary;
     let standing = match &summary.state {
-        State::InSync => paint(GREEN, "in sync"),
+        State::InSync => paint(GREEN, "in sync".to_owned()),
         State::Drifted { differences } => {
-            paint(YELLOW, format_args!("drifted, {}; `netwright plan` shows what", count(*differences, "resource")))
+            let how_much = count(*differences, "resource");
+            paint(YELLOW, format!("drifted, {how_much}; `netwright plan` shows what"))
         }
-        State::Unknown { why } => paint(YELLOW, format_args!("unknown: {}", clean(why))),
+        State::Unknown { why } => paint(YELLOW, format!("unknown: {}", clean(why))),
     };
     let counts: Vec<_> = summary.counts.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| counted(*kind, *n)).collect();
     let mut out = format!("{}: {standing}\n", paint(BOLD, &summary.name));

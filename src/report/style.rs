@@ -1,7 +1,10 @@
 //! Colours, and text from outside made safe for a terminal. Everything here writes colours; `anstream` takes them out
 //! again for `-no-color`, `NO_COLOR`, a pipe or a file.
 
-use std::{borrow::Cow, fmt::Display};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+};
 
 use anstyle::{AnsiColor, Style};
 
@@ -26,8 +29,22 @@ pub fn without_colours() {
 }
 
 /// `text` in `style`.
-pub fn paint(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
+pub fn paint<T: Display>(style: Style, text: T) -> Painted<T> {
+    Painted { style, text }
+}
+
+/// A text in a style.
+#[derive(Debug, Clone, Copy)]
+pub struct Painted<T> {
+    style: Style,
+    text: T,
+}
+
+impl<T: Display> Display for Painted<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { style, text } = self;
+        write!(f, "{style}{text}{style:#}")
+    }
 }
 
 /// The symbol of an action, three columns wide and coloured as Terraform colours it.
@@ -43,7 +60,7 @@ pub fn symbol(action: Action) -> String {
 /// `text` without what a terminal would obey: the kernel takes an escape character in a device's name or alias, and
 /// foreign ones are quoted in messages.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c| is_unsafe(c) && c != '\n') {
+    if is_printable(text) || !text.contains(|c| is_unsafe(c) && c != '\n') {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
@@ -59,16 +76,30 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 /// `text` in double quotes, with the escapes of Terraform's language.
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
+    push_quoted(&mut quoted, text);
+    quoted
+}
+
+/// The same at the end of another text.
+pub fn push_quoted(quoted: &mut String, text: &str) {
     quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            c => push_escaped(&mut quoted, c),
+    if is_printable(text) && !text.contains(['"', '\\']) {
+        quoted.push_str(text);
+    } else {
+        for c in text.chars() {
+            match c {
+                '"' => quoted.push_str("\\\""),
+                '\\' => quoted.push_str("\\\\"),
+                c => push_escaped(quoted, c),
+            }
         }
     }
     quoted.push('"');
-    quoted
+}
+
+/// Whether it is of printable ASCII alone, as nearly all is.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Control characters, and the marks that turn the direction of writing.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// When an op of the way back runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Phase {
     /// Who needs what of the host again: what is changed without that being known could never be given back.
     RecordTake,

@@ -5,13 +5,11 @@ use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
 
-use super::Stage;
-use crate::{
-    model::Netns,
-    op::{Op, Step},
-};
+use super::{Stage, Staged};
+use crate::{model::Netns, op::Op};
 
-type Staged = (Stage, Netns, Step);
+/// The namespaces that come with some ops.
+pub struct Gathering(HashMap<Netns, Coming>);
 
 /// A namespace that comes.
 #[derive(Default)]
@@ -24,24 +22,25 @@ struct Coming {
     addresses: HashSet<IpAddr>,
 }
 
-/// Brings ops forward, or puts them off, to where the others of their namespace are. Nobody can tell: what is moved has to
-/// do with that namespace alone, in which nothing was before.
-pub fn gather(mut staged: Vec<Staged>) -> Vec<Staged> {
-    let coming = coming(&staged);
-    // Within a stage the order is that of before.
-    staged.sort_by_key(|(stage, ..)| *stage);
-    for (stage, netns, step) in &mut staged {
-        if let Some(place) = coming.get(netns) {
-            *stage = place.stage(*stage, &step.op);
-        }
+impl Gathering {
+    /// Of these ops.
+    pub fn of(staged: &Staged) -> Self {
+        Self(coming(staged))
     }
-    staged
+
+    /// Where an op is brought forward, or put off, to: where the others of its namespace are. Nobody can tell: what is moved has
+    /// to do with that namespace alone, in which nothing was before.
+    pub fn stage(&self, stage: Stage, netns: &Netns, op: &Op) -> Stage {
+        self.0.get(netns).map_or(stage, |place| place.stage(stage, op))
+    }
 }
 
-fn coming(staged: &[Staged]) -> HashMap<Netns, Coming> {
-    let created = staged.iter().filter(|(_, _, step)| matches!(step.op, Op::NetnsCreate { .. }));
-    let mut coming: HashMap<Netns, Coming> = created.map(|(_, netns, _)| (netns.clone(), Coming::default())).collect();
-    for (stage, netns, step) in staged {
+fn coming(staged: &Staged) -> HashMap<Netns, Coming> {
+    let created = staged.get(&Stage::NetnsCreate).into_iter().flatten();
+    let created = created.filter(|(_, step)| matches!(step.op, Op::NetnsCreate { .. }));
+    let mut coming: HashMap<Netns, Coming> = created.map(|(netns, _)| (netns.clone(), Coming::default())).collect();
+    let all = staged.iter().flat_map(|(stage, ops)| ops.iter().map(move |(netns, step)| (stage, netns, step)));
+    for (stage, netns, step) in all {
         match &step.op {
             Op::VethCreate { peer_netns, .. } if peer_netns != netns => {
                 if let Some(peer) = coming.get_mut(peer_netns) {
