@@ -78,17 +78,40 @@ fn floor() -> io::Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// Every runner in turn, so often; what each of them took.
+/// Every runner in turn, so often; what each of them took. Others that cannot do it here, such as without the machine's root, are
+/// left out.
 fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> {
     let mut runs: Vec<Vec<Run>> = work.runners.iter().map(|_| Vec::new()).collect();
     let mut network = None;
     if let Some((before, _)) = &work.around {
-        measure::run(&borrowed(before))?;
+        match measure::run(&borrowed(before)) {
+            Err(error) if work.runners.iter().all(|runner| !runner.alike) => {
+                leave_out(&work.name, &error);
+                return Ok(runs);
+            }
+            begun => drop(begun?),
+        }
         thread::sleep(SETTLES);
     }
+    let mut left_out = vec![false; runs.len()];
     for round in 0..rounds {
-        for (runner, runs) in work.runners.iter().zip(&mut runs).filter(|(runner, _)| round == 0 || !runner.is_slow) {
-            runs.push(once(work, runner, &mut network, tools)?);
+        for ((runner, runs), left_out) in work.runners.iter().zip(&mut runs).zip(&mut left_out) {
+            if *left_out || (round > 0 && runner.is_slow) {
+                continue;
+            }
+            match once(work, runner, &mut network, tools) {
+                Err(error) if !runner.alike => {
+                    leave_out(runner.name, &error);
+                    *left_out = true;
+                    // What it came to, by its own command as far as it knows of it.
+                    runner
+                        .after
+                        .iter()
+                        .chain([&tools.floor("gone")])
+                        .for_each(|words| drop(measure::run(&borrowed(words))));
+                }
+                run => runs.push(run?),
+            }
         }
     }
     if let Some((_, after)) = &work.around {
@@ -96,6 +119,10 @@ fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> 
         thread::sleep(REST);
     }
     Ok(runs)
+}
+
+fn leave_out(who: &str, error: &io::Error) {
+    eprintln!("race: {who} is left out: {}", error.to_string().trim_end());
 }
 
 fn once(work: &Work, runner: &Runner, network: &mut Option<String>, tools: &Tools) -> io::Result<Run> {
@@ -143,7 +170,7 @@ fn difference(one: &str, other: &str) -> String {
 
 fn report(work: &Work, runs: &[Vec<Run>]) {
     let floor = median(&runs[0], |run| run.wall);
-    for (place, (runner, runs)) in work.runners.iter().zip(runs).enumerate() {
+    for (place, (runner, runs)) in work.runners.iter().zip(runs).enumerate().filter(|(_, (_, runs))| !runs.is_empty()) {
         let name = if place == 0 { &*work.name } else { "" };
         line(name, runner.name, runs, |run| run.wall, floor);
         if work.watched {

@@ -190,6 +190,10 @@ impl<'a> Steps<'a> {
     /// Says how devices go, once all else is known: out of the way of what comes where something comes, else as they are,
     /// since each of these costs the kernel a wait.
     pub fn finish_parting(&mut self) {
+        let none_is_aside = self.snapshot.namespaces.values().all(|state| state.parked.is_empty());
+        if self.parting.is_empty() && none_is_aside {
+            return;
+        }
         let busy: BTreeSet<Netns> =
             self.ops().filter(|(_, op)| comes(op)).flat_map(|(netns, op)| places(netns, op)).cloned().collect();
         for Parting { stage, netns, address, link, goes_along } in std::mem::take(&mut self.parting) {
