@@ -84,33 +84,17 @@ fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> 
     let mut runs: Vec<Vec<Run>> = work.runners.iter().map(|_| Vec::new()).collect();
     let mut network = None;
     if let Some((before, _)) = &work.around {
-        match measure::run(&borrowed(before)) {
-            Err(error) if work.runners.iter().all(|runner| !runner.alike) => {
-                leave_out(&work.name, &error);
-                return Ok(runs);
-            }
-            begun => drop(begun?),
+        let is_others = work.runners.iter().all(|runner| !runner.alike);
+        if unless_left_out(&work.name, is_others, measure::run(&borrowed(before)))?.is_none() {
+            return Ok(runs);
         }
         thread::sleep(SETTLES);
     }
-    let mut left_out = vec![false; runs.len()];
     for round in 0..rounds {
-        for ((runner, runs), left_out) in work.runners.iter().zip(&mut runs).zip(&mut left_out) {
-            if *left_out || (round > 0 && runner.is_slow) {
-                continue;
-            }
-            match once(work, runner, &mut network, tools) {
-                Err(error) if !runner.alike => {
-                    leave_out(runner.name, &error);
-                    *left_out = true;
-                    // What it came to, by its own command as far as it knows of it.
-                    runner
-                        .after
-                        .iter()
-                        .chain([&tools.floor("gone")])
-                        .for_each(|words| drop(measure::run(&borrowed(words))));
-                }
-                run => runs.push(run?),
+        for (runner, runs) in work.runners.iter().zip(&mut runs) {
+            // Who was left out once has not run in the first round.
+            if round == 0 || !(runs.is_empty() || runner.is_slow) {
+                runs.extend(turn(work, runner, &mut network, tools)?);
             }
         }
     }
@@ -121,8 +105,28 @@ fn race(work: &Work, rounds: usize, tools: &Tools) -> io::Result<Vec<Vec<Run>>> 
     Ok(runs)
 }
 
-fn leave_out(who: &str, error: &io::Error) {
-    eprintln!("race: {who} is left out: {}", error.to_string().trim_end());
+/// One run; none where it is somebody else who cannot do it, and what it came to until then is taken away.
+fn turn(work: &Work, runner: &Runner, network: &mut Option<String>, tools: &Tools) -> io::Result<Option<Run>> {
+    let run = unless_left_out(runner.name, !runner.alike, once(work, runner, network, tools))?;
+    if run.is_none() {
+        // By its own command as far as it knows of it.
+        let gone = tools.floor("gone");
+        for words in runner.after.iter().chain([&gone]) {
+            drop(measure::run(&borrowed(words)));
+        }
+    }
+    Ok(run)
+}
+
+/// What was done; nothing where somebody else could not, which is said.
+fn unless_left_out(who: &str, is_others: bool, run: io::Result<Run>) -> io::Result<Option<Run>> {
+    match run {
+        Err(error) if is_others => {
+            eprintln!("race: {who} is left out: {}", error.to_string().trim_end());
+            Ok(None)
+        }
+        run => run.map(Some),
+    }
 }
 
 fn once(work: &Work, runner: &Runner, network: &mut Option<String>, tools: &Tools) -> io::Result<Run> {
