@@ -47,8 +47,9 @@ pub enum Exit {
     Differs,
 }
 
-/// Leaves what a verb has used to the end of its process: to free a thousand namespaces piece by piece takes milliseconds.
-fn leave(used: impl Sized) {
+/// Leaves values that a verb has used to the end of its process: to free a thousand namespaces piece by piece takes
+/// milliseconds. Not for what does something when it goes, such as a lock.
+fn leave<T>(used: T) {
     std::mem::forget(used);
 }
 

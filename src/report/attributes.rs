@@ -12,6 +12,7 @@ use crate::{
 /// How many unchanged elements of a list are shown on each side of a changed one.
 const CONTEXT: usize = 3;
 const INDENT: &str = "      ";
+const FORCES: &str = "# forces replacement";
 
 /// The attributes of `change`, their names padded to one width, and how many are not shown.
 pub fn block(change: &Change, out: &mut String) {
@@ -27,32 +28,43 @@ pub fn block(change: &Change, out: &mut String) {
 
 /// One attribute: a line, or several for a list.
 fn line(attribute: &AttributeChange, width: usize, out: &mut String) {
-    let symbol = match (&attribute.before, &attribute.after) {
+    match (&attribute.before, &attribute.after) {
         (None, None) => return,
-        (None, Some(_)) => Symbol::Plus,
-        (Some(_), None) => Symbol::Minus,
-        (Some(before), Some(after)) if before == after => Symbol::None,
-        (Some(_), Some(_)) => Symbol::Tilde,
-    };
+        (None, Some(after)) => {
+            head(Symbol::Plus, attribute, width, out);
+            whole(after, Symbol::Plus, out);
+        }
+        (Some(before), None) => {
+            head(Symbol::Minus, attribute, width, out);
+            whole(before, Symbol::Minus, out);
+        }
+        (Some(before), Some(after)) if before == after => {
+            head(Symbol::Blank, attribute, width, out);
+            push_inline(after, out);
+        }
+        (Some(Value::List(before)), Some(Value::List(after))) => {
+            head(Symbol::Tilde, attribute, width, out);
+            difference(before, after, out);
+        }
+        (Some(before), Some(after)) => {
+            head(Symbol::Tilde, attribute, width, out);
+            push_inline(before, out);
+            out.push_str(&format!(" {} ", paint(YELLOW, "->")));
+            push_inline(after, out);
+        }
+    }
+    comment(attribute, out);
+    out.push('\n');
+}
+
+/// What stands before the value.
+fn head(symbol: Symbol, attribute: &AttributeChange, width: usize, out: &mut String) {
     out.push_str(INDENT);
     symbol.push_to(out);
     let name = clean(&attribute.name);
     out.extend([" ", &name]);
     out.extend(std::iter::repeat_n(' ', width.saturating_sub(name.chars().count())));
     out.push_str(" = ");
-    match (&attribute.before, &attribute.after) {
-        (None, Some(value)) | (Some(value), None) => whole(value, symbol, out),
-        (Some(before), Some(after)) if before == after => push_inline(after, out),
-        (Some(Value::List(before)), Some(Value::List(after))) => difference(before, after, out),
-        (Some(before), Some(after)) => {
-            push_inline(before, out);
-            out.push_str(&format!(" {} ", paint(YELLOW, "->")));
-            push_inline(after, out);
-        }
-        (None, None) => {}
-    }
-    comment(attribute, out);
-    out.push('\n');
 }
 
 /// What follows the value: why it matters.
@@ -61,11 +73,8 @@ fn comment(attribute: &AttributeChange, out: &mut String) {
     match (attribute.forces_replacement, note.is_empty()) {
         (false, true) => {}
         (false, false) => out.push_str(&format!(" {}", paint(DIM, format_args!("# {note}")))),
-        (true, true) => out.push_str(&format!(" {}", paint(RED, "# forces replacement"))),
-        (true, false) => {
-            let note = paint(DIM, format_args!("; {note}")).to_string();
-            out.push_str(&format!(" {}{note}", paint(RED, "# forces replacement")));
-        }
+        (true, true) => out.push_str(&format!(" {}", paint(RED, FORCES))),
+        (true, false) => out.push_str(&format!(" {}{}", paint(RED, FORCES), paint(DIM, format_args!("; {note}")))),
     }
 }
 
@@ -75,7 +84,7 @@ enum Symbol {
     Plus,
     Tilde,
     Minus,
-    None,
+    Blank,
 }
 
 impl Symbol {
@@ -87,7 +96,7 @@ impl Symbol {
             Self::Plus => plus,
             Self::Tilde => tilde,
             Self::Minus => minus,
-            Self::None => " ",
+            Self::Blank => " ",
         });
     }
 }
@@ -147,7 +156,7 @@ fn difference(before: &[String], after: &[String], out: &mut String) {
 fn elements(operation: &DiffOp, before: &[String], after: &[String], out: &mut String) {
     let (old, new) = (&before[operation.old_range()], &after[operation.new_range()]);
     if let DiffOp::Equal { .. } = operation {
-        old.iter().for_each(|item| element(Symbol::None, item, out));
+        old.iter().for_each(|item| element(Symbol::Blank, item, out));
         return;
     }
     old.iter().for_each(|item| element(Symbol::Minus, item, out));

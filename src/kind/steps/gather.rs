@@ -25,7 +25,33 @@ struct Coming {
 impl Gathering {
     /// Of these ops.
     pub fn of(staged: &Staged) -> Self {
-        Self(coming(staged))
+        let created = staged.get(&Stage::NetnsCreate).into_iter().flatten();
+        let created = created.filter(|(_, step)| matches!(step.op, Op::NetnsCreate { .. }));
+        let mut coming: HashMap<Netns, Coming> = created.map(|(netns, _)| (netns.clone(), Coming::default())).collect();
+        let all = staged.iter().flat_map(|(stage, ops)| ops.iter().map(move |(netns, step)| (stage, netns, step)));
+        for (stage, netns, step) in all {
+            match &step.op {
+                Op::VethCreate { peer_netns, .. } if peer_netns != netns => {
+                    if let Some(peer) = coming.get_mut(peer_netns) {
+                        peer.is_early = true;
+                    }
+                }
+                Op::BridgeCreate { .. } => {
+                    if let Some(place) = coming.get_mut(netns) {
+                        place.is_early = true;
+                    }
+                }
+                Op::LinkSet { link, change } if *stage == Stage::Link && change.up == Some(true) => {
+                    coming.get_mut(netns).map(|place| place.devices.insert(link.index));
+                }
+                Op::AddressAdd { link, address, .. } if *stage == Stage::Link => {
+                    let place = coming.get_mut(netns).filter(|place| place.devices.contains(&link.index));
+                    place.map(|place| place.addresses.insert(address.addr()));
+                }
+                _ => {}
+            }
+        }
+        Self(coming)
     }
 
     /// Where an op is brought forward, or put off, to: where the others of its namespace are. Nobody can tell: what is moved has
@@ -33,36 +59,6 @@ impl Gathering {
     pub fn stage(&self, stage: Stage, netns: &Netns, op: &Op) -> Stage {
         self.0.get(netns).map_or(stage, |place| place.stage(stage, op))
     }
-}
-
-fn coming(staged: &Staged) -> HashMap<Netns, Coming> {
-    let created = staged.get(&Stage::NetnsCreate).into_iter().flatten();
-    let created = created.filter(|(_, step)| matches!(step.op, Op::NetnsCreate { .. }));
-    let mut coming: HashMap<Netns, Coming> = created.map(|(netns, _)| (netns.clone(), Coming::default())).collect();
-    let all = staged.iter().flat_map(|(stage, ops)| ops.iter().map(move |(netns, step)| (stage, netns, step)));
-    for (stage, netns, step) in all {
-        match &step.op {
-            Op::VethCreate { peer_netns, .. } if peer_netns != netns => {
-                if let Some(peer) = coming.get_mut(peer_netns) {
-                    peer.is_early = true;
-                }
-            }
-            Op::BridgeCreate { .. } => {
-                if let Some(place) = coming.get_mut(netns) {
-                    place.is_early = true;
-                }
-            }
-            Op::LinkSet { link, change } if *stage == Stage::Link && change.up == Some(true) => {
-                coming.get_mut(netns).map(|place| place.devices.insert(link.index));
-            }
-            Op::AddressAdd { link, address, .. } if *stage == Stage::Link => {
-                let place = coming.get_mut(netns).filter(|place| place.devices.contains(&link.index));
-                place.map(|place| place.addresses.insert(address.addr()));
-            }
-            _ => {}
-        }
-    }
-    coming
 }
 
 impl Coming {
