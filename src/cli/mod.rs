@@ -1,6 +1,6 @@
 //! The command line: one thin file a verb.
 
-use std::{ffi::OsString, fmt::Display, io, process::ExitCode};
+use std::{ffi::OsString, fmt::Display, io};
 
 pub mod apply;
 pub mod args;
@@ -85,10 +85,10 @@ impl Failure {
 }
 
 /// Runs the command line and gives its exit code.
-pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match args::parse(words) {
         Ok(cli) => cli,
-        Err(refusal) => return ExitCode::from(refusal.report()),
+        Err(refusal) => return refusal.report(),
     };
     if cli.no_color {
         style::without_colours();
@@ -114,23 +114,23 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Version(args) => version(args),
     };
     match done {
-        Ok(Exit::Done) => ExitCode::SUCCESS,
-        Ok(Exit::Differs) => ExitCode::from(2),
+        Ok(Exit::Done) => 0,
+        Ok(Exit::Differs) => 2,
         Err(failure) => {
             match failure {
                 Failure::Message(message) if cli.verb.prints_lines() => say_line(&message),
                 Failure::Message(message) if cli.verb.prints_document() => say_document(&message),
                 failure => say(&failure),
             }
-            ExitCode::FAILURE
+            1
         }
     }
 }
 
 /// Says why nothing is done at all, and gives the exit code.
-pub fn refused(failure: &Failure) -> ExitCode {
+pub fn refused(failure: &Failure) -> u8 {
     say(failure);
-    ExitCode::FAILURE
+    1
 }
 
 /// With `NETWRIGHT_LOG` set to a level (error, warn, info, debug, trace), what happens inside is told on stderr.
@@ -192,14 +192,14 @@ fn schema(args: &args::Schema) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn sandbox(args: &args::Sandbox) -> ExitCode {
+fn sandbox(args: &args::Sandbox) -> u8 {
     sandboxed(crate::sandbox::run(&args.command))
 }
 
 /// The exit code of what ran in a sandbox, or of what kept it from running.
-pub fn sandboxed(result: Result<ExitCode, SandboxError>) -> ExitCode {
+pub fn sandboxed(result: Result<u8, SandboxError>) -> u8 {
     result.unwrap_or_else(|error| {
         say(&Failure::new(&error));
-        ExitCode::from(error.exit_code())
+        error.exit_code()
     })
 }

@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fs, io,
     os::unix::process::CommandExt,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use nix::unistd::{Gid, Uid, getegid, geteuid};
@@ -54,19 +54,19 @@ impl IdMap {
 }
 
 /// The writer: waits until its standard input ends, then maps everyone to themselves for the given process.
-pub(super) fn write_for(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, SandboxError> {
+pub(super) fn write_for(mut args: impl Iterator<Item = OsString>) -> Result<u8, SandboxError> {
     let process = args.next().unwrap_or_default();
     let process = process.to_string_lossy();
     // Of its content there is none.
     let _ = io::copy(&mut io::stdin(), &mut io::sink());
     for map in ["gid_map", "uid_map"] {
-        let Ok(own) = fs::read_to_string(format!("/proc/self/{map}")) else { return Ok(ExitCode::FAILURE) };
+        let Ok(own) = fs::read_to_string(format!("/proc/self/{map}")) else { return Ok(1) };
         if fs::write(format!("/proc/{process}/{map}"), identity(&own)).is_err() {
             // The caller has another way, and better words.
-            return Ok(ExitCode::FAILURE);
+            return Ok(1);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// The map under which everyone whom a namespace knows stays who they are, from that namespace's own map.

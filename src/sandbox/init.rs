@@ -1,11 +1,6 @@
 //! The first process of the sandbox's process namespace. When it ends, the kernel kills whatever is left in there.
 
-use std::{
-    ffi::OsString,
-    io,
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode},
-};
+use std::{ffi::OsString, io, os::unix::process::CommandExt, process::Command};
 
 use nix::{
     mount::{MsFlags, mount},
@@ -25,14 +20,14 @@ pub(super) const LAUNCHER: &str = "netwright: sandbox command";
 
 /// Starts the command and waits for it. The arguments: who started us, the command's place, and
 /// the command.
-pub(super) fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, SandboxError> {
+pub(super) fn run(mut args: impl Iterator<Item = OsString>) -> Result<u8, SandboxError> {
     let parent = args.next().unwrap_or_default();
     // The sandbox shall not outlive who waits for it, however that one ends.
     set_pdeathsig(Signal::SIGKILL).map_err(failed("watching over its caller"))?;
     let now = status_field("PPid:").map_err(failed("reading /proc/self/status"))?;
     if parent.to_str() != Some(now.to_string().as_str()) {
         // It ended before we could say so.
-        return Ok(ExitCode::FAILURE);
+        return Ok(1);
     }
     let signals = signals::catch().map_err(failed("catching signals"))?;
     // A container that hides parts of /proc is not given another; then the old one stays, with the outer process ids.
@@ -42,12 +37,12 @@ pub(super) fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, 
     let command = Command::new(EXE).arg0(LAUNCHER).args(args).spawn().map_err(failed("starting the command"))?;
     let command = Pid::from_raw(command.id().cast_signed());
     let status = signals::wait_for(command, &signals, Sender::Outside).map_err(failed("waiting for the command"))?;
-    Ok(ExitCode::from(status))
+    Ok(status)
 }
 
 /// Becomes the command, in the place that comes before it, with signals as they are outside. A child starts with those blocked that we catch; unblocking
 /// them in ours before it is started would lose the ones that come at that moment.
-pub(super) fn launch(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, SandboxError> {
+pub(super) fn launch(mut args: impl Iterator<Item = OsString>) -> Result<u8, SandboxError> {
     if args.next().is_some_and(|place| place == Place::Foreground.as_str()) {
         // While SIGTTOU is blocked, or it would stop us. Without a terminal there is no foreground to be in.
         let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0)).and_then(|()| tcsetpgrp(io::stdin(), getpgrp()));

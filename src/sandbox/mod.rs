@@ -21,7 +21,7 @@ use std::{
     ffi::OsString,
     io::{self, IsTerminal},
     os::unix::process::CommandExt,
-    process::{Command, ExitCode},
+    process::Command,
 };
 
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
@@ -39,7 +39,7 @@ const INIT: &str = "netwright: sandbox init";
 /// Runs a command, or a shell where none is given, on a private host, and gives its exit status (128 and the signal's
 /// number where one killed it). Must be called while the process has a single thread: the kernel lets no other enter a
 /// user namespace. The process is inside the namespaces from then on and should end soon after.
-pub fn run(command: &[OsString]) -> Result<ExitCode, SandboxError> {
+pub fn run(command: &[OsString]) -> Result<u8, SandboxError> {
     let terminal = Terminal::of_stdin();
     // Before anything is started, so that none of them is missed.
     let signals = signals::catch().map_err(failed("catching signals"))?;
@@ -55,12 +55,12 @@ pub fn run(command: &[OsString]) -> Result<ExitCode, SandboxError> {
     let status =
         signals::wait_for(init, &signals, signals::Sender::Anyone).map_err(failed("waiting for the sandbox"))?;
     terminal.take_back();
-    Ok(ExitCode::from(status))
+    Ok(status)
 }
 
 /// Where this process is itself a part of a sandbox, plays that part. To be called first thing in `main`, which ends
 /// with the result where there is one.
-pub fn reentry() -> Option<Result<ExitCode, SandboxError>> {
+pub fn reentry() -> Option<Result<u8, SandboxError>> {
     let mut args = std::env::args_os();
     let name = args.next()?;
     if name == INIT {
