@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 #undef pipe2
@@ -81,6 +82,13 @@ __attribute__((destructor)) static void end(void) {
     for (int call = 0; call < COUNT; call++)
         fprintf(file, "%s %ld\n", names[call], seen[call]);
     fclose(file);
+}
+
+/* How it ends by itself: destructors do not run then. */
+void _exit(int status) {
+    end();
+    syscall(SYS_exit_group, status);
+    __builtin_unreachable();
 }
 
 static int is_hit(enum call call) {
