@@ -165,7 +165,6 @@ impl Transaction {
     /// Takes everything back. The note of it goes with that, but where something could not be: then the next run goes on
     /// from there.
     pub fn roll_back(mut self, kernel: &mut dyn Kernel) -> Undone {
-        kernel.expect(&[]);
         // Without room for the note, a kill on the way back is met as one on the way there is.
         self.note(Phase::Back);
         let mut undone = roll_back(kernel, &self.journal.baseline);
@@ -189,7 +188,6 @@ impl Transaction {
 
     /// Leaves everything as it is: what was set aside goes, and there is no way back.
     pub fn keep(mut self, kernel: &mut dyn Kernel) -> Result<(), EndError> {
-        kernel.expect(&[]);
         let next = self.journal.next.clone();
         self.turn(Phase::Ending, next).map_err(EndError::Journal)?;
         self.finish(kernel, None)

@@ -76,8 +76,7 @@ pub trait Kernel {
         None
     }
 
-    /// Is told what runs next, so that what takes long can be begun: what comes first of it before it is asked for, and more
-    /// once that is. What was told before is off, and nothing is there of it that no batch has asked for.
+    /// Is told what runs next, so that what takes long and shows nowhere can be begun. What was told before is off.
     fn expect(&mut self, _: &[Batch]) {}
 
     /// Runs one batch in order. It stops after a failure, but messages that went to the kernel together with the one

@@ -26,7 +26,7 @@ use nix::{
     unistd::linkat,
 };
 
-use super::{KernelError, folder::lock_within, link, netlink::RouteSocket, nursery::Newborn};
+use super::{KernelError, folder::lock_within, link, netlink::RouteSocket, nursery::Unnamed};
 use crate::{
     model::{Mark, Netns, TopologyName},
     op::LinkChange,
@@ -231,7 +231,7 @@ pub fn prepare_directory() -> Result<(), KernelError> {
 
 /// Makes a namespace whose `lo` bears the mark, on a thread that is the caller's own, which is in it afterwards. Nobody sees
 /// it until it gets a name by [`name`].
-pub fn unnamed(host: &OwnedFd, mark: &str) -> Result<Newborn, KernelError> {
+pub fn unnamed(host: &OwnedFd, mark: &str) -> Result<Unnamed, KernelError> {
     let fail = |error| KernelError::io("cannot create a namespace", error);
     // A new one may get settings from the one that it is made in (`net.core.devconf_inherit_init_net`).
     enter(host)?;
@@ -243,12 +243,12 @@ pub fn unnamed(host: &OwnedFd, mark: &str) -> Result<Newborn, KernelError> {
     let refused = socket.send(&link::set(LO, &alias)).map_err(|error| error.into_error(what))?;
     match refused.into_iter().next() {
         Some((_, refusal)) => Err(refusal.into_error(what)),
-        None => Ok(Newborn { fd, socket }),
+        None => Ok(Unnamed { fd, socket }),
     }
 }
 
 /// The same on a thread that goes at once.
-pub fn create(host: &OwnedFd, mark: &str) -> Result<Newborn, KernelError> {
+pub fn create(host: &OwnedFd, mark: &str) -> Result<Unnamed, KernelError> {
     on_thread(|| unnamed(host, mark))
 }
 
@@ -345,14 +345,6 @@ pub fn delete(name: &str) -> Result<(), KernelError> {
         let hint = busy.then_some("it is mounted in another mount namespace");
         KernelError::io(format!("cannot delete namespace `{name}`"), error).hint(hint)
     })
-}
-
-/// Takes a name away where it is still this namespace's.
-pub fn delete_same(name: &str, fd: &OwnedFd) -> Result<(), KernelError> {
-    match open(name)? {
-        Opened::Namespace(there) if inode(&there)? == inode(fd)? => delete(name),
-        Opened::Namespace(_) | Opened::Stale | Opened::Gone => Ok(()),
-    }
 }
 
 /// Takes away what [`bind`] has made.

@@ -17,7 +17,7 @@ use super::{
     link, netconf,
     netlink::{Request, RouteSocket, TransportError},
     netns::{self, Opened},
-    nursery::Newborn,
+    nursery::Unnamed,
     park, read, replay,
     reply::Refusal,
     route, sysctl, words,
@@ -370,13 +370,10 @@ impl<'a> Run<'a> {
     fn create_netns(&mut self, mark: &str) -> Result<(), KernelError> {
         let name = self.name()?;
         self.live.prepare_directory()?;
-        let made_ahead = self.live.nursery.as_mut().and_then(|nursery| nursery.next(name, mark));
-        let make = || {
-            let made = netns::create(&self.live.host, mark)?;
-            netns::name(&made.fd, name, mark).map(|()| made)
-        };
-        let made = made_ahead.unwrap_or_else(make);
-        let Newborn { fd, socket } = made.map_err(|error| error.about(format!("cannot create namespace `{name}`")))?;
+        let made_ahead = self.live.nursery.as_ref().and_then(|nursery| nursery.next(mark));
+        let made = made_ahead.unwrap_or_else(|| netns::create(&self.live.host, mark));
+        let Unnamed { fd, socket } = made.map_err(|error| error.about(format!("cannot create namespace `{name}`")))?;
+        netns::name(&fd, name, mark)?;
         (self.place, self.socket, self.is_new) = (Some(fd), Some(socket), true);
         Ok(())
     }
