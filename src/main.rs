@@ -32,7 +32,7 @@ fn run() -> u8 {
 /// Ends the process with what it has used: the allocator would hand its memory back piece by piece first, which takes
 /// milliseconds after a plan of a thousand namespaces.
 fn end(status: u8) -> ! {
-    // What has to be told that this failed was told by whoever printed.
+    // Whoever printed has told where that failed.
     let _ = io::stdout().flush();
     // SAFETY: no pointers; nothing of this process is used afterwards.
     unsafe { _exit(status.into()) }

@@ -16,6 +16,9 @@ use netwright::{
 };
 use shell::sh;
 
+/// Long enough for those that come next to be made.
+const MEANWHILE: Duration = Duration::from_millis(100);
+
 /// Creates a namespace.
 fn create(at: usize) -> Batch {
     let (name, address) = (format!("n{at}"), format!("namespace.n{at}").parse().unwrap());
@@ -23,10 +26,7 @@ fn create(at: usize) -> Batch {
     Batch { netns: Netns::from(name), steps: vec![Step { address, op }] }
 }
 
-/// Long enough for those that come next to be made.
-const MEANWHILE: Duration = Duration::from_millis(100);
-
-/// What one bears.
+/// The mark of one.
 fn mark(at: usize) -> String {
     sh(&format!("ip -n n{at} -o link show lo | grep -o 'netwright:.*'")).trim().to_owned()
 }
@@ -68,7 +68,7 @@ fn a_name_that_is_taken_is_told_of_its_own_op() {
         assert!(error.failures[0].error.to_string().contains("cannot create namespace `n3`"), "{error}");
         kernel.expect(&[]);
         assert_eq!(names(), ["n0", "n1", "n2", "n3"]);
-        // Nor does the next one miss it.
+        // With nothing made ahead, the next one is made in its time.
         kernel.run(&all[3]).unwrap();
         assert_eq!(names(), ["n0", "n1", "n2", "n3", "n4"]);
     });

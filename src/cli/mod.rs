@@ -47,6 +47,18 @@ pub enum Exit {
     Differs,
 }
 
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Differs => 2,
+        }
+    }
+}
+
+/// The exit code of a verb that was not done.
+const FAILED: u8 = 1;
+
 /// Leaves values that a verb has used to the end of its process: to free a thousand namespaces piece by piece takes
 /// milliseconds. Not for what does something when it goes, such as a lock.
 fn leave<T>(used: T) {
@@ -114,15 +126,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Version(args) => version(args),
     };
     match done {
-        Ok(Exit::Done) => 0,
-        Ok(Exit::Differs) => 2,
+        Ok(exit) => exit.code(),
         Err(failure) => {
             match failure {
                 Failure::Message(message) if cli.verb.prints_lines() => say_line(&message),
                 Failure::Message(message) if cli.verb.prints_document() => say_document(&message),
                 failure => say(&failure),
             }
-            1
+            FAILED
         }
     }
 }
@@ -130,7 +141,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
 /// Says why nothing is done at all, and gives the exit code.
 pub fn refused(failure: &Failure) -> u8 {
     say(failure);
-    1
+    FAILED
 }
 
 /// With `NETWRIGHT_LOG` set to a level (error, warn, info, debug, trace), what happens inside is told on stderr.

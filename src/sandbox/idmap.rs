@@ -10,7 +10,7 @@ use std::{
 
 use nix::unistd::{Gid, Uid, getegid, geteuid};
 
-use super::{EXE, SandboxError, error::failed, own_id};
+use super::{EXE, GAVE_UP, SandboxError, error::failed, own_id};
 
 /// What the process calls itself that writes the map of all users.
 pub(super) const WRITER: &str = "netwright: sandbox id map";
@@ -60,10 +60,10 @@ pub(super) fn write_for(mut args: impl Iterator<Item = OsString>) -> Result<u8, 
     // Of its content there is none.
     let _ = io::copy(&mut io::stdin(), &mut io::sink());
     for map in ["gid_map", "uid_map"] {
-        let Ok(own) = fs::read_to_string(format!("/proc/self/{map}")) else { return Ok(1) };
+        let Ok(own) = fs::read_to_string(format!("/proc/self/{map}")) else { return Ok(GAVE_UP) };
         if fs::write(format!("/proc/{process}/{map}"), identity(&own)).is_err() {
-            // The caller has another way, and better words.
-            return Ok(1);
+            // The caller has another way.
+            return Ok(GAVE_UP);
         }
     }
     Ok(0)

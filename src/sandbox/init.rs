@@ -9,7 +9,7 @@ use nix::{
 };
 
 use super::{
-    EXE, Place, SandboxError,
+    EXE, GAVE_UP, Place, SandboxError,
     error::failed,
     signals::{self, Sender},
     status_field,
@@ -27,7 +27,7 @@ pub(super) fn run(mut args: impl Iterator<Item = OsString>) -> Result<u8, Sandbo
     let now = status_field("PPid:").map_err(failed("reading /proc/self/status"))?;
     if parent.to_str() != Some(now.to_string().as_str()) {
         // It ended before we could say so.
-        return Ok(1);
+        return Ok(GAVE_UP);
     }
     let signals = signals::catch().map_err(failed("catching signals"))?;
     // A container that hides parts of /proc is not given another; then the old one stays, with the outer process ids.
@@ -36,8 +36,7 @@ pub(super) fn run(mut args: impl Iterator<Item = OsString>) -> Result<u8, Sandbo
 
     let command = Command::new(EXE).arg0(LAUNCHER).args(args).spawn().map_err(failed("starting the command"))?;
     let command = Pid::from_raw(command.id().cast_signed());
-    let status = signals::wait_for(command, &signals, Sender::Outside).map_err(failed("waiting for the command"))?;
-    Ok(status)
+    signals::wait_for(command, &signals, Sender::Outside).map_err(failed("waiting for the command"))
 }
 
 /// Becomes the command, in the place that comes before it, with signals as they are outside. A child starts with those blocked that we catch; unblocking

@@ -35,6 +35,8 @@ const MARKER: &str = "NETWRIGHT_SANDBOX";
 const EXE: &str = "/proc/self/exe";
 /// What the init calls itself, in its first argument and so in `ps`.
 const INIT: &str = "netwright: sandbox init";
+/// The exit code of a process of the sandbox that could not do its part, where its caller has better words or has gone.
+const GAVE_UP: u8 = 1;
 
 /// Runs a command, or a shell where none is given, on a private host, and gives its exit status (128 and the signal's
 /// number where one killed it). Must be called while the process has a single thread: the kernel lets no other enter a
