@@ -14,7 +14,7 @@ use netwright::{
     model::{
         Netns,
         mark::MARK_GROUP,
-        snapshot::{LinkState, Peer, RouteType, Snapshot},
+        snapshot::{Depth, Extent, LinkState, Peer, ReadRequest, RouteType, Snapshot},
     },
     op::{LinkChange, NewEnd, Op, RouteOp},
 };
@@ -167,6 +167,47 @@ fn peers_between_namespaces_and_within_one_are_found() {
         assert_eq!(link(&snapshot, "d", "e").peer, Some(Peer { index: 2, netns: None }));
         assert_eq!(snapshot.stale_netns, ["e", "f", "g", "m"]);
         drop(held);
+    });
+}
+
+#[test]
+fn peers_are_found_from_one_part_of_a_reading_to_another() {
+    sandbox::run(|| {
+        let mut kernel = Live::new().unwrap();
+        for name in ["a", "b", "c", "d", "e"] {
+            run(&mut kernel, name, vec![create("m")]);
+        }
+        // A ring whose ends all have the same pair of indexes, twice, but for one link.
+        for (here, there) in [("a", "b"), ("b", "c"), ("c", "d")] {
+            run(&mut kernel, here, vec![veth(end(2, "x"), end(3, "y"), there)]);
+        }
+        run(&mut kernel, "d", vec![veth(end(2, "x"), end(3, "y"), "a"), veth(end(7, "z"), end(8, "z"), "e")]);
+        let whole = read(&kernel);
+        let part = |kernel: &dyn Kernel, names: &[&str]| {
+            let places = names.iter().map(|name| (ns(name), Depth::Whole)).collect();
+            kernel.read(&ReadRequest { places: Some(places), ..ReadRequest::default() }).unwrap()
+        };
+        let peer = |snapshot: &Snapshot, netns, name| link(snapshot, netns, name).peer.clone().unwrap().netns;
+        let beside = kernel.another().unwrap();
+        let first = part(&*beside, &["a", "c"]);
+        assert_eq!((peer(&first, "a", "x"), peer(&first, "c", "x")), (None, None));
+        assert!(!first.namespaces.contains_key(&ns("b")));
+        // Those that were read beside are known to whoever reads the rest.
+        let second = part(&kernel, &["b", "d"]);
+        assert_eq!((peer(&second, "b", "x"), peer(&second, "b", "y")), (Some(ns("c")), Some(ns("a"))));
+        assert_eq!((peer(&second, "d", "y"), peer(&second, "d", "z")), (Some(ns("c")), None));
+        assert!(!second.namespaces.contains_key(&ns("a")), "it was not asked for");
+        // One that has another name by now is not taken for it.
+        sh("ip netns del e; ip netns add e; ip -n e link add z index 8 type veth peer name zz index 7");
+        let third = part(&kernel, &["e"]);
+        assert_eq!(peer(&third, "e", "z"), Some(ns("e")));
+        let parts = [first, second].into_iter().flat_map(|part| part.namespaces);
+        let places = ["a", "b", "c", "d"].map(|name| (ns(name), Extent::Whole)).into();
+        let before = Snapshot { namespaces: [(ns("e"), whole.namespaces[&ns("e")].clone())].into(), ..whole.clone() };
+        let now = before.renewed(&places, Snapshot { namespaces: parts.collect(), ..whole.clone() });
+        for name in ["a", "b", "c"] {
+            assert_eq!(now.namespaces[&ns(name)].links, whole.namespaces[&ns(name)].links);
+        }
     });
 }
 

@@ -5,8 +5,6 @@ use std::{
     time::Instant,
 };
 
-use foldhash::{HashMap, HashSet};
-
 use crate::{
     kernel::{BatchError, Kernel, StepFailure},
     model::{
@@ -17,6 +15,7 @@ use crate::{
     plan::Prepared,
 };
 
+mod finished;
 mod holder;
 pub mod journal;
 pub mod lock;
@@ -24,6 +23,7 @@ pub mod memo;
 pub mod rollback;
 pub mod transaction;
 
+use finished::Finished;
 pub use transaction::remember;
 
 /// Why a run stopped.
@@ -93,7 +93,7 @@ pub fn run(
                 tracker.done_one(&step.address, tell);
             }
         }
-        if let Some(many) = finished.after(prepared.batches.len() - later.len() - 1, &now[now.len() - 1]) {
+        if let Some(many) = finished.after(prepared.batches.len() - later.len() - 1) {
             look(kernel, many);
         }
         rest = later;
@@ -113,54 +113,6 @@ fn run_these(kernel: &mut dyn Kernel, batches: &[Batch]) -> Vec<Result<(), Batch
     match batches {
         [one] => vec![kernel.run(one)],
         several => kernel.run_together(several),
-    }
-}
-
-/// Namespaces that the run makes and is done with before its end. To look at them right away costs little; a moment later, when
-/// all links come up, the kernel is busy with those.
-struct Finished<'a> {
-    /// The last batch of each.
-    last: HashMap<&'a Netns, usize>,
-    left: usize,
-    waiting: BTreeSet<Netns>,
-}
-
-impl<'a> Finished<'a> {
-    /// So many at a time: fewer than are read by several threads.
-    const MANY: usize = 15;
-
-    fn new(batches: &'a [Batch]) -> Self {
-        let mut last: HashMap<&Netns, usize> = HashMap::default();
-        let mut others = HashSet::default();
-        for (place, batch) in batches.iter().enumerate() {
-            let is_made = batch.steps.iter().any(|step| matches!(step.op, Op::NetnsCreate { .. }));
-            match last.get_mut(&batch.netns) {
-                Some(last) => *last = place,
-                None if is_made => _ = last.insert(&batch.netns, place),
-                None => {}
-            }
-            for step in &batch.steps {
-                // Whose veths lead to others is not known by itself alone.
-                if let Op::VethCreate { peer_netns, .. } = &step.op
-                    && *peer_netns != Netns::Host
-                    && *peer_netns != batch.netns
-                {
-                    others.extend([&batch.netns, peer_netns]);
-                }
-            }
-        }
-        last.retain(|netns, place| !others.contains(netns) && *place + 1 < batches.len());
-        Self { left: last.len(), last, waiting: BTreeSet::new() }
-    }
-
-    /// After a batch, enough of them to look at.
-    fn after(&mut self, place: usize, batch: &Batch) -> Option<BTreeSet<Netns>> {
-        if self.last.get(&batch.netns) == Some(&place) {
-            self.waiting.insert(batch.netns.clone());
-            self.left -= 1;
-        }
-        let are_many = self.waiting.len() >= Self::MANY || (self.left == 0 && !self.waiting.is_empty());
-        are_many.then(|| std::mem::take(&mut self.waiting))
     }
 }
 

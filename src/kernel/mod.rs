@@ -56,6 +56,7 @@ mod run;
 mod sockets;
 mod sysctl;
 mod together;
+mod unmet;
 mod words;
 
 pub use error::{BatchError, KernelError, Outcome, StepFailure};
@@ -122,6 +123,7 @@ pub struct Live {
     /// Who opens sockets in namespaces, from the first one on.
     porter: Option<porter::Porter>,
     fresh: fresh::Fresh,
+    unmet: unmet::Unmet,
     /// What has been begun to be read before anything was changed.
     ahead: Mutex<Option<ahead::Ahead>>,
     /// What the sysctls of new namespaces are written by, from the first one on.
@@ -133,12 +135,12 @@ impl Live {
     pub fn new() -> Result<Self, KernelError> {
         descriptors::raise();
         let host = netns::own().map_err(|error| KernelError::io("cannot open this process's namespace", error))?;
-        Ok(Self::of(host, fresh::Fresh::default()))
+        Ok(Self::of(host, fresh::Fresh::default(), unmet::Unmet::default()))
     }
 
-    fn of(host: OwnedFd, fresh: fresh::Fresh) -> Self {
+    fn of(host: OwnedFd, fresh: fresh::Fresh, unmet: unmet::Unmet) -> Self {
         let (dying, ahead) = (dying::Dying::default(), Mutex::default());
-        Self { host, directory_ready: false, dying, nursery: None, porter: None, fresh, ahead, procfs: None }
+        Self { host, directory_ready: false, dying, nursery: None, porter: None, fresh, unmet, ahead, procfs: None }
     }
 
     /// Whether this process may change namespaces and links; an error says what is missing and what to do.
@@ -224,7 +226,7 @@ impl Live {
 impl Kernel for Live {
     fn read(&self, request: &ReadRequest) -> Result<Snapshot, KernelError> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
-        read::snapshot(&self.host, &self.fresh, ahead, request)
+        read::snapshot(&self.host, (&self.fresh, &self.unmet), ahead, request)
     }
 
     fn read_anew(&mut self) {
@@ -234,7 +236,7 @@ impl Kernel for Live {
     }
 
     fn another(&self) -> Option<Box<dyn Kernel + Send>> {
-        Some(Box::new(Self::of(self.host.try_clone().ok()?, self.fresh.clone())))
+        Some(Box::new(Self::of(self.host.try_clone().ok()?, self.fresh.clone(), self.unmet.clone())))
     }
 
     fn expect(&mut self, batches: &[Batch]) {

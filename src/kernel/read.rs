@@ -22,6 +22,7 @@ use super::{
     nsid,
     peers::{self, Reading},
     route, sockets, sysctl,
+    unmet::Unmet,
 };
 use crate::model::{
     Netns,
@@ -50,7 +51,7 @@ pub enum Found {
 /// Reads everything that the request asks for, what has been read ahead of it no more.
 pub fn snapshot(
     host: &OwnedFd,
-    fresh: &Fresh,
+    (fresh, unmet): (&Fresh, &Unmet),
     ahead: Option<Ahead>,
     request: &ReadRequest,
 ) -> Result<Snapshot, KernelError> {
@@ -70,7 +71,13 @@ pub fn snapshot(
         }
     }
     snapshot.aliases = set_aliases_aside(&mut present, &mut readings);
-    fill_peers(host, &present, &mut readings)?;
+    match request.places {
+        Some(_) => fill_peers_of_part(host, unmet, &mut present, &mut readings)?,
+        None => {
+            unmet.forget();
+            fill_peers(host, &present, &mut readings)?;
+        }
+    }
     snapshot.namespaces = present.into_iter().zip(readings).map(|(place, reading)| (place, *reading.state)).collect();
     if !request.whole {
         snapshot.namespaces.values_mut().for_each(NetnsState::hide_parked);
@@ -352,6 +359,26 @@ pub fn read_asked(
         Some(_) | None if has_filter(request, place) => firewall::read(&[])?,
         Some(_) | None => FirewallState::default(),
     };
+    Ok(())
+}
+
+/// Of some namespaces, from which links may lead to such as were read before: those are looked among too.
+fn fill_peers_of_part(
+    host: &OwnedFd,
+    unmet: &Unmet,
+    present: &mut Vec<Netns>,
+    readings: &mut Vec<Reading>,
+) -> Result<(), KernelError> {
+    let own = readings.len();
+    let (places, earlier) = unmet.take(present);
+    present.extend(places);
+    readings.extend(earlier);
+    fill_peers(host, present, readings)?;
+    for (netns, reading) in present.iter().zip(&*readings) {
+        unmet.leave(netns, reading);
+    }
+    present.truncate(own);
+    readings.truncate(own);
     Ok(())
 }
 
