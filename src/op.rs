@@ -54,6 +54,8 @@ pub struct LinkChange {
     pub rename: Option<IfName>,
     /// `IFLA_BRPORT_MODE`, of a bridge's port.
     pub hairpin: Option<bool>,
+    /// `IFLA_INET6_ADDR_GEN_MODE`: whether it gives itself a link-local address when it comes up.
+    pub link_local: Option<bool>,
     /// `IFLA_BR_STP_STATE`, of a bridge.
     pub stp: Option<bool>,
     /// `IFLA_BR_AGEING_TIME`, of a bridge, in hundredths of a second.

@@ -306,3 +306,31 @@ fn of_what_bears_one_mark_each_goes() {
         clean.assert_restored("destroy");
     });
 }
+
+/// The link-local addresses of a device.
+fn link_local(device: &str) -> String {
+    sh(&format!("ip -6 -o address show dev {device} scope link | grep -o 'fe80::[^ ]*' || true")).trim().to_owned()
+}
+
+#[test]
+fn only_a_port_goes_without_a_link_local_address() {
+    sandbox::run(|| {
+        let lab = |links: &str| file("lab", &format!("{LAB}{links}"));
+        // The kernel has no IPv6 at all below 1280.
+        let ports = "  - endpoints: ['web:eth0', br0]\n  - {endpoints: ['db:eth0', br1], mtu: 1000}\n";
+        apply(&lab(ports));
+        sh(
+            "ip netns exec web sh -c 'until ip -6 -o address show dev eth0 scope link | grep -q fe80; do sleep 0.1; done'",
+        );
+        assert_eq!(link_local("web-eth0"), "");
+        assert_ne!(link_local("br0"), "", "what comes in by a port is the bridge's");
+        // It comes with a change of the link that makes a port an end of its own.
+        let own = "  - endpoints: ['web:eth0', 'host:web-eth0']\n  - {endpoints: ['db:eth0', br1], mtu: 1400}\n";
+        let plan = expect(&["plan", &lab(own)], 0, &["# link.web:eth0 must be replaced"]);
+        assert!(plan.contains("# link.db:eth0 will be updated in-place"), "{plan}");
+        apply(&lab(own));
+        sh("until ip -6 -o address show dev web-eth0 scope link | grep -q fe80; do sleep 0.1; done");
+        apply(&lab(ports));
+        assert_eq!(link_local("web-eth0"), "");
+    });
+}

@@ -15,6 +15,8 @@ const IFLA_NUM_TX_QUEUES: u16 = 31;
 const IFLA_NUM_RX_QUEUES: u16 = 32;
 const IFLA_GROUP: u16 = 27;
 const IFLA_BR_MCAST_SNOOPING: u16 = 23;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const VETH_INFO_PEER: u16 = 1;
 const LO: u32 = 1;
 /// Indexes of devices that are made, well above what the kernel gives by itself.
@@ -67,6 +69,7 @@ pub fn star(count: u32, queues: u32) -> io::Result<()> {
     })?;
     for at in 0..count {
         let master = FIRST + at / size;
+        no_link_local(&mut batch, port(at));
         batch.message(libc::RTM_NEWLINK, REQUEST);
         batch.link(port(at), UP, UP);
         batch.attribute(libc::IFLA_MASTER, &master.to_ne_bytes());
@@ -189,6 +192,17 @@ pub fn unplug(count: u32) -> io::Result<()> {
 fn up(batch: &mut Batch, index: u32) {
     batch.message(libc::RTM_NEWLINK, REQUEST);
     batch.link(index, UP, UP);
+}
+
+/// Of a port, at whose own address nobody could reach anything. In the message that raises it this comes too late.
+fn no_link_local(batch: &mut Batch, index: u32) {
+    batch.message(libc::RTM_NEWLINK, REQUEST);
+    batch.link(index, 0, 0);
+    let families = batch.nest(libc::IFLA_AF_SPEC);
+    let family = batch.nest(libc::AF_INET6 as u16);
+    batch.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
+    batch.end(family);
+    batch.end(families);
 }
 
 /// Without multicast snooping meanwhile: with it the kernel goes through all ports for each, and arms timers.

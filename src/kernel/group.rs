@@ -109,7 +109,7 @@ pub fn is_message(op: &Op) -> bool {
 /// other, and stays where it is when one is refused.
 pub fn may_be_half_done(op: &Op) -> bool {
     let Op::LinkSet { change, .. } = op else { return false };
-    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
+    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, link_local, stp, ageing_time } = change;
     let set = [
         alias.is_some(),
         group.is_some(),
@@ -119,6 +119,7 @@ pub fn may_be_half_done(op: &Op) -> bool {
         up.is_some(),
         rename.is_some(),
         hairpin.is_some(),
+        link_local.is_some(),
         stp.is_some(),
         ageing_time.is_some(),
     ];

@@ -7,8 +7,8 @@ use rtnetlink::{
     packet_route::{
         RouteNetlinkMessage,
         link::{
-            BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth,
-            LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+            AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind,
+            InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
         },
     },
 };
@@ -46,6 +46,11 @@ fn modify(message: LinkMessage) -> Request {
 fn alias_attribute(alias: &str) -> LinkAttribute {
     let bytes = if alias.is_empty() { vec![0] } else { alias.as_bytes().to_vec() };
     LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, bytes))
+}
+
+fn link_local_attribute(on: bool) -> LinkAttribute {
+    let mode = if on { In6AddrGenMode::Eui64 } else { In6AddrGenMode::None };
+    LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(mode)])])
 }
 
 fn end_message(end: &NewEnd, queues: u32) -> LinkMessage {
@@ -118,7 +123,7 @@ pub fn create_bridge(
 
 /// Changes a device: in one message but for what the kernel does not take together.
 pub fn set(index: u32, change: &LinkChange) -> Vec<Request> {
-    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
+    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, link_local, stp, ageing_time } = change;
     let mut requests = Vec::new();
     // The kernel renames before it looks at the flags, and older ones refuse to while the device is up.
     let down_first = rename.is_some() && *up == Some(false);
@@ -128,8 +133,10 @@ pub fn set(index: u32, change: &LinkChange) -> Vec<Request> {
     let mut message = at(index);
     message.attributes.extend(alias.as_deref().map(alias_attribute));
     message.attributes.extend(group.map(LinkAttribute::Group));
+    // In the message that raises it this would come too late.
+    message.attributes.extend(link_local.map(link_local_attribute));
     // Told once more of a device that is up, the kernel looks through all IPv6 routes of the namespace, each time: as
-    // long as it is down these two tell nobody.
+    // long as it is down these tell nobody.
     if *up == Some(true) && message != at(index) {
         requests.push(modify(std::mem::replace(&mut message, at(index))));
     }
@@ -268,6 +275,17 @@ mod tests {
         let change = LinkChange { up: Some(false), ..change };
         assert_eq!(set(9, &change).len(), 1);
         assert_eq!(set(9, &LinkChange::default()).len(), 0);
+    }
+
+    #[test]
+    fn whether_there_is_a_link_local_address_is_said_before_a_device_comes_up() {
+        let said = link_local_attribute(false);
+        for up in [Some(true), None] {
+            let requests = set(9, &LinkChange { link_local: Some(false), master: Some(4), up, ..Default::default() });
+            assert!(message(&requests[0]).attributes.contains(&said));
+            assert_eq!(message(&requests[0]).header.change_mask, LinkFlags::empty());
+            assert!(requests[1..].iter().all(|request| !message(request).attributes.contains(&said)));
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn route_words(route: &RouteOp) -> String {
 }
 
 fn change_words(change: &LinkChange) -> String {
-    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
+    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, link_local, stp, ageing_time } = change;
     let mut parts = Vec::new();
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -77,6 +77,7 @@ fn change_words(change: &LinkChange) -> String {
     add("group", group.map(|g| g.to_string()));
     add("alias", alias.clone());
     add("hairpin", hairpin.map(on_off));
+    add("link-local address", link_local.map(on_off));
     add("stp", stp.map(on_off));
     add("ageing time", ageing_time.map(|t| t.to_string()));
     if parts.is_empty() { "nothing".into() } else { parts.join(", ") }

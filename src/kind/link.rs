@@ -2,8 +2,8 @@
 
 mod end;
 
-pub use end::End;
 use end::place_label;
+pub use end::{End, IPV6_MIN_MTU};
 
 use foldhash::{HashMap, HashSet};
 

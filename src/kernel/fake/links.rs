@@ -106,7 +106,7 @@ pub fn create_veth(
 /// Changes a device as the kernel does: one attribute after the other, so that what comes before one that is refused
 /// stays changed.
 pub fn set(state: &mut NetnsState, index: u32, change: &LinkChange) -> Result<(), Errno> {
-    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, stp, ageing_time } = change;
+    let LinkChange { alias, group, mac, mtu, master, up, rename, hairpin, link_local: _, stp, ageing_time } = change;
     let link = find(state, index)?;
     // A message of their own, before the one that raises the device.
     if *up == Some(true) {

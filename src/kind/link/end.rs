@@ -12,10 +12,13 @@ use crate::{
         address::KindName,
         change::{Comparison, Named, Value},
         mark::MARK_GROUP,
-        snapshot::{LinkState, NetnsState},
+        snapshot::{LinkState, NetnsState, Snapshot},
     },
     op::{LinkChange, LinkRef, NewEnd, Op},
 };
+
+/// The kernel has no IPv6 on a device whose MTU is below it (linux/ipv6.h).
+pub const IPV6_MIN_MTU: u32 = 1280;
 
 /// One end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +146,7 @@ impl End {
             master: self.master_index(address, steps),
             up: Some(self.up),
             hairpin: self.hairpin.then_some(true),
+            link_local: self.goes_without_link_local(steps.snapshot).then_some(false),
             ..LinkChange::default()
         };
         // A bridge of the same namespace may be made in a later batch than a link within one namespace is.
@@ -184,6 +188,12 @@ impl End {
         let holder = Holder { address, netns: &self.netns, link: &link, stage: Stage::Configure, falls };
         self.addresses.lower(Some(&has.addresses), &holder, steps);
         self.conf.lower((&has.device, &self.device), Some(&has.conf), (&self.netns, address), steps);
+    }
+
+    /// Whether it gets no link-local address: nobody could reach it at one, since what comes in by a port is the bridge's, but
+    /// the kernel asks for neighbours that have the same one, tells routers of it, and goes through all routes, for each port.
+    fn goes_without_link_local(&self, snapshot: &Snapshot) -> bool {
+        self.bridge.is_some() && snapshot.has_ipv6() && self.mtu >= IPV6_MIN_MTU
     }
 
     /// Whether its master is another device than it should be: by name, or because that one is made anew.

@@ -254,7 +254,8 @@ impl Seen<'_> {
 
 /// What a message to a device changes of it.
 fn touched(change: &LinkChange) -> Vec<Fact> {
-    let LinkChange { alias, group: _, mac, mtu, master, up, rename: _, hairpin, stp, ageing_time } = change;
+    let LinkChange { alias, group: _, mac, mtu, master, up, rename: _, hairpin, link_local: _, stp, ageing_time } =
+        change;
     let parts = [
         (alias.is_some(), Fact::Alias),
         (mac.is_some(), Fact::Mac),

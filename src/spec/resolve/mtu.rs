@@ -2,15 +2,13 @@
 
 use super::scope::{Interface, Scope, What};
 use crate::{
+    kind::link::IPV6_MIN_MTU,
     model::{Diagnostic, Label, Span},
     spec::file::{Bridge, End, Link},
 };
 
 /// The MTU of a veth that has none in the file: the kernel's default for Ethernet.
 const DEFAULT: u32 = 1500;
-
-/// What the kernel turns IPv6 off below (`IPV6_MIN_MTU`).
-const LEAST_FOR_IPV6: u32 = 1280;
 
 /// The MTU of an end.
 pub fn of_end(link: &Link, end: &End) -> u32 {
@@ -40,14 +38,14 @@ pub fn check(scope: &mut Scope<'_>) {
     let interfaces = scope.interfaces.iter().flat_map(|(label, list)| list.iter().map(move |it| (label, it)));
     let mut found = Vec::new();
     for (label, interface) in interfaces.filter(|(_, it)| has_v6(it)) {
-        let Some((mtu, span)) = written_for(scope, interface).filter(|(mtu, _)| *mtu < LEAST_FOR_IPV6) else {
+        let Some((mtu, span)) = written_for(scope, interface).filter(|(mtu, _)| *mtu < IPV6_MIN_MTU) else {
             continue;
         };
         let what = format!("`{label}:{}` has an IPv6 address and an MTU of {mtu}", interface.name);
         let error = Diagnostic::error("address::mtu", what)
-            .at(span, format!("less than {LEAST_FOR_IPV6}"))
+            .at(span, format!("less than {IPV6_MIN_MTU}"))
             .at(interface.span, "with an IPv6 address")
-            .help(format!("IPv6 needs an MTU of {LEAST_FOR_IPV6} or more; the kernel turns it off below that"));
+            .help(format!("IPv6 needs an MTU of {IPV6_MIN_MTU} or more; the kernel turns it off below that"));
         found.push(error);
     }
     found.into_iter().for_each(|error| scope.error(error));
