@@ -17,10 +17,11 @@ const FEW: usize = 3;
 /// What share of those that are left is looked at next: less and less, so that little is left after the last batch.
 const SHARE: usize = 3;
 
-/// Those that are left, in the order in which the run is done with them.
+/// Those that are left.
 pub struct Finished<'a> {
     /// Which of them are done with after which batch.
     by_place: HashMap<usize, Vec<&'a Netns>>,
+    /// Those that the run is done with, too few yet.
     waiting: BTreeSet<Netns>,
 }
 

@@ -373,13 +373,14 @@ fn fill_peers_of_part(
     let (places, earlier) = unmet.take(present);
     present.extend(places);
     readings.extend(earlier);
-    fill_peers(host, present, readings)?;
+    // Where it fails they are as unmet as they were, and whoever reads this part again meets them.
+    let filled = fill_peers(host, present, readings);
     for (netns, reading) in present.iter().zip(&*readings) {
         unmet.leave(netns, reading);
     }
     present.truncate(own);
     readings.truncate(own);
-    Ok(())
+    filled
 }
 
 fn fill_peers(host: &OwnedFd, present: &[Netns], readings: &mut [Reading]) -> Result<(), KernelError> {

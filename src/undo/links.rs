@@ -97,6 +97,7 @@ fn change(
             let same_port = is.port.as_ref().filter(|_| master.is_none());
             same_port.map_or(*on, |port| port.hairpin != *on)
         }),
+        // What was set aside has kept it.
         link_local: None,
         stp: both.filter(|(was, is)| was.stp != is.stp).map(|(was, _)| was.stp),
         ageing_time: both.filter(|(was, is)| was.ageing_time != is.ageing_time).map(|(was, _)| was.ageing_time),
