@@ -9,7 +9,8 @@ use rtnetlink::{
 };
 
 use super::{
-    KernelError, address, link,
+    KernelError, address,
+    link::{self, Seen},
     netlink::{RouteSocket, TransportError},
     peers::Reading,
     route,
@@ -25,7 +26,8 @@ const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6]
 /// Reads the devices with these indexes as far as they are there, their addresses, and the routes by them. Where other routes
 /// may depend on them it reads those too.
 pub fn read(socket: &mut RouteSocket, indexes: &BTreeSet<u32>, whole: bool) -> Result<Reading, KernelError> {
-    let mut reading = Reading::new(links(socket, indexes, whole)?);
+    let decode = if whole { link::decode_whole } else { link::decode };
+    let mut reading = Reading::new(links(socket, indexes, decode)?);
     reading.state.addresses = addresses(socket, indexes, whole)?.into();
     let others_may_depend = reading.state.addresses.iter().any(|it| may_be_a_source(it.address.addr()));
     reading.state.routes = routes(socket, indexes, whole, others_may_depend)?;
@@ -36,8 +38,12 @@ fn may_be_a_source(address: IpAddr) -> bool {
     !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-fn links(socket: &mut RouteSocket, indexes: &BTreeSet<u32>, whole: bool) -> Result<Vec<link::Seen>, KernelError> {
-    let decode = if whole { link::decode_whole } else { link::decode };
+/// The devices with these indexes, as far as they are there.
+pub fn links(
+    socket: &mut RouteSocket,
+    indexes: &BTreeSet<u32>,
+    decode: fn(&[u8]) -> Result<Seen, DecodeError>,
+) -> Result<Vec<Seen>, KernelError> {
     let requests: Vec<_> = indexes.iter().map(|index| link::get(*index)).collect();
     let mut seen = Vec::with_capacity(requests.len());
     for requests in requests.chunks(LINKS_AT_ONCE) {

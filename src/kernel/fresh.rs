@@ -1,4 +1,4 @@
-//! Namespaces that have just been made: whoever fills them leaves their sockets here, for what comes next in them, and for
+//! Namespaces in which a run is at work: whoever fills them leaves their sockets here, for what comes next in them, and for
 //! whoever looks at them beside.
 //!
 //! What has links in it comes with a reading of those. A dump of links takes the lock of all networking, for which another
@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{link::Seen, netlink::RouteSocket};
+use super::{early::Early, netlink::RouteSocket};
 
 /// No more are held: each takes two descriptors.
 const MANY: usize = 64;
@@ -19,15 +19,17 @@ const MANY: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct Fresh(Arc<Mutex<HashMap<String, Filled>>>);
 
-/// A namespace that has been made.
+/// A namespace that has been made or changed.
 #[derive(Debug)]
 pub struct Filled {
+    /// Whether the run has made it.
+    pub is_new: bool,
     /// What keeps it.
     pub fd: OwnedFd,
     /// A socket inside.
     pub socket: RouteSocket,
-    /// Its links as they are, where they have been read since the last one was made.
-    pub links: Option<Vec<Seen>>,
+    /// Its links, where they have been read since the last one was made.
+    pub links: Option<Early>,
 }
 
 impl Fresh {
@@ -49,11 +51,21 @@ impl Fresh {
         self.all().remove(name)
     }
 
-    /// A link is about to be made from elsewhere.
-    pub fn forget_links(&self, name: &str) {
+    /// A link is about to be made in that one from elsewhere.
+    pub fn forget_links_of(&self, name: &str) {
         if let Some(filled) = self.all().get_mut(name) {
             filled.links = None;
         }
+    }
+
+    /// Links may go anywhere.
+    pub fn forget_links(&self) {
+        self.all().values_mut().for_each(|filled| filled.links = None);
+    }
+
+    /// Lets go of all.
+    pub fn clear(&self) {
+        self.all().clear();
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, Filled>> {

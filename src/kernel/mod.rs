@@ -33,6 +33,7 @@ mod delete;
 mod descriptors;
 mod devices;
 mod dying;
+mod early;
 mod fresh;
 mod gone;
 mod group;
@@ -214,6 +215,12 @@ impl Live {
         procfs.map_err(|error| KernelError::io("cannot open /proc", error))
     }
 
+    /// Devices may go anywhere.
+    fn forget_readings(&mut self) {
+        self.read_anew();
+        self.fresh.forget_links();
+    }
+
     fn prepare_directory(&mut self) -> Result<(), KernelError> {
         if !self.directory_ready {
             netns::prepare_directory()?;
@@ -240,16 +247,21 @@ impl Kernel for Live {
     }
 
     fn expect(&mut self, batches: &[Batch]) {
+        // Whatever a run that failed has left.
+        self.fresh.clear();
         self.nursery = nursery::Nursery::open(&self.host, batches);
     }
 
     fn run(&mut self, batch: &Batch) -> Result<(), BatchError> {
         self.read_anew();
+        if early::reaches_others(batch) {
+            self.fresh.forget_links();
+        }
         run::Run::new(self, batch).run()
     }
 
     fn run_together(&mut self, batches: &[Batch]) -> Vec<Result<(), BatchError>> {
-        self.read_anew();
+        self.forget_readings();
         for batch in batches {
             drop(self.fresh.take(batch.netns.as_str()));
         }
@@ -265,12 +277,12 @@ impl Kernel for Live {
     }
 
     fn settle(&mut self) -> Result<(), KernelError> {
-        self.read_anew();
+        self.forget_readings();
         self.dying.settle(&self.host)
     }
 
     fn release(&mut self, topology: &TopologyName, places: Option<&BTreeSet<Netns>>) -> Result<(), KernelError> {
-        self.read_anew();
+        self.forget_readings();
         self.delete_links(places, |link| link.group == PARK_GROUP && link.is_of(topology))?;
         for inode in park::kept(topology)? {
             self.drop_netns(topology, inode, topology.as_str(), None)?;
@@ -279,7 +291,7 @@ impl Kernel for Live {
     }
 
     fn sweep(&mut self) -> Result<(), KernelError> {
-        self.read_anew();
+        self.forget_readings();
         self.delete_links(None, |link| link.group == MARK_GROUP && link.alias.is_none())
     }
 

@@ -13,7 +13,9 @@ use rtnetlink::packet_core::DecodeError;
 use super::{
     KernelError, address,
     ahead::{self, Ahead, Places},
-    borrow, devices, firewall,
+    borrow, devices,
+    early::Early,
+    firewall,
     fresh::{Filled, Fresh},
     link::{self, Seen},
     machine,
@@ -277,11 +279,11 @@ pub fn read_place(
         entered => entered?,
     }
     let inode = netns::inode(fd)?;
-    let (mut socket, links) = socket(fresh, place, inode)?;
+    let (mut socket, early) = socket(fresh, place, inode)?;
     let some = request.devices.get(place);
-    let mut reading = match (some, links) {
+    let mut reading = match (some, early) {
         (Some(indexes), _) => devices::read(&mut socket, indexes, request.whole)?,
-        (None, Some(links)) if !request.whole => Reading::new(links),
+        (None, Some(early)) if !request.whole => Reading::new(early.now(&mut socket)?),
         (None, _) => read_links(&mut socket, request.whole)?,
     };
     reading.state.inode = inode;
@@ -298,10 +300,10 @@ pub fn read_place(
 }
 
 /// A socket in the calling thread's namespace, and its links where they have been read already.
-fn socket(fresh: &Fresh, place: &Netns, inode: u64) -> Result<(RouteSocket, Option<Vec<Seen>>), KernelError> {
+fn socket(fresh: &Fresh, place: &Netns, inode: u64) -> Result<(RouteSocket, Option<Early>), KernelError> {
     match fresh.take(place.as_str()) {
         // Whatever has that name now is what is read.
-        Some(Filled { fd, socket, links }) if netns::inode(&fd)? == inode => Ok((socket, links)),
+        Some(Filled { fd, socket, links, .. }) if netns::inode(&fd)? == inode => Ok((socket, links)),
         Some(_) | None => Ok((netns::open_socket()?, None)),
     }
 }

@@ -10,7 +10,9 @@ use nix::errno::Errno;
 use super::{
     BatchError, KernelError, Live, StepFailure, address,
     borrow::Records,
-    delete, dying, firewall,
+    delete, dying,
+    early::Early,
+    firewall,
     fresh::Filled,
     gone::is_gone,
     group::{self, Piece},
@@ -18,7 +20,7 @@ use super::{
     netlink::{Request, RouteSocket, TransportError},
     netns::{self, Opened},
     nursery::Unnamed,
-    park, read, replay,
+    park, replay,
     reply::Refusal,
     route, sysctl, words,
 };
@@ -41,6 +43,8 @@ pub struct Run<'a> {
     is_new: bool,
     /// Whether this run has.
     is_fresh: bool,
+    /// The links there, where they have been read.
+    early: Option<Early>,
     failures: Vec<StepFailure>,
     attempted: usize,
 }
@@ -49,15 +53,19 @@ impl<'a> Run<'a> {
     /// Gets ready; nothing is touched yet.
     pub fn new(live: &'a mut Live, batch: &'a Batch) -> Self {
         let fresh = live.fresh.take(batch.netns.as_str());
-        let is_fresh = fresh.is_some();
-        let (place, socket) = fresh.map(|Filled { fd, socket, links: _ }| (fd, socket)).unzip();
-        Self { live, batch, place, socket, is_new: false, is_fresh, failures: Vec::new(), attempted: 0 }
+        let is_fresh = fresh.as_ref().is_some_and(|filled| filled.is_new);
+        let (place, socket, early) = match fresh {
+            Some(Filled { fd, socket, links, .. }) => (Some(fd), Some(socket), links),
+            None => (None, None, None),
+        };
+        Self { live, batch, place, socket, is_new: false, is_fresh, early, failures: Vec::new(), attempted: 0 }
     }
 
     /// Runs piece after piece until one fails.
     pub fn run(mut self) -> Result<(), BatchError> {
         while self.attempted < self.batch.steps.len() && self.failures.is_empty() {
             let start = self.attempted;
+            self.read_early(start);
             let (piece, length) = group::first(self.batch, start);
             match piece {
                 Piece::Messages => self.messages(start, start + length),
@@ -70,6 +78,8 @@ impl<'a> Run<'a> {
                     }
                 }
             }
+            let done = &self.batch.steps[start..self.attempted];
+            self.early = self.early.take().and_then(|early| early.after(done));
         }
         if self.failures.is_empty() {
             self.leave();
@@ -79,15 +89,25 @@ impl<'a> Run<'a> {
         Err(BatchError { netns: self.batch.netns.clone(), attempted: self.attempted, failures: self.failures })
     }
 
-    /// Leaves a namespace that the run has made for what comes after this batch.
+    /// Reads the links before it takes longer, where somebody will look at them.
+    fn read_early(&mut self, start: usize) {
+        if self.early.is_none() && Early::is_due(self.batch, start) && self.live.fresh.is_shared() {
+            self.early = self.socket.as_mut().and_then(Early::read);
+        }
+    }
+
+    /// Leaves a namespace that the run has made, or whose links have been read, for what comes after this batch.
     fn leave(self) {
-        let Self { live, batch, place, socket, is_new, is_fresh, .. } = self;
-        if let (true, Some(fd), Some(mut socket)) = (is_new || is_fresh, place, socket)
-            && live.fresh.is_shared()
-        {
+        let is_new = self.is_new || self.is_fresh;
+        if !self.live.fresh.is_shared() || !(is_new || self.early.is_some()) {
+            return;
+        }
+        let Self { live, batch, place, socket, early, .. } = self;
+        let fd = if batch.netns == Netns::Host { live.host.try_clone().ok() } else { place };
+        if let (Some(fd), Some(mut socket)) = (fd, socket) {
             let is_filled = batch.steps.iter().any(|step| matches!(step.op, Op::VethCreate { .. }));
-            let links = if is_filled { read::links_by(&mut socket).ok() } else { None };
-            live.fresh.leave(batch.netns.as_str(), Filled { fd, socket, links });
+            let links = early.or_else(|| if is_new && is_filled { Early::read(&mut socket) } else { None });
+            live.fresh.leave(batch.netns.as_str(), Filled { is_new, fd, socket, links });
         }
     }
 
@@ -194,8 +214,8 @@ impl<'a> Run<'a> {
 
     /// The descriptor of a peer's namespace, which stays open until the message has been sent.
     fn peer(&self, netns: &Netns, peers: &mut HashMap<Netns, OwnedFd>) -> Result<i32, KernelError> {
+        self.live.fresh.forget_links_of(netns.as_str());
         let Netns::Named(name) = netns else { return Ok(self.live.host.as_raw_fd()) };
-        self.live.fresh.forget_links(name);
         if let Some(fd) = peers.get(netns) {
             return Ok(fd.as_raw_fd());
         }
