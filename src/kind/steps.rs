@@ -190,8 +190,7 @@ impl<'a> Steps<'a> {
     /// Says how devices go, once all else is known: out of the way of what comes where something comes, else as they are,
     /// since each of these costs the kernel a wait.
     pub fn finish_parting(&mut self) {
-        let none_is_aside = self.snapshot.namespaces.values().all(|state| state.parked.is_empty());
-        if self.parting.is_empty() && none_is_aside {
+        if self.parting.is_empty() && !self.snapshot.has_parked() {
             return;
         }
         let busy: BTreeSet<Netns> =

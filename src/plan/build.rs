@@ -101,6 +101,9 @@ pub fn build(inputs: &Inputs<'_>) -> Prepared {
 
 /// Namespaces that get devices of which it was not read what they will have.
 fn unsure(inputs: &Inputs<'_>, batches: &[Batch]) -> BTreeSet<Netns> {
+    if batches.is_empty() {
+        return BTreeSet::new();
+    }
     let is_left_out = |netns: &&Netns| {
         let state = inputs.snapshot.namespaces.get(*netns);
         state.is_some_and(|state| !state.sysctls.contains_key(sysctl::DISABLE_V6_FOR_NEW))

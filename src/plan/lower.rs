@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The ops of a plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lowered {
     /// What makes the change, in order.
     pub batches: Vec<Batch>,
@@ -33,6 +33,10 @@ pub struct Lowered {
 
 /// Lowers every draft.
 pub fn lower(inputs: &Inputs<'_>, observed: &Observed, drafts: &[Draft<'_>]) -> Lowered {
+    let is_nothing = drafts.iter().all(|draft| draft.action.is_none());
+    if is_nothing && !inputs.snapshot.has_parked() {
+        return Lowered::default();
+    }
     let mut steps = Steps::new(inputs.name, inputs.snapshot);
     let going = going(drafts);
     enter(drafts, &mut steps);
@@ -42,7 +46,7 @@ pub fn lower(inputs: &Inputs<'_>, observed: &Observed, drafts: &[Draft<'_>]) -> 
         }
     }
     // An empty plan does nothing; any other leaves no rule behind of what it moves elsewhere.
-    let everything = inputs.choices.targets.is_empty() && drafts.iter().any(|draft| draft.action.is_some());
+    let everything = inputs.choices.targets.is_empty() && !is_nothing;
     lower_filters(everything, observed, drafts, &going, &mut steps);
     restore_routes(drafts, &mut steps);
     restore_sysctls(drafts, &mut steps);

@@ -70,6 +70,11 @@ impl Snapshot {
         !self.lacks.contains(&Lack::Ipv6)
     }
 
+    /// Whether runs have set devices aside that are still there.
+    pub fn has_parked(&self) -> bool {
+        self.namespaces.values().any(|state| !state.parked.is_empty())
+    }
+
     /// The packet filter of a namespace, also of one that is not there yet.
     pub fn firewall(&self, netns: &Netns) -> Option<&FirewallState> {
         let live = self.namespaces.get(netns).map(|state| &state.firewall);
