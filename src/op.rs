@@ -375,7 +375,7 @@ pub fn table_of_key(key: &str) -> Option<(Family, TableName)> {
 }
 
 /// Tracked connections that a changed rule must not keep on their old way. All that it says holds of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FlowMatch {
     /// IPv4 or IPv6.
     pub family: Family,
@@ -394,7 +394,7 @@ pub struct FlowMatch {
 
 /// How a tracked connection is translated. Others than those that a change concerns go on: without its entry, a
 /// translated connection is cut off as soon as the far side speaks first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SoFar {
     /// It leads to one of these: by a rule that goes.
     LeadsTo(IpNet),

@@ -22,6 +22,7 @@ mod in_use;
 mod netfilter;
 pub mod sample;
 mod tools;
+mod unchanged;
 
 pub use empty::delete_if_empty;
 use in_use::InUse;
@@ -117,7 +118,10 @@ fn read_live(
             }
             return Err(tools::missing_variant(variant, family));
         };
-        let text = tools::save(&tool)?;
+        let text = match variant {
+            Variant::Nft => unchanged::text(family, || tools::save(&tool))?,
+            Variant::Legacy => tools::save(&tool)?.into(),
+        };
         // Said by iptables-nft of a table with rules that only nft itself can express: it neither prints nor changes it.
         let refused = |table: &str| text.contains(&format!("# Table `{table}' is incompatible"));
         let needed = wanted.iter().filter(|table| table.family == family && Some(variant) == default_variant);
@@ -148,15 +152,43 @@ fn unreadable(table: &str, family: Family, tool: &impl std::fmt::Display) -> Ker
     )
 }
 
-/// Feeds a script about one table to `iptables-restore --noflush` of a variant and family: all of it is done, or nothing.
-pub fn load(variant: Variant, family: Family, table: TableName, script: &str) -> Result<(), KernelError> {
-    let tool = match tools::find(variant, family, Action::Restore, tools::default_variant()?) {
-        Some(tool) => tool,
-        None => return Err(tools::missing_variant(variant, family)),
-    };
-    tools::restore(&tool, &["--noflush"], script).map_err(|refusal| {
-        let what = format!("cannot change the {} table of {} with {tool}", table.as_str(), family_name(family));
-        KernelError::message(what, refusal.to_string())
+/// Why tables could not be loaded.
+#[derive(Debug)]
+pub struct Unloaded {
+    /// Which of the scripts was refused: those before it have been loaded, and it and those after it have not. `None` where the
+    /// tool does not say.
+    pub place: Option<usize>,
+    /// Why.
+    pub error: KernelError,
+}
+
+/// Feeds scripts about one table each to `iptables-restore --noflush` of a variant and family, in their order: all of a script
+/// is done, or nothing of it.
+pub fn load(variant: Variant, family: Family, scripts: &[(TableName, &str)]) -> Result<(), Unloaded> {
+    let unfound = |error| Unloaded { place: Some(0), error };
+    let default = tools::default_variant().map_err(unfound)?;
+    let tool = tools::find(variant, family, Action::Restore, default)
+        .ok_or_else(|| unfound(tools::missing_variant(variant, family)))?;
+    let text: String = scripts.iter().map(|(_, script)| *script).collect();
+    tools::restore(&tool, &["--noflush"], &text).map_err(|refusal| {
+        let place = match scripts {
+            [_] => Some(0),
+            _ => refusal.number.and_then(|number| place_of(number, scripts)),
+        };
+        let meant = place.and_then(|place| scripts.get(place..=place)).unwrap_or(scripts);
+        let names: Vec<&str> = meant.iter().map(|(table, _)| table.as_str()).collect();
+        let noun = if names.len() == 1 { "table" } else { "tables" };
+        let what = format!("cannot change the {} {noun} of {} with {tool}", names.join(", "), family_name(family));
+        Unloaded { place, error: KernelError::message(what, refusal.to_string()) }
+    })
+}
+
+/// Which of the scripts has the line with that number, from 1 on.
+fn place_of(number: usize, scripts: &[(TableName, &str)]) -> Option<usize> {
+    let mut last = 0;
+    scripts.iter().position(|(_, script)| {
+        last += script.lines().count();
+        number <= last
     })
 }
 

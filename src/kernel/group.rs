@@ -19,6 +19,8 @@ pub enum Piece {
     Deletes,
     /// Sysctls to write, up to the first that fails.
     Sysctls,
+    /// Tables of one packet filter and family to load together.
+    Loads,
     /// One op of another kind.
     Single,
 }
@@ -37,10 +39,24 @@ pub fn first(batch: &Batch, start: usize) -> (Piece, usize) {
         0 => {}
         several => return (Piece::Sysctls, several),
     }
+    match loads(steps) {
+        0 => {}
+        several => return (Piece::Loads, several),
+    }
     match messages(&batch.netns, steps, is_new) {
         0 => (Piece::Single, 1.min(steps.len())),
         several => (Piece::Messages, several),
     }
+}
+
+/// How many of the first steps load tables of the same packet filter and family.
+fn loads(steps: &[Step]) -> usize {
+    let into = |step: &Step| match &step.op {
+        Op::FirewallLoad { variant, family, .. } => Some((*variant, *family)),
+        _ => None,
+    };
+    let Some(first) = steps.first().and_then(into) else { return 0 };
+    steps.iter().take_while(|step| into(step) == Some(first)).count()
 }
 
 fn is_delete(op: &Op) -> bool {
@@ -130,7 +146,10 @@ pub fn may_be_half_done(op: &Op) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{LinkRef, NewEnd};
+    use crate::{
+        model::snapshot::{Family, TableName, Variant},
+        op::{LinkRef, NewEnd},
+    };
 
     fn link(index: u32) -> LinkRef {
         LinkRef { index, name: format!("d{index}") }
@@ -189,6 +208,20 @@ mod tests {
             (Piece::Messages, 1),
         ];
         assert_eq!(pieces(ops), expected);
+    }
+
+    #[test]
+    fn tables_of_one_packet_filter_and_family_are_loaded_together() {
+        let load =
+            |variant, family, table| Op::FirewallLoad { variant, family, table, script: "*filter\nCOMMIT\n".into() };
+        let ops = vec![
+            load(Variant::Nft, Family::V4, TableName::Filter),
+            load(Variant::Nft, Family::V4, TableName::Nat),
+            load(Variant::Nft, Family::V6, TableName::Nat),
+            up(1),
+            load(Variant::Legacy, Family::V6, TableName::Nat),
+        ];
+        assert_eq!(pieces(ops), [(Piece::Loads, 2), (Piece::Loads, 1), (Piece::Messages, 1), (Piece::Loads, 1)]);
     }
 
     #[test]

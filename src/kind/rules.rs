@@ -167,19 +167,26 @@ impl Filter {
         let address = self.composed.firewall();
         let stage = if wanted.is_empty() { Stage::FirewallRemove } else { Stage::Firewall };
         let scripts = firewall::scripts(&self.composed.topology, wanted, &state.live, state.default_variant);
+        // Those that are loaded next to each other are loaded together.
+        let (mut borrowed, mut loads, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
         for script in scripts {
             let (variant, family, table) = (script.variant, script.family, script.table);
             let stays = wanted.iter().any(|it| it.family == family && it.name == table);
             let user = self.composed.topology.clone();
-            let hosts_own = variant == Variant::Nft && self.netns == Netns::Host;
-            if hosts_own && stays && self.borrows(family, table, state, steps) {
-                let op = Op::TableBorrow { family, table, user: user.clone() };
-                steps.push(stage, &self.netns, &address, op);
+            if variant == Variant::Nft && self.netns == Netns::Host {
+                if !stays {
+                    given_back.push(Op::TableGiveBack { family, table, user });
+                } else if self.borrows(family, table, state, steps) {
+                    borrowed.push(Op::TableBorrow { family, table, user });
+                }
             }
-            steps.push(stage, &self.netns, &address, script.op());
-            if hosts_own && !stays {
-                steps.push(stage, &self.netns, &address, Op::TableGiveBack { family, table, user });
-            }
+            loads.push(script);
+        }
+        // The order of tables of one packet filter and family stays.
+        loads.sort_by_key(|script| (script.variant, script.family));
+        let loads = loads.into_iter().map(firewall::Script::op);
+        for op in borrowed.into_iter().chain(loads).chain(given_back) {
+            steps.push(stage, &self.netns, &address, op);
         }
         let snapshot = steps.snapshot;
         let addresses = |device: &str| {

@@ -1,9 +1,16 @@
 //! Reading, comparing, repairing and removing.
 
 use netwright::{
-    kernel::firewall::{load, read, sample::Sample},
+    kernel::{
+        Kernel, Live, Outcome,
+        firewall::{load, read, sample::Sample},
+    },
     kind::firewall::{Composed, DriftKind, Presence, Protocol, compose, scripts, topologies_in},
-    model::snapshot::{Chain, Family, Table, TableName, Variant},
+    model::{
+        Netns,
+        snapshot::{Chain, Family, Table, TableName, Variant},
+    },
+    op::{Batch, Op, Step},
 };
 
 use crate::{
@@ -55,7 +62,7 @@ const FOREIGN: &str = "
 fn remove(composed: &Composed) {
     let state = read(&[]).unwrap();
     for script in scripts(&composed.topology, &[], &state.live, state.default_variant) {
-        load(script.variant, script.family, script.table, &script.text).unwrap();
+        load(script.variant, script.family, &[(script.table, &script.text)]).unwrap();
     }
 }
 
@@ -145,7 +152,7 @@ fn every_drift_is_seen_and_repaired() {
             // Taking a repair back is exact, and so is the repair.
             let repair = apply(&composed);
             for script in repair.iter().rev() {
-                load(script.variant, script.family, script.table, &script.undo).unwrap();
+                load(script.variant, script.family, &[(script.table, &script.undo)]).unwrap();
             }
             assert_eq!(saved(), damaged, "{damage}: taken back");
             apply(&composed);
@@ -317,9 +324,82 @@ fn a_load_that_fails_changes_nothing_and_says_why() {
         let before = saved();
         for variant in [Variant::Nft, Variant::Legacy] {
             let script = "*filter\n-F NW-FWD-t\n-X NW-FWD-t\nCOMMIT\n";
-            let error = load(variant, Family::V4, TableName::Filter, script).unwrap_err().to_string();
+            let error = load(variant, Family::V4, &[(TableName::Filter, script)]).unwrap_err().error.to_string();
             assert!(error.starts_with("cannot change the filter table of IPv4 with iptables-"), "{error}");
             assert_eq!(saved(), before);
         }
+    });
+}
+
+/// As somebody's `iptables` is called: counted, with what it is called by.
+const COUNTED: &str = r#"
+    multi=$(readlink -f /usr/sbin/xtables-nft-multi); cp $multi /run/multi
+    printf '#!/bin/bash\necho "$0" >> /run/called\nexec -a "$0" /run/multi "$@"\n' > /run/counts; chmod +x /run/counts
+    mount --bind /run/counts $multi"#;
+
+#[test]
+fn what_nobody_has_changed_is_not_saved_again() {
+    sandbox("drift::what_nobody_has_changed_is_not_saved_again", || {
+        sh(
+            "iptables -A FORWARD -i br0 -j ACCEPT; ip netns add other; ip netns exec other iptables -A FORWARD -i eth9 -j DROP",
+        );
+        sh(COUNTED);
+        let saves = || sh("grep -c -- -save /run/called || true").trim().parse::<usize>().unwrap();
+        let rules = || {
+            let state = read(&[]).unwrap();
+            let forward = state.live.iter().find_map(|(_, table)| table.chain("FORWARD")).unwrap();
+            forward.rules.clone()
+        };
+        assert_eq!((rules(), saves()), (vec!["-i br0 -j ACCEPT".to_owned()], 1));
+        assert_eq!((rules().len(), saves()), (1, 1));
+        sh("iptables -A FORWARD -i br1 -j ACCEPT");
+        assert_eq!((rules().len(), saves()), (2, 2), "somebody's change is seen");
+        assert_eq!(inside("other", rules), ["-i eth9 -j DROP"], "another namespace has its own");
+        assert_eq!((rules().len(), saves()), (2, 3));
+        // The next one gets its inode, and as many transactions.
+        sh(
+            "ip netns del other; sleep 0.2; ip netns add other; ip netns exec other iptables -A FORWARD -i eth8 -j DROP",
+        );
+        assert_eq!(inside("other", rules), ["-i eth8 -j DROP"]);
+    });
+}
+
+#[test]
+fn tables_of_one_packet_filter_are_loaded_together_up_to_the_one_that_is_refused() {
+    sandbox("drift::tables_of_one_packet_filter_are_loaded_together_up_to_the_one_that_is_refused", || {
+        let load = |variant, table, rule: &str| Op::FirewallLoad {
+            variant,
+            family: Family::V4,
+            table,
+            script: format!("*{}\n:NW-T-t - [0:0]\n-A NW-T-t {rule}\nCOMMIT\n", table.as_str()),
+        };
+        let run = |ops: Vec<Op>| {
+            let step = |op| Step { address: "firewall.host".parse().unwrap(), op };
+            Live::new().unwrap().run(&Batch { netns: Netns::Host, steps: ops.into_iter().map(step).collect() })
+        };
+        let loaded = |variant: &str, table: &str| {
+            !sh(&format!("iptables-{variant}-save -t {table} | grep NW-T || true")).is_empty()
+        };
+        for (variant, name) in [(Variant::Nft, "nft"), (Variant::Legacy, "legacy")] {
+            let [raw, filter, nat] = [TableName::Raw, TableName::Filter, TableName::Nat];
+            let ops = vec![
+                load(variant, raw, "-i br0 -j ACCEPT"),
+                load(variant, filter, "-i br0 -j NW-NOWHERE"),
+                load(variant, nat, "-i br0 -j ACCEPT"),
+            ];
+            let error = run(ops).unwrap_err();
+            let outcomes = [0, 1, 2].map(|place| error.outcome(place));
+            assert_eq!(outcomes, [Outcome::Done, Outcome::Failed, Outcome::Untried], "{name}: {error}");
+            assert!(
+                error.to_string().starts_with(&format!("cannot change the filter table of IPv4 with iptables-{name}")),
+                "{error}"
+            );
+            assert_eq!([loaded(name, "raw"), loaded(name, "filter"), loaded(name, "nat")], [true, false, false]);
+        }
+        sh(COUNTED);
+        let nft = |table| load(Variant::Nft, table, "-i br0 -j ACCEPT");
+        run(vec![nft(TableName::Raw), nft(TableName::Filter), nft(TableName::Nat)]).unwrap();
+        assert_eq!(["raw", "filter", "nat"].map(|table| loaded("nft", table)), [true; 3]);
+        assert_eq!(sh("grep -c -- -restore /run/called").trim(), "1");
     });
 }

@@ -142,7 +142,7 @@ pub fn apply(composed: &Composed) -> Vec<Script> {
     let state = observe(composed);
     let all = scripts(&composed.topology, &state.wanted, &state.live, state.default_variant);
     for script in &all {
-        load(script.variant, script.family, script.table, &script.text).unwrap();
+        load(script.variant, script.family, &[(script.table, &script.text)]).unwrap();
     }
     all
 }

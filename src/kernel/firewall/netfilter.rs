@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
 use nix::{
@@ -43,6 +43,12 @@ const NLMSG_DONE: u16 = 3;
 /// The socket, of the namespace that the thread was in when it was opened.
 pub(super) struct Netfilter {
     socket: OwnedFd,
+}
+
+impl AsFd for Netfilter {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Netfilter {

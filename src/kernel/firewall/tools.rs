@@ -149,7 +149,9 @@ pub(super) fn save(tool: &Tool) -> Result<String, KernelError> {
 /// Why a restore tool refused a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The line of the script that it named.
+    /// The number of the line of the script that it named, from 1 on.
+    pub number: Option<usize>,
+    /// That line.
     pub line: Option<String>,
     /// What it said.
     pub said: String,
@@ -179,7 +181,8 @@ fn words(error: &io::Error) -> String {
 
 /// Runs a restore tool on a script.
 pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(), Refusal> {
-    let failed = |error: io::Error| Refusal { line: None, said: words(&error), whole: true };
+    let whole = |said: String| Refusal { number: None, line: None, said, whole: true };
+    let failed = |error: io::Error| whole(words(&error));
     let ended = child::run(command(tool).args(["-w", PATIENCE]).args(arguments), script.as_bytes()).map_err(failed)?;
     if ended.status.success() {
         return Ok(());
@@ -190,17 +193,18 @@ pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(
         // the tool names is only the last one.
         let limit = "these are too many rules for one load outside the machine's own user namespace; raise the machine's \
                      net.core.wmem_max, or run as its root";
-        return Err(Refusal { line: None, said: format!("{said} ({limit})"), whole: true });
+        return Err(whole(format!("{said} ({limit})")));
     }
     if said.contains("xtables lock") {
         let held = "another program has held the lock of iptables, /run/xtables.lock, for";
         let said =
             format!("{held} {PATIENCE} s; `fuser /run/xtables.lock` tells which, and it can be tried again then");
-        return Err(Refusal { line: None, said, whole: true });
+        return Err(whole(said));
     }
     let said = if said.is_empty() { format!("it ended with {}", ended.status) } else { said };
-    let line = named_line(&said).and_then(|number| script.lines().nth(number.checked_sub(1)?)).map(str::to_owned);
-    Err(Refusal { line, said, whole: false })
+    let number = named_line(&said);
+    let line = number.and_then(|number| script.lines().nth(number.checked_sub(1)?)).map(str::to_owned);
+    Err(Refusal { number, line, said, whole: false })
 }
 
 /// The number behind `line` in a tool's words: `line 3: RULE_APPEND failed`, `line: 3`, `line 3 failed`.

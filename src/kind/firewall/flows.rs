@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Whether a rule begins or ends to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Turn {
     Comes,
     Goes,
@@ -34,34 +35,41 @@ struct Changed {
 /// The flows that changed rules decide about otherwise than before. `wanted` is what will be live, `addresses` tells those
 /// of a device.
 pub fn flows_of_drifts(drifts: &[Drift], wanted: &[Table], addresses: &dyn Fn(&str) -> Vec<IpAddr>) -> Vec<FlowMatch> {
-    let changed: Vec<Changed> = drifts.iter().flat_map(|drift| changed(drift, wanted)).collect();
-    let mut flows = Vec::new();
-    for one in &changed {
-        if let Some(flow) = flow(one, &changed, addresses)
-            && !flows.contains(&flow)
-        {
-            flows.push(flow);
-        }
+    // A new forward is missing itself, and so are both jumps to its chain.
+    let places: IndexSet<Place<'_>> = drifts.iter().flat_map(|drift| places(drift, wanted)).collect();
+    let changed: Vec<Changed> = places.iter().filter_map(Changed::read).collect();
+    let flows: IndexSet<FlowMatch> = changed.iter().filter_map(|one| flow(one, &changed, addresses)).collect();
+    flows.into_iter().collect()
+}
+
+/// A rule that begins or ends to work, as text.
+#[derive(PartialEq, Eq, Hash)]
+struct Place<'a> {
+    turn: Turn,
+    family: Family,
+    chain: &'a str,
+    rule: &'a str,
+}
+
+impl Changed {
+    fn read(place: &Place<'_>) -> Option<Self> {
+        let (chain, _) = ChainKind::split(place.chain)?;
+        Some(Self { turn: place.turn, family: place.family, chain, rule: Rule::parse(place.rule) })
     }
-    flows
 }
 
 /// The rules that a difference is about: one, or all of the chain that a missing jump leads to.
-fn changed(drift: &Drift, wanted: &[Table]) -> Vec<Changed> {
-    let of = |turn, chain: &str, rule: &str| {
-        let (chain, _) = ChainKind::split(chain)?;
-        Some(Changed { turn, family: drift.family, chain, rule: Rule::parse(rule) })
-    };
+fn places<'a>(drift: &'a Drift, wanted: &'a [Table]) -> Vec<Place<'a>> {
+    let own = |turn| Place { turn, family: drift.family, chain: &drift.chain, rule: &drift.rule };
     match drift.kind {
-        DriftKind::RuleMissing | DriftKind::RuleMoved => {
-            of(Turn::Comes, &drift.chain, &drift.rule).into_iter().collect()
-        }
-        DriftKind::RuleExtra => of(Turn::Goes, &drift.chain, &drift.rule).into_iter().collect(),
+        DriftKind::RuleMissing | DriftKind::RuleMoved => vec![own(Turn::Comes)],
+        DriftKind::RuleExtra => vec![own(Turn::Goes)],
         DriftKind::JumpMissing => {
             let target = Rule::parse(&drift.rule).target.unwrap_or_default();
             let tables = wanted.iter().filter(|table| table.family == drift.family && table.name == drift.table);
-            let rules = tables.filter_map(|table| table.chain(&target)).flat_map(|chain| &chain.rules);
-            rules.filter_map(|rule| of(Turn::Comes, &target, rule)).collect()
+            let chains = tables.filter_map(|table| table.chain(&target));
+            let rules = chains.flat_map(|chain| chain.rules.iter().map(|rule| (&*chain.name, &**rule)));
+            rules.map(|(chain, rule)| Place { turn: Turn::Comes, family: drift.family, chain, rule }).collect()
         }
         DriftKind::ChainMissing | DriftKind::ChainExtra | DriftKind::JumpExtra => Vec::new(),
     }
