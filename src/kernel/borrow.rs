@@ -80,6 +80,11 @@ impl Records {
         Ok(fresh)
     }
 
+    /// Whether `user` is the only one that needs a value.
+    pub fn is_the_last(&self, key: &str, user: &TopologyName) -> Result<bool, KernelError> {
+        Ok(self.get(key)?.is_some_and(|record| record.users.len() == 1 && record.users.contains(user)))
+    }
+
     /// Ends `user`'s need; for the last user `restore` gets what to put back, and the record goes only after that,
     /// so that a crash in between loses nothing.
     pub fn give_back(

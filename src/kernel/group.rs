@@ -21,6 +21,8 @@ pub enum Piece {
     Sysctls,
     /// Tables of one packet filter and family to load together.
     Loads,
+    /// Tables of nf_tables that go back to whoever had none before.
+    TablesGivenBack,
     /// One op of another kind.
     Single,
 }
@@ -42,6 +44,10 @@ pub fn first(batch: &Batch, start: usize) -> (Piece, usize) {
     match loads(steps) {
         0 => {}
         several => return (Piece::Loads, several),
+    }
+    match run(|op| matches!(op, Op::TableGiveBack { .. })) {
+        0 => {}
+        several => return (Piece::TablesGivenBack, several),
     }
     match messages(&batch.netns, steps, is_new) {
         0 => (Piece::Single, 1.min(steps.len())),

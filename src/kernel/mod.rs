@@ -301,7 +301,7 @@ impl Kernel for Live {
         if borrow::all()?.values().any(|record| record.users.contains(topology)) {
             // A run that was killed between the two has removed its rules, and not the table that was made for them.
             let tidy = |key: &str| match table_of_key(key) {
-                Some((family, table)) => netns::in_netns(&self.host, || firewall::delete_if_empty(family, table)),
+                Some(table) => netns::in_netns(&self.host, || firewall::delete_if_empty(&[table])),
                 None => Ok(()),
             };
             borrow::Records::lock()?.forget(topology, tidy)?;

@@ -29,7 +29,7 @@ use crate::{
     op::{Batch, LinkChange, LinkRef, Op, Step, port_key, table_key},
 };
 
-mod loads;
+mod rules;
 mod sysctls;
 
 /// A batch on its way.
@@ -72,6 +72,7 @@ impl<'a> Run<'a> {
                 Piece::Deletes => self.deletes(start, start + length),
                 Piece::Sysctls => self.sysctls(start, start + length),
                 Piece::Loads => self.loads(start, start + length),
+                Piece::TablesGivenBack => self.tables_given_back(start, start + length),
                 Piece::Single => {
                     self.attempted += 1;
                     if let Err(error) = self.single(&self.batch.steps[start]) {
@@ -292,12 +293,7 @@ impl<'a> Run<'a> {
                 let records = Records::lock()?;
                 records.borrow(&table_key(*family, *table), None, &Default::default(), user).map(drop)
             }
-            Op::TableGiveBack { family, table, user } => {
-                let records = Records::lock()?;
-                let give_back = |_: &Borrowed| self.inside(|| firewall::delete_if_empty(*family, *table));
-                records.give_back(&table_key(*family, *table), user, give_back)
-            }
-            Op::TableDrop { family, table } => self.inside(|| firewall::delete_if_empty(*family, *table)),
+            Op::TableDrop { family, table } => self.inside(|| firewall::delete_if_empty(&[(*family, *table)])),
             Op::FlushFlows { flows } => self.inside(|| firewall::flush_flows(flows)),
             Op::BridgeCreate { .. }
             | Op::VethCreate { .. }
@@ -312,6 +308,7 @@ impl<'a> Run<'a> {
             | Op::RouteDelete { .. }
             | Op::RoutePutBack { .. }
             | Op::FirewallLoad { .. }
+            | Op::TableGiveBack { .. }
             | Op::SysctlSet { .. } => Err(KernelError::message(
                 format!("cannot {}", words::words(&step.op, &self.batch.netns)),
                 "it came in a piece of its own",

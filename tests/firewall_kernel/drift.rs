@@ -403,3 +403,34 @@ fn tables_of_one_packet_filter_are_loaded_together_up_to_the_one_that_is_refused
         assert_eq!(sh("grep -c -- -restore /run/called").trim(), "1");
     });
 }
+
+#[test]
+fn tables_go_together_once_nobody_needs_them_and_nothing_is_in_them() {
+    sandbox("drift::tables_go_together_once_nobody_needs_them_and_nothing_is_in_them", || {
+        let [raw, filter, nat] = [TableName::Raw, TableName::Filter, TableName::Nat];
+        let run = |ops: Vec<Op>| {
+            let step = |op| Step { address: "firewall.host".parse().unwrap(), op };
+            let steps = ops.into_iter().map(step).collect();
+            Live::new().unwrap().run(&Batch { netns: Netns::Host, steps }).unwrap();
+        };
+        let borrow = |user: &str, table| Op::TableBorrow { family: Family::V4, table, user: user.parse().unwrap() };
+        let back = |user: &str, table| Op::TableGiveBack { family: Family::V4, table, user: user.parse().unwrap() };
+        let tables = || sh("nft list tables | grep -c 'table ip ' || true").trim().parse::<usize>().unwrap();
+        for table in ["iptables -t raw", "iptables -t filter", "iptables -t nat", "ip6tables -t nat"] {
+            sh(&format!("{table} -A OUTPUT -j ACCEPT; {table} -D OUTPUT -j ACCEPT"));
+        }
+        assert_eq!(tables(), 3);
+        let every = [raw, filter, nat];
+        run(every.iter().flat_map(|table| [borrow("one", *table), borrow("two", *table)]).collect());
+        // Another topology needs them yet.
+        run(every.map(|table| back("one", table)).into());
+        assert_eq!(tables(), 3);
+        // Somebody has put something into one.
+        sh("iptables -A FORWARD -i eth9 -j DROP; timeout 20 nft monitor > /run/told 2>&1 < /dev/null & echo $! > /run/monitor; sleep 0.3");
+        run(every.map(|table| back("two", table)).into());
+        assert_eq!(sh("nft list tables").lines().collect::<Vec<_>>(), ["table ip filter", "table ip6 nat"]);
+        let told = sh("sleep 0.2; kill $(cat /run/monitor); cat /run/told");
+        assert_eq!(told.matches("new generation").count(), 1, "{told}");
+        assert_eq!(sh("ls /run/netwright/.host"), "", "a record is left");
+    });
+}

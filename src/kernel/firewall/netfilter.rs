@@ -94,17 +94,22 @@ impl Netfilter {
         })
     }
 
-    /// Runs one nf_tables request as a transaction that the kernel refuses (`ERESTART`) where the rules are no longer of
-    /// that generation.
-    pub(super) fn transaction(&self, generation: u32, kind: u16, family: u8, attributes: &[u8]) -> io::Result<()> {
+    /// Runs nf_tables requests of one kind, each with its family and attributes, as a transaction that the kernel refuses
+    /// (`ERESTART`) where the rules are no longer of that generation.
+    pub(super) fn transaction(&self, generation: u32, kind: u16, requests: &[(u8, Vec<u8>)]) -> io::Result<()> {
         const BEGIN: u16 = 0x10;
         const END: u16 = 0x11;
         const BATCH_GENID: u16 = 1;
         let mut genid = Vec::new();
         push_attribute(&mut genid, BATCH_GENID, &generation.to_be_bytes()).ok_or_else(malformed)?;
         let mut batch = message(1, BEGIN, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &genid)?;
-        batch.extend(message(2, SUBSYSTEM_NFTABLES << 8 | kind, NLM_F_REQUEST | NLM_F_ACK, family, 0, attributes)?);
-        batch.extend(message(3, END, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &[])?);
+        let mut last = 1;
+        for (family, attributes) in requests {
+            last += 1;
+            let flags = NLM_F_REQUEST | NLM_F_ACK;
+            batch.extend(message(last, SUBSYSTEM_NFTABLES << 8 | kind, flags, *family, 0, attributes)?);
+        }
+        batch.extend(message(last + 1, END, NLM_F_REQUEST, libc::AF_UNSPEC as u8, SUBSYSTEM_NFTABLES, &[])?);
         self.transmit(&batch)?;
         buffer::with(|room| {
             loop {
@@ -112,7 +117,7 @@ impl Netfilter {
                     let message = message?;
                     if message.kind == NLMSG_ERROR {
                         message.error()?;
-                        if message.sequence == 2 {
+                        if message.sequence == last {
                             return Ok(());
                         }
                     }
