@@ -426,7 +426,9 @@ fn tables_go_together_once_nobody_needs_them_and_nothing_is_in_them() {
         run(every.map(|table| back("one", table)).into());
         assert_eq!(tables(), 3);
         // Somebody has put something into one.
-        sh("iptables -A FORWARD -i eth9 -j DROP; timeout 20 nft monitor > /run/told 2>&1 < /dev/null & echo $! > /run/monitor; sleep 0.3");
+        sh(
+            "iptables -A FORWARD -i eth9 -j DROP; timeout 20 nft monitor > /run/told 2>&1 < /dev/null & echo $! > /run/monitor; sleep 0.3",
+        );
         run(every.map(|table| back("two", table)).into());
         assert_eq!(sh("nft list tables").lines().collect::<Vec<_>>(), ["table ip filter", "table ip6 nat"]);
         let told = sh("sleep 0.2; kill $(cat /run/monitor); cat /run/told");
