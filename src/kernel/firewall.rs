@@ -1,7 +1,7 @@
 //! The packet filter of the namespace that the calling thread is in, through the tools that the machine's other
 //! programs use too, so that everybody sees the same tables.
 
-use std::{collections::HashSet, thread};
+use std::{collections::HashSet, panic::resume_unwind, thread};
 
 use crate::{
     model::{
@@ -75,8 +75,29 @@ fn beside<A, B: Send>(
             .spawn_scoped(scope, there)
             .map_err(|error| KernelError::io("cannot start a thread", error))?;
         let here = here();
-        let there = there.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let there = there.join().unwrap_or_else(|panic| resume_unwind(panic));
         Ok((here?, there?))
+    })
+}
+
+/// Does the same with each of a few at a time, each on a thread that is in the calling one's namespace, the first on the calling
+/// one itself. What came of them is in their order.
+fn side_by_side<T: Sync, R: Send>(
+    all: &[T],
+    work: impl Fn(&T) -> Result<R, KernelError> + Sync,
+) -> Result<Vec<R>, KernelError> {
+    let Some((first, others)) = all.split_first() else { return Ok(Vec::new()) };
+    thread::scope(|scope| {
+        let work = &work;
+        let start = |one| (one, thread::Builder::new().name("tool".into()).spawn_scoped(scope, move || work(one)));
+        let started: Vec<_> = others.iter().map(start).collect();
+        let first = work(first);
+        let others = started.into_iter().map(|(one, worker)| match worker {
+            Ok(worker) => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // There are as many threads as this user may have.
+            Err(_) => work(one),
+        });
+        std::iter::once(first).chain(others).collect()
     })
 }
 
@@ -108,41 +129,48 @@ fn read_live(
     wanted: &[Table],
     default_variant: Option<Variant>,
 ) -> Result<Vec<(Variant, Table)>, KernelError> {
-    let mut live = Vec::new();
-    for (variant, family) in in_use.pairs() {
-        let Some(tool) = tools::find(variant, family, Action::Save, default_variant) else {
-            // Where rules are to be loaded, a DROP in the tables that cannot be read would win over them unseen; and
-            // where the tools went after ours had been loaded, a destroy would leave them behind unseen.
-            if wanted.is_empty() && !(variant == Variant::Nft && in_use::holds_ours(family, |_| true)?) {
-                continue;
-            }
-            return Err(tools::missing_variant(variant, family));
-        };
-        let text = match variant {
-            Variant::Nft => unchanged::text(family, || tools::save(&tool))?,
-            Variant::Legacy => tools::save(&tool)?.into(),
-        };
-        // Said by iptables-nft of a table with rules that only nft itself can express: it neither prints nor changes it.
-        let refused = |table: &str| text.contains(&format!("# Table `{table}' is incompatible"));
-        let needed = wanted.iter().filter(|table| table.family == family && Some(variant) == default_variant);
-        let mut needed = needed.map(|table| table.name.as_str());
-        if let Some(table) = needed.find(|table| refused(table)) {
-            return Err(unreadable(table, family, &tool));
+    let pairs: Vec<_> = in_use.pairs().collect();
+    let tables = side_by_side(&pairs, |&(variant, family)| read_tables((variant, family), wanted, default_variant))?;
+    let pairs = pairs.iter().zip(tables);
+    Ok(pairs.flat_map(|((variant, _), tables)| tables.into_iter().map(|table| (*variant, table))).collect())
+}
+
+/// The live tables of one packet filter and family.
+fn read_tables(
+    (variant, family): (Variant, Family),
+    wanted: &[Table],
+    default_variant: Option<Variant>,
+) -> Result<Vec<Table>, KernelError> {
+    let Some(tool) = tools::find(variant, family, Action::Save, default_variant) else {
+        // Where rules are to be loaded, a DROP in the tables that cannot be read would win over them unseen; and
+        // where the tools went after ours had been loaded, a destroy would leave them behind unseen.
+        if wanted.is_empty() && !(variant == Variant::Nft && in_use::holds_ours(family, |_| true)?) {
+            return Ok(Vec::new());
         }
-        // What is ours there could not be removed, and would not even be seen.
-        if let Some(table) = [TableName::Raw, TableName::Filter, TableName::Nat]
-            .map(TableName::as_str)
-            .into_iter()
-            .find(|table| refused(table))
-            && in_use::holds_ours(family, |name| refused(name))?
-        {
-            return Err(unreadable(table, family, &tool));
-        }
-        let tables = parse_save(family, &text)
-            .map_err(|error| KernelError::message(format!("cannot read what {tool} printed"), error.to_string()))?;
-        live.extend(tables.into_iter().map(|table| (variant, table)));
+        return Err(tools::missing_variant(variant, family));
+    };
+    let text = match variant {
+        Variant::Nft => unchanged::text(family, || tools::save(&tool))?,
+        Variant::Legacy => tools::save(&tool)?.into(),
+    };
+    // Said by iptables-nft of a table with rules that only nft itself can express: it neither prints nor changes it.
+    let refused = |table: &str| text.contains(&format!("# Table `{table}' is incompatible"));
+    let needed = wanted.iter().filter(|table| table.family == family && Some(variant) == default_variant);
+    let mut needed = needed.map(|table| table.name.as_str());
+    if let Some(table) = needed.find(|table| refused(table)) {
+        return Err(unreadable(table, family, &tool));
     }
-    Ok(live)
+    // What is ours there could not be removed, and would not even be seen.
+    if let Some(table) = [TableName::Raw, TableName::Filter, TableName::Nat]
+        .map(TableName::as_str)
+        .into_iter()
+        .find(|table| refused(table))
+        && in_use::holds_ours(family, |name| refused(name))?
+    {
+        return Err(unreadable(table, family, &tool));
+    }
+    parse_save(family, &text)
+        .map_err(|error| KernelError::message(format!("cannot read what {tool} printed"), error.to_string()))
 }
 
 fn unreadable(table: &str, family: Family, tool: &impl std::fmt::Display) -> KernelError {
