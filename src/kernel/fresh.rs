@@ -12,7 +12,7 @@ use std::{
 
 use super::{early::Early, netlink::RouteSocket};
 
-/// No more are held: each takes two descriptors.
+/// No more new ones are held: each takes two descriptors.
 const MANY: usize = 64;
 
 /// Where they are left, by their names.
@@ -41,7 +41,7 @@ impl Fresh {
     /// Leaves one, where there is room.
     pub fn leave(&self, name: &str, filled: Filled) {
         let mut all = self.all();
-        if all.len() < MANY {
+        if all.len() < MANY || !filled.is_new {
             all.insert(name.to_owned(), filled);
         }
     }
