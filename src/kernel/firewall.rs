@@ -1,7 +1,7 @@
 //! The packet filter of the namespace that the calling thread is in, through the tools that the machine's other
 //! programs use too, so that everybody sees the same tables.
 
-use std::{collections::HashSet, panic::resume_unwind, thread};
+use std::collections::HashSet;
 
 use crate::{
     model::{
@@ -13,6 +13,7 @@ use crate::{
 
 use super::KernelError;
 
+mod beside;
 mod canonical;
 mod child;
 mod conntrack;
@@ -24,6 +25,7 @@ pub mod sample;
 mod tools;
 mod unchanged;
 
+use beside::{beside, side_by_side};
 pub use empty::delete_if_empty;
 use in_use::InUse;
 use tools::Action;
@@ -61,43 +63,6 @@ fn is_one_sided(live: &[(Variant, Table)], variant: Variant, wanted: &[Table]) -
         let Some(there) = there.and_then(|(_, there)| there.chain(&chain.name)) else { return true };
         let rules: [HashSet<&String>; 2] = [there, chain].map(|chain| chain.rules.iter().collect());
         rules[0].is_subset(&rules[1]) || rules[1].is_subset(&rules[0])
-    })
-}
-
-/// Does two things at a time, the second one on a thread: each waits for a tool most of the time.
-fn beside<A, B: Send>(
-    here: impl FnOnce() -> Result<A, KernelError>,
-    there: impl FnOnce() -> Result<B, KernelError> + Send,
-) -> Result<(A, B), KernelError> {
-    thread::scope(|scope| {
-        let there = thread::Builder::new()
-            .name("print".into())
-            .spawn_scoped(scope, there)
-            .map_err(|error| KernelError::io("cannot start a thread", error))?;
-        let here = here();
-        let there = there.join().unwrap_or_else(|panic| resume_unwind(panic));
-        Ok((here?, there?))
-    })
-}
-
-/// Does the same with each of a few at a time, each on a thread that is in the calling one's namespace, the first on the calling
-/// one itself. What came of them is in their order.
-fn side_by_side<T: Sync, R: Send>(
-    all: &[T],
-    work: impl Fn(&T) -> Result<R, KernelError> + Sync,
-) -> Result<Vec<R>, KernelError> {
-    let Some((first, others)) = all.split_first() else { return Ok(Vec::new()) };
-    thread::scope(|scope| {
-        let work = &work;
-        let start = |one| (one, thread::Builder::new().name("tool".into()).spawn_scoped(scope, move || work(one)));
-        let started: Vec<_> = others.iter().map(start).collect();
-        let first = work(first);
-        let others = started.into_iter().map(|(one, worker)| match worker {
-            Ok(worker) => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // There are as many threads as this user may have.
-            Err(_) => work(one),
-        });
-        std::iter::once(first).chain(others).collect()
     })
 }
 
@@ -201,7 +166,7 @@ pub fn load(variant: Variant, family: Family, scripts: &[(TableName, &str)]) -> 
     tools::restore(&tool, &["--noflush"], &text).map_err(|refusal| {
         let place = match scripts {
             [_] => Some(0),
-            _ => refusal.number.and_then(|number| place_of(number, scripts)),
+            _ => refusal.number().and_then(|number| place_of(number, scripts)),
         };
         let meant = place.and_then(|place| scripts.get(place..=place)).unwrap_or(scripts);
         let names: Vec<&str> = meant.iter().map(|(table, _)| table.as_str()).collect();

@@ -124,6 +124,12 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// The same of the last step that is tried.
+    fn stop(&mut self, index: usize, error: KernelError, partly: bool) {
+        self.attempted = index + 1;
+        self.fail(index, error, partly);
+    }
+
     /// The error of a step that the kernel refused.
     fn refused(&self, index: usize, refusal: Refusal) -> KernelError {
         let op = &self.batch.steps[index].op;
@@ -143,8 +149,7 @@ impl<'a> Run<'a> {
 
     fn messages(&mut self, start: usize, end: usize) {
         if let Err(error) = self.settle_before(start, end).and_then(|()| self.connect()) {
-            self.attempted = start + 1;
-            return self.fail(start, error, false);
+            return self.stop(start, error, false);
         }
         let mut peers = HashMap::new();
         let (mut requests, mut owners) = (Vec::new(), Vec::new());
@@ -230,8 +235,7 @@ impl<'a> Run<'a> {
     fn deletes(&mut self, start: usize, end: usize) {
         // A bridge goes at once, but for each port that it has when it goes.
         if let Err(error) = self.live.dying.settle(&self.live.host).and_then(|()| self.connect()) {
-            self.attempted = start + 1;
-            return self.fail(start, error, false);
+            return self.stop(start, error, false);
         }
         self.attempted = end;
         let links: Vec<&LinkRef> = self.batch.steps[start..end]

@@ -149,14 +149,19 @@ pub(super) fn save(tool: &Tool) -> Result<String, KernelError> {
 /// Why a restore tool refused a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The number of the line of the script that it named, from 1 on.
-    pub number: Option<usize>,
-    /// That line.
+    /// The line of the script that it named.
     pub line: Option<String>,
     /// What it said.
     pub said: String,
     /// Whether it is about the script as a whole and no rule of it.
     pub whole: bool,
+}
+
+impl Refusal {
+    /// The number of the line of the script that it named, from 1 on.
+    pub(super) fn number(&self) -> Option<usize> {
+        if self.whole { None } else { named_line(&self.said) }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -181,7 +186,7 @@ fn words(error: &io::Error) -> String {
 
 /// Runs a restore tool on a script.
 pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(), Refusal> {
-    let whole = |said: String| Refusal { number: None, line: None, said, whole: true };
+    let whole = |said: String| Refusal { line: None, said, whole: true };
     let failed = |error: io::Error| whole(words(&error));
     let ended = child::run(command(tool).args(["-w", PATIENCE]).args(arguments), script.as_bytes()).map_err(failed)?;
     if ended.status.success() {
@@ -204,7 +209,7 @@ pub(super) fn restore(tool: &Tool, arguments: &[&str], script: &str) -> Result<(
     let said = if said.is_empty() { format!("it ended with {}", ended.status) } else { said };
     let number = named_line(&said);
     let line = number.and_then(|number| script.lines().nth(number.checked_sub(1)?)).map(str::to_owned);
-    Err(Refusal { number, line, said, whole: false })
+    Err(Refusal { line, said, whole: false })
 }
 
 /// The number behind `line` in a tool's words: `line 3: RULE_APPEND failed`, `line: 3`, `line 3 failed`.

@@ -82,10 +82,4 @@ impl<'a> Run<'a> {
             _ => None,
         })
     }
-
-    /// The last step that is tried fails.
-    fn stop(&mut self, index: usize, error: KernelError, partly: bool) {
-        self.attempted = index + 1;
-        self.fail(index, error, partly);
-    }
 }

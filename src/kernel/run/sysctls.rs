@@ -55,14 +55,8 @@ impl<'a> Run<'a> {
     fn written(&mut self, start: usize, end: usize, outcome: Result<Option<(usize, KernelError)>, KernelError>) {
         match outcome {
             Ok(None) => self.attempted = end,
-            Ok(Some((index, error))) => {
-                self.attempted = index + 1;
-                self.fail(index, error, false);
-            }
-            Err(error) => {
-                self.attempted = start + 1;
-                self.fail(start, error, false);
-            }
+            Ok(Some((index, error))) => self.stop(index, error, false),
+            Err(error) => self.stop(start, error, false),
         }
     }
 
